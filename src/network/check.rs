@@ -1,0 +1,367 @@
+//! Whether a file can be served: an image in, class probabilities out, all weights inside.
+//!
+//! The network need not be GoogLeNet; what only differs from the paper is a [`warning`].
+
+use std::fmt;
+
+use prost::Message;
+use tract_onnx::pb::{
+    GraphProto, ModelProto, TensorProto, ValueInfoProto,
+    tensor_proto::{DataLocation, DataType},
+    tensor_shape_proto::dimension::Value as Size,
+    type_proto::Value,
+};
+
+use super::description::GoogLeNet;
+use super::report::ModelReport;
+use super::shapes;
+
+/// What a model reads and gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Name of the input, f32 `[n, 3, side, side]`.
+    pub input_name: String,
+    /// Name of the output, f32 `[n, classes]` or `[n, classes, 1, 1]`.
+    pub output_name: String,
+    /// Width and height of the image in pixels.
+    pub side: usize,
+    /// Classes of the answer.
+    pub classes: usize,
+}
+
+/// Why a file cannot be served. Each is a sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The bytes are something else.
+    #[error(
+        "this is not an ONNX model ({0}): give the path of an .onnx file that was downloaded whole"
+    )]
+    NotOnnx(String),
+    /// The bytes only say where Git keeps the file.
+    #[error(
+        "this is a Git LFS pointer, not the model itself: run `git lfs pull` where it was cloned, \
+         or download the file"
+    )]
+    GitLfsPointer,
+    /// A tensor lies in another file.
+    #[error(
+        "the weights `{0}` lie in another file: save the model with its weights inside \
+         (onnx.save_model with save_as_external_data=False)"
+    )]
+    ExternalWeights(String),
+    /// Not exactly one input.
+    #[error(
+        "the model has {} inputs ({}): export it with one, the image", .0.len(), .0.join(", ")
+    )]
+    Inputs(Vec<String>),
+    /// Not exactly one output.
+    #[error(
+        "the model has {} outputs ({}): export it with one, the probabilities of the classes \
+         (for a network with auxiliary classifiers, in evaluation mode)",
+        .0.len(), .0.join(", ")
+    )]
+    Outputs(Vec<String>),
+    /// An input or output is not f32.
+    #[error("`{name}` is of type {found}: export the model with f32 inputs and outputs")]
+    Type {
+        /// The input or output.
+        name: String,
+        /// The type as ONNX calls it.
+        found: String,
+    },
+    /// The input is no square image.
+    #[error(
+        "the input `{name}` has the shape {shape}: export the model with a fixed, square input \
+         [n, 3, side, side] (channels before rows) of at most {max} pixels a side",
+        max = GoogLeNet::MAX_SIDE
+    )]
+    InputShape {
+        /// The input.
+        name: String,
+        /// Its shape.
+        shape: Shape,
+    },
+    /// The output is no list of classes.
+    #[error(
+        "the output `{name}` has the shape {shape}: export the model with an output \
+         [n, classes] or [n, classes, 1, 1]"
+    )]
+    OutputShape {
+        /// The output.
+        name: String,
+        /// Its shape.
+        shape: Shape,
+    },
+    /// No node writes the output.
+    #[error("nothing in the model computes its output `{0}`: export it again")]
+    OutputMissing(String),
+    /// tract cannot tell the shape of the output.
+    #[error("the shape of the output `{name}` cannot be worked out: {reason}")]
+    Analysis {
+        /// The output.
+        name: String,
+        /// What tract says.
+        reason: String,
+    },
+}
+
+/// A shape as a file declares it: a number, or the name of what is not fixed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape(Vec<Result<usize, String>>);
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sizes = self.0.iter().map(|size| match size {
+            Ok(size) => size.to_string(),
+            Err(name) => name.clone(),
+        });
+        write!(f, "[{}]", sizes.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Reads an ONNX model from the bytes of a file.
+///
+/// # Errors
+/// [`CheckError::NotOnnx`] or [`CheckError::GitLfsPointer`].
+pub fn decode(bytes: &[u8]) -> Result<ModelProto, CheckError> {
+    if bytes.starts_with(b"version https://git-lfs") {
+        return Err(CheckError::GitLfsPointer);
+    }
+    if bytes.is_empty() {
+        return Err(CheckError::NotOnnx("the file is empty".to_owned()));
+    }
+    let model =
+        ModelProto::decode(bytes).map_err(|error| CheckError::NotOnnx(error.to_string()))?;
+    match &model.graph {
+        Some(graph) if !graph.node.is_empty() => Ok(model),
+        _ => Err(CheckError::NotOnnx("it holds no graph".to_owned())),
+    }
+}
+
+/// Checks that `model` can be served, and tells what it reads and gives.
+///
+/// # Errors
+/// [`CheckError`] names the first thing that is in the way.
+pub fn interface(model: &ModelProto) -> Result<Interface, CheckError> {
+    let no_graph = || CheckError::NotOnnx("it holds no graph".to_owned());
+    let graph = model.graph.as_ref().ok_or_else(no_graph)?;
+    if let Some(tensor) = graph.initializer.iter().find(|tensor| is_external(tensor)) {
+        return Err(CheckError::ExternalWeights(tensor.name.clone()));
+    }
+    let input = one(inputs(graph)).map_err(CheckError::Inputs)?;
+    let output = one(graph.output.iter().collect()).map_err(CheckError::Outputs)?;
+    Ok(Interface {
+        side: side(input)?,
+        classes: classes(model, graph, output)?,
+        input_name: input.name.clone(),
+        output_name: output.name.clone(),
+    })
+}
+
+/// What to tell a user whose model is served but is not the network of the paper.
+pub fn warning(report: &ModelReport) -> Option<String> {
+    let inceptions = report.inceptions().count();
+    match inceptions {
+        _ if report.is_googlenet() => None,
+        0 => Some("this network is not GoogLeNet: it has no inception modules".to_owned()),
+        9 => Some(
+            "this network is not quite GoogLeNet: its inception modules have other numbers of \
+             channels than those of the paper"
+                .to_owned(),
+        ),
+        _ => Some(format!(
+            "this network is not GoogLeNet: {inceptions} of its modules are inception modules, \
+             the paper's has 9"
+        )),
+    }
+}
+
+fn is_external(tensor: &TensorProto) -> bool {
+    tensor.data_location == Some(DataLocation::External.into())
+}
+
+/// The graph's inputs; before version 4 of the format, its weights were listed as such as well.
+fn inputs(graph: &GraphProto) -> Vec<&ValueInfoProto> {
+    let weights: std::collections::HashSet<&str> =
+        graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    graph.input.iter().filter(|input| !weights.contains(input.name.as_str())).collect()
+}
+
+/// The only one, or the names of all.
+fn one(values: Vec<&ValueInfoProto>) -> Result<&ValueInfoProto, Vec<String>> {
+    match values.as_slice() {
+        [value] => Ok(value),
+        values => Err(values.iter().map(|value| value.name.clone()).collect()),
+    }
+}
+
+fn side(input: &ValueInfoProto) -> Result<usize, CheckError> {
+    let shape = declared(input)?;
+    match shape.as_ref().map(|shape| shape.0.as_slice()) {
+        Some([_, Ok(GoogLeNet::IMAGE_CHANNELS), Ok(height), Ok(width)])
+            if height == width && (1..=GoogLeNet::MAX_SIDE).contains(height) =>
+        {
+            Ok(*height)
+        }
+        _ => Err(CheckError::InputShape {
+            name: input.name.clone(),
+            shape: shape.unwrap_or(Shape(Vec::new())),
+        }),
+    }
+}
+
+/// The classes that the file declares, or that tract finds where it declares none.
+fn classes(
+    model: &ModelProto,
+    graph: &GraphProto,
+    output: &ValueInfoProto,
+) -> Result<usize, CheckError> {
+    let name = &output.name;
+    if !graph.node.iter().any(|node| node.output.contains(name)) {
+        return Err(CheckError::OutputMissing(name.clone()));
+    }
+    let shape = match declared(output)? {
+        Some(shape) if shape.0.iter().skip(1).all(Result::is_ok) => shape,
+        _ => {
+            let failed = |reason| CheckError::Analysis { name: name.clone(), reason };
+            let shapes = shapes::infer(model).map_err(|error| failed(format!("{error:#}")))?;
+            let sizes = shapes.get(name).ok_or_else(|| failed("it is not fixed".to_owned()))?;
+            Shape(sizes.iter().copied().map(Ok).collect())
+        }
+    };
+    match shape.0.as_slice() {
+        [_, Ok(classes)] | [_, Ok(classes), Ok(1), Ok(1)] if *classes > 0 => Ok(*classes),
+        _ => Err(CheckError::OutputShape { name: name.clone(), shape }),
+    }
+}
+
+/// The shape that the file declares for an f32 tensor, if it declares one.
+fn declared(value: &ValueInfoProto) -> Result<Option<Shape>, CheckError> {
+    let Some(Value::TensorType(tensor)) = value.r#type.as_ref().and_then(|t| t.value.as_ref())
+    else {
+        return Ok(None);
+    };
+    let found = DataType::try_from(tensor.elem_type).unwrap_or(DataType::Undefined);
+    if found != DataType::Float {
+        let (name, found) = (value.name.clone(), found.as_str_name().to_owned());
+        return Err(CheckError::Type { name, found });
+    }
+    let size = |value: &Option<Size>| match value {
+        Some(Size::DimValue(size)) => usize::try_from(*size).map_err(|_| size.to_string()),
+        Some(Size::DimParam(name)) if !name.is_empty() => Err(name.clone()),
+        _ => Err("?".to_owned()),
+    };
+    Ok(tensor.shape.as_ref().map(|shape| Shape(shape.dim.iter().map(|d| size(&d.value)).collect())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::onnx::{self, Parameters};
+    use proptest::prelude::*;
+
+    /// A small GoogLeNet whose weights are all zero.
+    fn model() -> ModelProto {
+        onnx::model(&GoogLeNet::new(32, 10).unwrap(), true, |layer| Parameters {
+            weights: vec![0.0; layer.cost().weights as usize],
+            biases: vec![0.0; layer.cost().biases as usize],
+        })
+    }
+
+    fn tensor(value: &mut ValueInfoProto) -> &mut tract_onnx::pb::type_proto::Tensor {
+        match value.r#type.as_mut().and_then(|t| t.value.as_mut()) {
+            Some(Value::TensorType(tensor)) => tensor,
+            None => panic!("no tensor"),
+        }
+    }
+
+    fn set_size(value: &mut ValueInfoProto, axis: usize, size: Option<Size>) {
+        tensor(value).shape.as_mut().unwrap().dim[axis].value = size;
+    }
+
+    /// What is said of the small GoogLeNet after `change`.
+    fn said(change: impl FnOnce(&mut GraphProto)) -> String {
+        let mut model = model();
+        change(model.graph.as_mut().unwrap());
+        interface(&model).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn tells_the_interface() {
+        let expected = Interface {
+            input_name: "data_0".to_owned(),
+            output_name: "prob_1".to_owned(),
+            side: 32,
+            classes: 10,
+        };
+        assert_eq!(interface(&model()).unwrap(), expected);
+
+        let mut undeclared = model();
+        let graph = undeclared.graph.as_mut().unwrap();
+        tensor(&mut graph.output[0]).shape = None;
+        let weights = graph.initializer[0].name.clone();
+        graph.input.push(ValueInfoProto { name: weights, ..Default::default() });
+        assert_eq!(interface(&undeclared).unwrap(), expected, "classes by tract, old input list");
+    }
+
+    #[test]
+    fn says_what_is_in_the_way() {
+        let external = |g: &mut GraphProto| {
+            g.initializer[3].data_location = Some(DataLocation::External.into());
+        };
+        let cases = [
+            (said(external), "`conv2/3x3_reduce_b_0` lie in another file"),
+            (said(|g| g.input.push(g.input[0].clone())), "2 inputs (data_0, data_0)"),
+            (said(|g| g.output.clear()), "0 outputs"),
+            (said(|g| tensor(&mut g.input[0]).elem_type = 10), "`data_0` is of type FLOAT16"),
+            (
+                said(|g| set_size(&mut g.input[0], 1, Some(Size::DimValue(1)))),
+                "shape [N, 1, 32, 32]",
+            ),
+            (said(|g| set_size(&mut g.input[0], 2, None)), "shape [N, 3, ?, 32]"),
+            (
+                said(|g| set_size(&mut g.input[0], 3, Some(Size::DimValue(-1)))),
+                "shape [N, 3, 32, -1]",
+            ),
+            (
+                said(|g| set_size(&mut g.output[0], 1, Some(Size::DimValue(0)))),
+                "output `prob_1` has the shape [N, 0]",
+            ),
+            (said(|g| g.output[0].name = "nowhere".to_owned()), "computes its output `nowhere`"),
+        ];
+        for (said, expected) in cases {
+            assert!(said.contains(expected), "{said:?} does not say {expected:?}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_no_onnx_file() {
+        let said = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
+        assert!(said(b"").contains("empty"));
+        assert!(said(b"<!DOCTYPE html><html>").contains("not an ONNX model"));
+        assert!(said(b"version https://git-lfs.github.com/spec/v1\n").contains("git lfs pull"));
+        assert!(said(&ModelProto::default().encode_to_vec()).contains("empty"));
+        assert!(decode(&model().encode_to_vec()).is_ok());
+    }
+
+    #[test]
+    fn warns_of_what_is_not_googlenet() {
+        let report = ModelReport::new(&model()).unwrap();
+        assert_eq!(warning(&report), None);
+        let none = ModelReport { modules: Vec::new(), ..report.clone() };
+        assert!(warning(&none).unwrap().contains("no inception modules"));
+        let mut other = report;
+        let module = other.modules.iter_mut().find_map(|module| module.branches.as_mut());
+        module.unwrap().o_1 += 1;
+        assert!(warning(&other).unwrap().contains("not quite GoogLeNet"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(model) = decode(&bytes) {
+                let _ = interface(&model);
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The report as text: a table of the layers as Keras prints one, and the inception modules beside
+//! Table 1 of the paper.
+
+use std::fmt::Write;
+
+use super::description::{INCEPTIONS, TABLE_1_PARAMETERS};
+use super::report::{Branches, LayerRow, ModelReport, ModuleKind, ModuleRow, Totals};
+
+/// Writes `report` as aligned lines of plain text, the last one ended.
+pub fn text(report: &ModelReport) -> String {
+    let mut text = layers(report).text();
+    if report.inceptions().next().is_some() {
+        text.push('\n');
+        text.push_str(&inceptions(report).text());
+        text.push_str(
+            "Table 1: the parameters that the paper prints, in thousands. Direct: with the 3x3 and \
+             5x5\nconvolutions straight on the module's input, without the 1x1 reductions before \
+             them.\n",
+        );
+    }
+    text.push('\n');
+    text.push_str(&totals(report.totals));
+    text
+}
+
+/// The modules, each with its layers where it has several branches.
+fn layers(report: &ModelReport) -> Table {
+    let mut table = Table::new(
+        [("Layer", Left), ("Kind", Left), ("Output", Right)]
+            .into_iter()
+            .chain([("Parameters", Right), ("Multiply-adds", Right)]),
+    );
+    let mut last_module: Option<&str> = None;
+    for layer in &report.layers {
+        let Some(name) = layer.module.as_deref() else {
+            table.row(layer_cells(&layer.name, layer));
+            last_module = None;
+            continue;
+        };
+        let Some(module) = report.modules.iter().find(|module| module.name == name) else {
+            continue;
+        };
+        if last_module != Some(name) {
+            table.row(module_cells(module));
+            last_module = Some(name);
+        }
+        if module.kind == ModuleKind::Inception && layer.kernel.is_some() {
+            table.row(layer_cells(&format!("  {}", layer.name), layer));
+        }
+    }
+    let Totals { parameters, multiply_adds, .. } = report.totals;
+    table.rule();
+    table.row(
+        ["Total".to_owned(), String::new(), String::new()]
+            .into_iter()
+            .chain([parameters, multiply_adds].map(thousands)),
+    );
+    table
+}
+
+fn module_cells(module: &ModuleRow) -> Vec<String> {
+    let kind = match module.kind {
+        ModuleKind::Convolution => "convolution",
+        ModuleKind::MaxPool => "max-pool",
+        ModuleKind::LocalResponseNormalization => "normalization",
+        ModuleKind::Inception => "inception",
+        ModuleKind::AveragePool => "average pool",
+        ModuleKind::Dropout => "dropout",
+        ModuleKind::Linear => "linear",
+        ModuleKind::Softmax => "softmax",
+    };
+    let counts = [module.parameters, module.multiply_adds].map(thousands);
+    [module.name.clone(), kind.to_owned(), shape(module.output.as_deref())]
+        .into_iter()
+        .chain(counts)
+        .collect()
+}
+
+fn layer_cells(name: &str, layer: &LayerRow) -> Vec<String> {
+    let counts = [layer.parameters, layer.multiply_adds].map(thousands);
+    [name.to_owned(), layer.operator.clone(), shape(layer.output.as_deref())]
+        .into_iter()
+        .chain(counts)
+        .collect()
+}
+
+/// The six numbers of each inception module and what they cost.
+fn inceptions(report: &ModelReport) -> Table {
+    let numbers = ["o_1", "r_3", "o_3", "r_5", "o_5", "pool"].map(|number| (number, Right));
+    let costs = ["Parameters", "Table 1", "Direct", "Saved"].map(|cost| (cost, Right));
+    let mut table =
+        Table::new([("Inception module", Left)].into_iter().chain(numbers).chain(costs));
+    for (module, branches) in report.inceptions() {
+        let Branches { o_1, r_3, o_3, r_5, o_5, pool } = branches;
+        let direct = module.parameters_without_reduction;
+        let saved = direct.map(|direct| 1.0 - module.parameters as f64 / direct.max(1) as f64);
+        table.row(
+            [module.name.clone()]
+                .into_iter()
+                .chain([o_1, r_3, o_3, r_5, o_5, pool].map(|number| number.to_string()))
+                .chain([
+                    thousands(module.parameters),
+                    table_1(&module.name, branches).unwrap_or_default(),
+                    direct.map(thousands).unwrap_or_default(),
+                    saved.map(|saved| format!("{:.0}%", 100.0 * saved)).unwrap_or_default(),
+                ]),
+        );
+    }
+    table
+}
+
+/// What Table 1 prints for a module that has its numbers.
+fn table_1(name: &str, branches: Branches) -> Option<String> {
+    let mut rows = INCEPTIONS.iter().zip(TABLE_1_PARAMETERS);
+    let (_, printed) =
+        rows.find(|((paper, six), _)| *paper == name && Branches::from(*six) == branches)?;
+    Some(format!("{printed}K"))
+}
+
+fn totals(totals: Totals) -> String {
+    let Totals { layers, layers_with_weights, parameters, multiply_adds } = totals;
+    let mebibytes = parameters as f64 * 4.0 / f64::from(1 << 20);
+    format!(
+        "Operators:           {layers}\n\
+         Layers with weights: {layers_with_weights}\n\
+         Parameters:          {} ({mebibytes:.1} MiB in f32)\n\
+         Multiply-adds:       {} an image\n",
+        thousands(parameters),
+        thousands(multiply_adds)
+    )
+}
+
+/// `28 x 28 x 192`
+fn shape(sizes: Option<&[usize]>) -> String {
+    let sizes: Vec<String> = sizes.unwrap_or_default().iter().map(usize::to_string).collect();
+    sizes.join(" x ")
+}
+
+/// `6,998,552`
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+use Align::{Left, Right};
+
+#[derive(Clone, Copy)]
+enum Align {
+    Left,
+    Right,
+}
+
+/// Rows of cells, written in columns as wide as their widest cell.
+struct Table {
+    align: Vec<Align>,
+    /// A row without cells is a rule.
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn new(head: impl Iterator<Item = (&'static str, Align)>) -> Self {
+        let (head, align): (Vec<String>, Vec<Align>) =
+            head.map(|(title, align)| (title.to_owned(), align)).unzip();
+        Self { align, rows: vec![head, Vec::new()] }
+    }
+
+    fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    fn rule(&mut self) {
+        self.rows.push(Vec::new());
+    }
+
+    fn text(&self) -> String {
+        let width = |column: usize| {
+            self.rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max()
+        };
+        let widths: Vec<usize> = (0..self.align.len()).filter_map(width).collect();
+        let whole = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for ((cell, &width), align) in row.iter().zip(&widths).zip(&self.align) {
+                let gap = if line.is_empty() { "" } else { "  " };
+                // Writing to a string cannot fail.
+                let _ = match align {
+                    Left => write!(line, "{gap}{cell:<width$}"),
+                    Right => write!(line, "{gap}{cell:>width$}"),
+                };
+            }
+            if row.is_empty() {
+                line = "-".repeat(whole);
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
