@@ -1,0 +1,27 @@
+//! Finds the file that holds the weights, or downloads it, and reads what its TOML says of it.
+//!
+//! [`obtain()`] is the entry: it takes a [`ModelSource`] and gives an opened [`ModelFile`], whose
+//! [`Manifest`] tells how a photo becomes the network's input, and whose labels name the classes.
+//! Everything here blocks the calling thread; nothing here reads the ONNX graph.
+
+mod cache;
+pub mod fetch;
+pub mod labels;
+pub mod locate;
+pub mod manifest;
+mod model_file;
+mod obtain;
+mod sha256;
+mod text_file;
+
+pub use cache::cache_folder;
+pub use fetch::{Download, FetchError};
+pub use labels::{Label, Labels, LabelsError};
+pub use locate::{LocateError, ModelSource, SearchPath};
+pub use manifest::{Manifest, ManifestError, PinnedFile};
+pub use model_file::{ClassLabels, ModelFile, ModelFileError, Origin};
+pub use obtain::{ObtainError, Obtained, Unavailable, obtain};
+pub use sha256::{ParseSha256Error, Sha256};
+
+/// The name under which weights are looked for, and under which a download is saved.
+pub const FILE_NAME: &str = "googlenet.onnx";

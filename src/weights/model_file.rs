@@ -1,0 +1,281 @@
+//! A file of weights together with what is known of it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Labels, LabelsError, LocateError, Manifest, ManifestError, Sha256, locate};
+
+/// A file of weights, identified and described, but not yet parsed.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    /// The ONNX file.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its checksum; the first 12 digits are the model's version.
+    pub sha256: Sha256,
+    /// What describes it.
+    pub manifest: Manifest,
+    /// Where the description comes from.
+    pub origin: Origin,
+    /// What the user should know, in sentences; already logged as warnings.
+    pub warnings: Vec<String>,
+    labels: NamedLabels,
+}
+
+/// Where a model's description comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The TOML beside the file.
+    Toml(PathBuf),
+    /// The checksum is that of a file that the program knows.
+    Known,
+    /// Nothing describes the file; it is taken to be as BVLC's.
+    Assumed,
+}
+
+/// Labels that fit a network, see [`ModelFile::labels`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassLabels {
+    /// One for each class.
+    pub labels: Labels,
+    /// What the user should know, in a sentence; already logged as a warning.
+    pub warning: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum NamedLabels {
+    /// The TOML names this file.
+    File { path: PathBuf, labels: Labels },
+    /// ImageNet's, with the built-in description.
+    Builtin,
+    /// ImageNet's if their number fits.
+    Assumed,
+    /// The TOML names none.
+    None,
+}
+
+impl ModelFile {
+    /// Identifies the file at `path`, reads `path` with the extension `toml` when there is one,
+    /// and the labels that it names. The file is read once in chunks, for its checksum.
+    ///
+    /// Warnings are logged: no description, a checksum that the TOML does not list, doubts about
+    /// the TOML.
+    ///
+    /// # Errors
+    /// [`ModelFileError`] names the file that is at fault.
+    pub fn open(path: &Path) -> Result<Self, ModelFileError> {
+        locate::check_file(path)?;
+        let (sha256, bytes) = Sha256::of_file(path)
+            .map_err(|source| ModelFileError::Read { path: path.to_owned(), source })?;
+        let (origin, manifest, labels) = describe(path, &sha256)?;
+        let mut warnings = manifest.doubts();
+        warnings.extend(origin_warning(path, &origin, &manifest, &sha256));
+        for warning in &warnings {
+            tracing::warn!(model = %path.display(), "{warning}");
+        }
+        Ok(Self { path: path.to_owned(), bytes, sha256, manifest, origin, warnings, labels })
+    }
+
+    /// The first 12 hexadecimal digits of the checksum.
+    pub fn version(&self) -> String {
+        self.sha256.version()
+    }
+
+    /// The labels for a network of `classes` classes. Nothing is assumed silently: where the
+    /// names are unknown the classes are numbered, and a warning says so.
+    ///
+    /// # Errors
+    /// [`LabelsError::Count`] when the TOML names a labels file that has another number of lines.
+    pub fn labels(&self, classes: usize) -> Result<ClassLabels, LabelsError> {
+        let unnamed = |reason: String| {
+            let warning = format!(
+                "{reason}: the {classes} classes are numbered; name a labels file in {}",
+                toml_beside(&self.path).display()
+            );
+            tracing::warn!(model = %self.path.display(), "{warning}");
+            ClassLabels { labels: Labels::numbered(classes), warning: Some(warning) }
+        };
+        let imagenet = Labels::imagenet();
+        match &self.labels {
+            NamedLabels::File { path, labels } if labels.classes() != classes => {
+                Err(LabelsError::Count { path: path.clone(), labels: labels.classes(), classes })
+            }
+            NamedLabels::File { labels, .. } => {
+                Ok(ClassLabels { labels: labels.clone(), warning: None })
+            }
+            NamedLabels::None => Ok(unnamed("the TOML names no labels".to_owned())),
+            NamedLabels::Builtin | NamedLabels::Assumed if imagenet.classes() == classes => {
+                Ok(ClassLabels { labels: imagenet, warning: None })
+            }
+            NamedLabels::Builtin | NamedLabels::Assumed => {
+                Ok(unnamed(format!("the network has not ImageNet's {}", imagenet.classes())))
+            }
+        }
+    }
+}
+
+/// Where a model's TOML is looked for.
+fn toml_beside(model: &Path) -> PathBuf {
+    model.with_extension("toml")
+}
+
+fn describe(
+    path: &Path,
+    sha256: &Sha256,
+) -> Result<(Origin, Manifest, NamedLabels), ModelFileError> {
+    let toml = toml_beside(path);
+    // A broken link counts as there: reading it gives the error that the user needs.
+    if toml != path && toml.symlink_metadata().is_ok() {
+        let manifest = Manifest::read(&toml)?;
+        let labels = named_labels(&toml, &manifest)?;
+        return Ok((Origin::Toml(toml), manifest, labels));
+    }
+    if Manifest::builtin().known(sha256).is_some() {
+        return Ok((Origin::Known, Manifest::builtin().clone(), NamedLabels::Builtin));
+    }
+    Ok((Origin::Assumed, Manifest::assumed(), NamedLabels::Assumed))
+}
+
+fn named_labels(toml: &Path, manifest: &Manifest) -> Result<NamedLabels, LabelsError> {
+    let Some(labels) = &manifest.labels else { return Ok(NamedLabels::None) };
+    let path = toml.parent().unwrap_or(Path::new("")).join(labels);
+    Ok(NamedLabels::File { labels: Labels::read(&path)?, path })
+}
+
+fn origin_warning(
+    path: &Path,
+    origin: &Origin,
+    manifest: &Manifest,
+    sha256: &Sha256,
+) -> Option<String> {
+    match origin {
+        Origin::Known => None,
+        Origin::Assumed => Some(format!(
+            "nothing describes {}: it is taken to be preprocessed as BVLC's GoogLeNet \
+             (256x256, centre crop 224, BGR, minus 104, 117, 123); \
+             if it is not, its answers are wrong: put a description at {}",
+            path.display(),
+            toml_beside(path).display()
+        )),
+        Origin::Toml(_) if manifest.files.is_empty() || manifest.known(sha256).is_some() => None,
+        Origin::Toml(toml) => Some(format!(
+            "{} has the SHA-256 {sha256}, which {} does not list: \
+             the file is damaged, or another model than the TOML describes",
+            path.display(),
+            toml.display()
+        )),
+    }
+}
+
+/// Why a file of weights cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFileError {
+    /// There is no such file.
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+    /// The file cannot be read.
+    #[error("model file {}: {source}", path.display())]
+    Read {
+        /// The ONNX file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The TOML beside it is wrong.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The labels that the TOML names are wrong.
+    #[error(transparent)]
+    Labels(#[from] LabelsError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::model::Preprocessing;
+    use std::fs;
+
+    const INPUT: &str = "[input]\nchannels = \"RGB\"\nmean = 128\nscale = 0.01\n\
+                         resize = { mode = \"stretch\", size = 224 }\n";
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn with(files: &[(&str, &str)]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, content) in files {
+                let path = folder.path().join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, content).unwrap();
+            }
+            Self(folder)
+        }
+
+        fn open(&self) -> Result<ModelFile, ModelFileError> {
+            ModelFile::open(&self.0.path().join("x.onnx"))
+        }
+    }
+
+    #[test]
+    fn without_a_toml_it_is_assumed_to_be_bvlc_and_says_so() {
+        let model = Folder::with(&[("x.onnx", "abc")]).open().unwrap();
+        assert_eq!((model.origin.clone(), model.bytes), (Origin::Assumed, 3));
+        assert_eq!(model.version(), "ba7816bf8f01");
+        assert_eq!(model.manifest.preprocessing, Preprocessing::bvlc());
+        assert_eq!(model.warnings.len(), 1);
+        for part in ["BVLC", "BGR", "x.toml"] {
+            assert!(model.warnings[0].contains(part), "{:?}", model.warnings);
+        }
+        let imagenet = model.labels(1000).unwrap();
+        assert_eq!(imagenet, ClassLabels { labels: Labels::imagenet(), warning: None });
+        let other = model.labels(20).unwrap();
+        assert_eq!(other.labels.get(17).unwrap().name(), "class 17");
+        assert!(other.warning.unwrap().contains("20 classes are numbered"));
+    }
+
+    #[test]
+    fn a_toml_beside_it_rules_and_its_labels_are_relative_to_it() {
+        let toml = format!("labels = \"names/fruit.txt\"\n{INPUT}");
+        let files = [("x.onnx", "abc"), ("x.toml", &toml), ("names/fruit.txt", "apple\npear\n")];
+        let model = Folder::with(&files).open().unwrap();
+        assert!(matches!(&model.origin, Origin::Toml(path) if path.ends_with("x.toml")));
+        assert_eq!(model.manifest.preprocessing.mean, [128.0; 3]);
+        assert_eq!(model.warnings, Vec::<String>::new());
+        assert_eq!(model.labels(2).unwrap().labels.get(1).unwrap().name(), "pear");
+        let message = model.labels(3).unwrap_err().to_string();
+        for part in ["fruit.txt", "2 lines", "3 classes"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_toml_without_labels_numbers_the_classes() {
+        let model = Folder::with(&[("x.onnx", "abc"), ("x.toml", INPUT)]).open().unwrap();
+        let labels = model.labels(1000).unwrap();
+        assert_eq!(labels.labels.get(999).unwrap().name(), "class 999");
+        assert!(labels.warning.unwrap().contains("names no labels"));
+    }
+
+    #[test]
+    fn a_checksum_that_the_toml_does_not_list_is_a_warning() {
+        for (content, warnings) in [("abc", 0), ("abd", 1)] {
+            let sha256 = Sha256::of(b"abc");
+            let toml = format!("{INPUT}[[file]]\nname = \"x\"\nbytes = 3\nsha256 = \"{sha256}\"\n");
+            let model = Folder::with(&[("x.onnx", content), ("x.toml", &toml)]).open().unwrap();
+            assert_eq!(model.warnings.len(), warnings, "{:?}", model.warnings);
+        }
+    }
+
+    #[test]
+    fn faults_of_the_toml_and_the_labels_stop_it() {
+        let missing = format!("labels = \"none.txt\"\n{INPUT}");
+        for (toml, expected) in [("[inptu]", "x.toml, line 1"), (missing.as_str(), "none.txt")] {
+            let files = [("x.onnx", "abc"), ("x.toml", toml)];
+            let message = Folder::with(&files).open().unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        assert!(Folder::with(&[]).open().unwrap_err().to_string().contains("does not exist"));
+    }
+}
