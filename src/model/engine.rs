@@ -1,0 +1,38 @@
+//! What stands between the batcher and the plan.
+
+use super::{Input, InputError, Probabilities, ProbabilitiesError};
+
+/// A loaded network, shared by the workers. Each worker opens one [`Session`] on it.
+pub trait Engine: Send + Sync + 'static {
+    /// Makes the buffers that one worker needs; nothing is allocated for a worker after this
+    /// but the answers.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the plan cannot be prepared.
+    fn session(&self) -> Result<Box<dyn Session>, EngineError>;
+}
+
+/// One worker's state of an [`Engine`]; it stays on the thread that opened it.
+pub trait Session {
+    /// Runs the network on `batch` and gives the probabilities in its order. The answer for an
+    /// input does not depend on its company.
+    ///
+    /// # Errors
+    /// [`EngineError`] when an input has the wrong size or the plan fails; then no input of the
+    /// batch has an answer.
+    fn run(&mut self, batch: &[Input]) -> Result<Vec<Probabilities>, EngineError>;
+}
+
+/// Why a batch has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// An input does not have the network's size.
+    #[error("input: {0}")]
+    Input(#[from] InputError),
+    /// The plan stopped.
+    #[error("plan: {0}")]
+    Plan(String),
+    /// The plan's output is no probability.
+    #[error("output: {0}")]
+    Output(#[from] ProbabilitiesError),
+}
