@@ -1,0 +1,83 @@
+//! Gathers images into batches for the workers.
+//!
+//! `policy` decides when a batch goes (pure), `queue` holds the bounded places and the waiting
+//! images, `worker` is one worker's thread, and `drain_rate` tells how long the queue will take.
+
+mod drain_rate;
+mod policy;
+mod queue;
+mod worker;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::metrics::BatcherMetrics;
+use crate::model::Engine;
+
+pub use queue::{AdmitError, InferError, Inference, Place, Queue};
+
+/// How images are gathered.
+#[derive(Clone, Copy, Debug)]
+pub struct BatcherConfig {
+    /// Worker threads, each with its own session.
+    pub workers: usize,
+    /// Inputs that one run of the plan takes at most.
+    pub max_batch_size: usize,
+    /// How long a worker that comes free under load waits for company, counted from the arrival of
+    /// the oldest image.
+    pub max_wait: Duration,
+    /// Images that may wait, those that are being decoded included.
+    pub queue_capacity: usize,
+}
+
+/// Owns the worker threads.
+pub struct Batcher {
+    queue: Arc<Queue>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Batcher {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start(
+        engine: Arc<dyn Engine>,
+        config: BatcherConfig,
+        metrics: BatcherMetrics,
+    ) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::new(config, metrics));
+        let mut batcher = Self { queue: Arc::clone(&queue), threads: Vec::new() };
+        for number in 0..config.workers {
+            let (engine, queue) = (Arc::clone(&engine), Arc::clone(&queue));
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(move || worker::run(engine.as_ref(), &queue))?;
+            batcher.threads.push(thread);
+        }
+        Ok(batcher)
+    }
+
+    /// The queue in front of the workers.
+    pub fn queue(&self) -> Arc<Queue> {
+        Arc::clone(&self.queue)
+    }
+
+    /// Workers whose thread is alive.
+    pub fn workers_alive(&self) -> usize {
+        self.threads.iter().filter(|thread| !thread.is_finished()).count()
+    }
+}
+
+impl Drop for Batcher {
+    /// Refuses what comes, answers what waits with [`InferError::Closed`], and joins the workers.
+    fn drop(&mut self) {
+        self.queue.close();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a worker thread panicked outside of a batch");
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The bounded queue in front of the workers, counted in images.
+//!
+//! An image takes its [`Place`] before it is decoded and gives it back when a worker takes it up,
+//! or when its client goes away: dropping a place, or the future of [`Place::infer`], frees it at
+//! once, and the image is never computed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tracing::Span;
+
+use super::BatcherConfig;
+use super::drain_rate::DrainRate;
+use super::policy::{Decision, View, decide};
+use crate::metrics::BatcherMetrics;
+use crate::model::{EngineError, Input, Probabilities};
+
+/// The answer for one image.
+#[derive(Clone, Debug)]
+pub struct Inference {
+    /// The mean over the image's crops.
+    pub probabilities: Probabilities,
+    /// From joining the queue to being taken up by a worker.
+    pub queue: Duration,
+    /// The run of the batch that the image was in.
+    pub inference: Duration,
+}
+
+/// There is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdmitError {
+    /// As many images wait as may.
+    #[error("the queue is full")]
+    Full {
+        /// How long the queue will take to drain.
+        retry_after: Duration,
+    },
+    /// The batcher is shutting down.
+    #[error("the queue is closed")]
+    Closed,
+}
+
+/// An image that was admitted has no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum InferError {
+    /// The plan failed.
+    #[error(transparent)]
+    Engine(Arc<EngineError>),
+    /// The plan panicked; the worker has a new session.
+    #[error("the plan panicked")]
+    Panicked,
+    /// The batcher was shut down first.
+    #[error("the queue is closed")]
+    Closed,
+}
+
+/// An image that waits.
+pub(super) struct Job {
+    pub inputs: Vec<Input>,
+    pub arrived: Instant,
+    pub answer: oneshot::Sender<Result<Inference, InferError>>,
+    pub span: Span,
+}
+
+/// The queue that clients and workers share.
+pub struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    pub(super) config: BatcherConfig,
+    pub(super) metrics: BatcherMetrics,
+}
+
+#[derive(Default)]
+struct State {
+    /// Admitted, not yet queued: being decoded.
+    reserved: usize,
+    /// By order of arrival.
+    waiting: BTreeMap<u64, Job>,
+    /// Inputs of all that wait.
+    inputs: usize,
+    next_id: u64,
+    free_workers: usize,
+    closed: bool,
+    drain_rate: DrainRate,
+}
+
+impl State {
+    fn depth(&self) -> usize {
+        self.reserved + self.waiting.len()
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Job> {
+        let job = self.waiting.remove(&id)?;
+        self.inputs -= job.inputs.len();
+        Some(job)
+    }
+}
+
+impl Queue {
+    pub(super) fn new(config: BatcherConfig, metrics: BatcherMetrics) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), config, metrics }
+    }
+
+    /// Takes places for `images` images, all or none.
+    ///
+    /// # Errors
+    /// [`AdmitError`] when the queue is full or closed; nothing is taken then.
+    pub fn admit(self: &Arc<Self>, images: usize) -> Result<Vec<Place>, AdmitError> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(AdmitError::Closed);
+        }
+        if state.depth() + images > self.config.queue_capacity {
+            let depth = state.depth();
+            let retry_after = state.drain_rate.estimate(Instant::now(), depth);
+            return Err(AdmitError::Full { retry_after });
+        }
+        state.reserved += images;
+        self.report(&state);
+        drop(state);
+        let place = || Place { queue: Arc::clone(self), stage: Stage::Reserved };
+        Ok(std::iter::repeat_with(place).take(images).collect())
+    }
+
+    /// Images that wait, those being decoded included.
+    pub fn depth(&self) -> usize {
+        self.lock().depth()
+    }
+
+    /// Images that may wait at most.
+    pub fn capacity(&self) -> usize {
+        self.config.queue_capacity
+    }
+
+    /// Admits nothing more and answers what waits with [`InferError::Closed`].
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.inputs = 0;
+        let left = std::mem::take(&mut state.waiting);
+        self.report(&state);
+        drop(state);
+        for job in left.into_values() {
+            // A client that has gone needs no answer.
+            let _ = job.answer.send(Err(InferError::Closed));
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next batch; `None` when the queue is closed.
+    pub(super) fn next_batch(&self) -> Option<Vec<Job>> {
+        let mut state = self.lock();
+        state.free_workers += 1;
+        // A gathering worker must see that another has come free.
+        self.changed.notify_all();
+        let mut was_idle = false;
+        let batch = loop {
+            if state.closed {
+                break None;
+            }
+            let view = View {
+                queued: state.inputs,
+                oldest: state.waiting.first_key_value().map(|(_, job)| job.arrived),
+                free_workers: state.free_workers,
+                was_idle,
+                now: Instant::now(),
+            };
+            match decide(view, self.config.max_batch_size, self.config.max_wait) {
+                Decision::Run(inputs) => break Some(take(&mut state, inputs)),
+                Decision::Wait => {
+                    was_idle = true;
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                Decision::WaitUntil(deadline) => {
+                    let timeout = deadline.saturating_duration_since(Instant::now());
+                    let waited = self.changed.wait_timeout(state, timeout);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        };
+        state.free_workers -= 1;
+        self.report(&state);
+        batch
+    }
+
+    fn report(&self, state: &State) {
+        self.metrics.queue_depth.set(state.depth() as i64);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while the lock is held, and the counts are whole between statements.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the oldest images: as many as fit into `inputs` inputs, at least one.
+fn take(state: &mut State, inputs: usize) -> Vec<Job> {
+    let mut batch = Vec::new();
+    let mut taken = 0;
+    while let Some((&id, job)) = state.waiting.first_key_value() {
+        if taken > 0 && taken + job.inputs.len() > inputs {
+            break;
+        }
+        taken += job.inputs.len();
+        batch.extend(state.remove(id));
+    }
+    state.drain_rate.record(Instant::now(), batch.len());
+    batch
+}
+
+/// One image's place in the queue; dropping it gives it back.
+pub struct Place {
+    queue: Arc<Queue>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The place is taken, the image is being decoded.
+    Reserved,
+    /// The image waits under this number, or a worker has it.
+    Queued(u64),
+    /// There is an answer.
+    Answered,
+}
+
+impl Place {
+    /// Joins the queue with an image's crops and waits for the answer.
+    ///
+    /// # Errors
+    /// [`InferError`] when the plan fails or the batcher is shut down.
+    pub async fn infer(mut self, inputs: Vec<Input>) -> Result<Inference, InferError> {
+        let (answer, receive) = oneshot::channel();
+        let job = Job { inputs, arrived: Instant::now(), answer, span: Span::current() };
+        {
+            let mut state = self.queue.lock();
+            if state.closed {
+                return Err(InferError::Closed);
+            }
+            let id = state.next_id;
+            state.next_id += 1;
+            state.reserved -= 1;
+            state.inputs += job.inputs.len();
+            state.waiting.insert(id, job);
+            self.stage = Stage::Queued(id);
+        }
+        self.queue.changed.notify_all();
+        let answer = receive.await;
+        self.stage = Stage::Answered;
+        // The sender is dropped unsent only when a worker's thread ends with the image in hand.
+        answer.unwrap_or(Err(InferError::Closed))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        match self.stage {
+            Stage::Answered => {}
+            Stage::Reserved => {
+                let mut state = self.queue.lock();
+                state.reserved -= 1;
+                self.queue.report(&state);
+            }
+            Stage::Queued(id) => {
+                let mut state = self.queue.lock();
+                let removed = state.remove(id);
+                self.queue.report(&state);
+                drop(state);
+                if removed.is_some() {
+                    self.queue.metrics.cancelled.inc();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Where images are decoded: a bounded number of blocking threads and a bounded sum of memory.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+/// Bounds what is decoded at once, in threads and in bytes.
+#[derive(Clone, Debug)]
+pub struct DecodePool {
+    threads: Arc<Semaphore>,
+    memory: Arc<Semaphore>,
+    memory_kib: u32,
+}
+
+/// Work in the pool has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodePoolError {
+    /// One piece of work needs more than the whole pool has.
+    #[error("decoding needs {needed_bytes} bytes, the limit is {limit_bytes}")]
+    Memory {
+        /// What it needs.
+        needed_bytes: u64,
+        /// What there is.
+        limit_bytes: u64,
+    },
+    /// It panicked.
+    #[error("the decoder panicked")]
+    Panicked,
+    /// The runtime is shutting down.
+    #[error("the service is shutting down")]
+    Closed,
+}
+
+impl DecodePool {
+    /// A pool of `threads` threads and `memory_bytes` bytes.
+    pub fn new(threads: usize, memory_bytes: u64) -> Self {
+        let most = u64::from(u32::MAX).min(Semaphore::MAX_PERMITS as u64);
+        // At most `u32::MAX`, by the line above.
+        let memory_kib = (memory_bytes / 1024).clamp(1, most) as u32;
+        Self {
+            threads: Arc::new(Semaphore::new(threads.max(1))),
+            memory: Arc::new(Semaphore::new(memory_kib as usize)),
+            memory_kib,
+        }
+    }
+
+    /// Waits for `bytes` of memory and a thread, then runs `work` there. Both are held until the
+    /// work has ended, also when the caller has gone.
+    ///
+    /// # Errors
+    /// [`DecodePoolError::Memory`] when the pool never has so much, [`DecodePoolError::Panicked`]
+    /// when the work panics.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        bytes: u64,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, DecodePoolError> {
+        let needed_kib = bytes.div_ceil(1024);
+        let limit_bytes = u64::from(self.memory_kib) * 1024;
+        let needed_kib = u32::try_from(needed_kib)
+            .ok()
+            .filter(|kib| *kib <= self.memory_kib)
+            .ok_or(DecodePoolError::Memory { needed_bytes: bytes, limit_bytes })?;
+        let memory = Arc::clone(&self.memory)
+            .acquire_many_owned(needed_kib)
+            .await
+            .map_err(|_| DecodePoolError::Closed)?;
+        let thread =
+            Arc::clone(&self.threads).acquire_owned().await.map_err(|_| DecodePoolError::Closed)?;
+        let span = tracing::Span::current();
+        tokio::task::spawn_blocking(move || {
+            let _held = (memory, thread);
+            span.in_scope(work)
+        })
+        .in_current_span()
+        .await
+        .map_err(|e| if e.is_panic() { DecodePoolError::Panicked } else { DecodePoolError::Closed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn holds_both_bounds() {
+        let pool = DecodePool::new(3, 64 * 1024);
+        let running = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        let work = (0..12).map(|_| {
+            let running = Arc::clone(&running);
+            // 20 KiB each: three threads, but memory for three only.
+            pool.run(20 * 1024, move || {
+                let now = running.0.fetch_add(1, Ordering::SeqCst) + 1;
+                running.1.fetch_max(now, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(5));
+                running.0.fetch_sub(1, Ordering::SeqCst);
+            })
+        });
+        for done in futures_util::future::join_all(work).await {
+            done.unwrap();
+        }
+        assert_eq!(running.1.load(Ordering::SeqCst), 3);
+        assert_eq!(pool.memory.available_permits(), 64);
+    }
+
+    #[tokio::test]
+    async fn a_panic_and_a_giant_cost_only_themselves() {
+        let pool = DecodePool::new(1, 1024);
+        let panicked = pool.run(0, || panic!("injected")).await;
+        assert!(matches!(panicked, Err(DecodePoolError::Panicked)));
+        let giant = pool.run(1025, || ()).await;
+        assert!(matches!(giant, Err(DecodePoolError::Memory { limit_bytes: 1024, .. })));
+        assert_eq!(pool.run(1024, || 7).await.unwrap(), 7);
+    }
+}
