@@ -1,0 +1,230 @@
+//! The one place where the service is wired: bind, load, serve, drain.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::batcher::{Batcher, BatcherConfig};
+use crate::config::ServeConfig;
+use crate::decode::DecodeLimits;
+use crate::http::{self, AppState, ConnectionLimits, Service};
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::loaded_model::{LoadedModel, ModelError};
+use crate::machine;
+use crate::metrics::Metrics;
+use crate::pipeline::{DecodePool, Decoder, ImageDecoder, Pipeline};
+use crate::preprocess::{PreprocessError, Preprocessor};
+
+/// Widest and highest image; what one format or another can state in its header.
+const MAX_SIDE_PIXELS: u32 = 65_535;
+
+/// The service with its addresses bound; [`App::run`] serves.
+pub struct App {
+    listener: TcpListener,
+    admin_listener: Option<TcpListener>,
+    state: AppState,
+    decoder: Arc<dyn Decoder>,
+}
+
+/// Why the service did not start, or did not end as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// An address cannot be bound.
+    #[error("cannot listen on {address}: {source}. Choose another with {flag}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Its flag.
+        flag: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The model cannot serve.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The model's preprocessing cannot be done.
+    #[error(transparent)]
+    Preprocess(#[from] PreprocessError),
+    /// The system refuses threads.
+    #[error("cannot start the workers: {0}")]
+    Threads(io::Error),
+    /// The metrics cannot be registered.
+    #[error("cannot register the metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// Loading the model panicked.
+    #[error("loading the model panicked; this is a bug of the service")]
+    LoadPanicked,
+    /// Requests were still in flight when the drain timeout passed.
+    #[error("requests were still in flight after --drain-timeout-ms; they were cut off")]
+    DrainTimeout,
+}
+
+impl App {
+    /// Binds the addresses; nothing is served yet.
+    ///
+    /// # Errors
+    /// [`AppError::Bind`] names the address and its flag.
+    pub async fn bind(config: ServeConfig) -> Result<Self, AppError> {
+        let listener = bind(config.listen, "--listen").await?;
+        let admin_listener = match config.admin_listen {
+            Some(address) => Some(bind(address, "--admin-listen").await?),
+            None => None,
+        };
+        let state = AppState {
+            config: Arc::new(config),
+            metrics: Metrics::new()?,
+            lifecycle: Lifecycle::default(),
+            service: Arc::new(OnceLock::new()),
+        };
+        Ok(Self { listener, admin_listener, state, decoder: Arc::new(ImageDecoder) })
+    }
+
+    /// Puts another decoder in place: tests put faults around the real one.
+    #[must_use]
+    pub fn with_decoder(mut self, decoder: Arc<dyn Decoder>) -> Self {
+        self.decoder = decoder;
+        self
+    }
+
+    /// The address that clients use.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The address that operators use, if it is another.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Serves until `shutdown`, then drains. `load` runs on a thread of its own, while probes are
+    /// answered already.
+    ///
+    /// # Errors
+    /// [`AppError`] when the model cannot be loaded, or the drain timeout passes.
+    pub async fn run(
+        self,
+        load: impl FnOnce() -> Result<LoadedModel, ModelError> + Send + 'static,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), AppError> {
+        let Self { listener, admin_listener, state, decoder } = self;
+        let mut servers = serve(listener, admin_listener, &state);
+        let started = Instant::now();
+        tokio::pin!(shutdown);
+        let loaded = tokio::select! {
+            loaded = tokio::task::spawn_blocking(load) => Some(loaded),
+            () = shutdown.as_mut() => None,
+        };
+        let batcher = match loaded {
+            Some(loaded) => {
+                let model = loaded.map_err(|_| AppError::LoadPanicked)??;
+                let batcher = start(&state, model, decoder)?;
+                state.lifecycle.enter(Phase::Ready);
+                tracing::info!(milliseconds = started.elapsed().as_millis() as u64, "ready");
+                shutdown.await;
+                Some(batcher)
+            }
+            None => None,
+        };
+        let drained = drain(&state, &mut servers).await;
+        // The workers end with the batch in hand; joining them blocks.
+        let ended = tokio::task::spawn_blocking(move || drop(batcher)).await;
+        if ended.is_err() {
+            tracing::error!("ending the workers panicked");
+        }
+        drained
+    }
+}
+
+fn serve(
+    listener: TcpListener,
+    admin_listener: Option<TcpListener>,
+    state: &AppState,
+) -> JoinSet<()> {
+    let config = &state.config;
+    let limits = ConnectionLimits {
+        max_connections: config.max_connections,
+        header_timeout: config.header_timeout(),
+        write_timeout: config.request_timeout(),
+    };
+    let routers = http::routers(state);
+    let mut servers = JoinSet::new();
+    let mut spawn = |listener, router| {
+        let (lifecycle, metrics) = (state.lifecycle.clone(), state.metrics.clone());
+        servers.spawn(http::serve(listener, router, limits, lifecycle, metrics));
+    };
+    spawn(listener, routers.public);
+    if let (Some(listener), Some(router)) = (admin_listener, routers.admin) {
+        spawn(listener, router);
+    }
+    servers
+}
+
+async fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).await.map_err(|source| AppError::Bind { address, flag, source })
+}
+
+/// Starts the workers and opens the service.
+fn start(
+    state: &AppState,
+    model: LoadedModel,
+    decoder: Arc<dyn Decoder>,
+) -> Result<Batcher, AppError> {
+    let config = &state.config;
+    let workers = config.workers.unwrap_or_else(machine::cores);
+    let decode_memory = config
+        .decode_memory_bytes
+        .unwrap_or_else(|| machine::decode_memory_bytes(machine::memory_limit_bytes()));
+    let batcher_config = BatcherConfig {
+        workers,
+        max_batch_size: config.max_batch_size,
+        max_wait: config.batch_max_wait(),
+        queue_capacity: config.queue_capacity,
+    };
+    let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())
+        .map_err(AppError::Threads)?;
+    let name = &model.info.name;
+    state.metrics.set_build_info(&name.name, &name.version, &name.precision);
+    tracing::info!(
+        model = name.name,
+        version = name.version,
+        precision = name.precision,
+        trained = name.trained,
+        classes = model.info.classes(),
+        workers,
+        decode_memory_bytes = decode_memory,
+        "model loaded"
+    );
+    let pipeline = Pipeline {
+        decoder,
+        limits: DecodeLimits { max_pixels: config.max_pixels, max_side_pixels: MAX_SIDE_PIXELS },
+        preprocessor: Arc::new(Preprocessor::new(model.info.preprocessing.clone())?),
+        pool: DecodePool::new(workers, decode_memory),
+        metrics: state.metrics.clone(),
+    };
+    let service = Service { model: model.info, pipeline, queue: batcher.queue() };
+    // Set once: this function runs once for each state.
+    let _ = state.service.set(service);
+    Ok(batcher)
+}
+
+/// Readiness off, a while of serving on, then no new connection, then the end of those there are.
+async fn drain(state: &AppState, servers: &mut JoinSet<()>) -> Result<(), AppError> {
+    let config = &state.config;
+    state.lifecycle.enter(Phase::Draining);
+    tracing::info!(delay_ms = config.drain_delay_ms, "draining: /readyz says 503");
+    tokio::time::sleep(config.drain_delay()).await;
+    state.lifecycle.enter(Phase::Stopping);
+    tracing::info!(timeout_ms = config.drain_timeout_ms, "stopping: no new connections");
+    let all_ended = async { while servers.join_next().await.is_some() {} };
+    tokio::time::timeout(config.drain_timeout(), all_ended).await.map_err(|_| {
+        servers.abort_all();
+        AppError::DrainTimeout
+    })
+}

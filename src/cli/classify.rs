@@ -1,0 +1,142 @@
+//! `googlenet classify FILE…`.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{CliError, log};
+use crate::config::ModelConfig;
+use crate::decode::{self, DecodeLimits};
+use crate::loaded_model::{LoadedModel, load_model};
+use crate::model::{Input, Probabilities, Session};
+use crate::preprocess::{Crops, Preprocessor};
+use crate::topk::{Prediction, TopK, top_k};
+
+#[derive(Args)]
+pub(super) struct ClassifyArgs {
+    /// Image files; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// How many classes to list.
+    #[arg(long, default_value_t = TopK::DEFAULT)]
+    top_k: usize,
+
+    /// Crops of each image whose probabilities are averaged: 1, 5 or 10.
+    #[arg(long, default_value = "1", value_parser = parse_crops)]
+    crops: Crops,
+
+    /// Print one JSON object a line instead of a table.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    model: ModelConfig,
+}
+
+fn parse_crops(text: &str) -> Result<Crops, String> {
+    let number: u32 = text.parse().map_err(|_| "must be 1, 5 or 10".to_owned())?;
+    Crops::try_from(number).map_err(|e| e.to_string())
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    file: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    predictions: Vec<ClassRow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ClassRow<'a> {
+    class: usize,
+    id: &'a str,
+    label: &'a str,
+    probability: f32,
+}
+
+/// Prints the classes of each file; fails when one could not be classified.
+pub(super) fn classify(args: ClassifyArgs) -> Result<(), CliError> {
+    log::warnings_only();
+    let model = load_model(&args.model).map_err(CliError::failed)?;
+    let top_k = TopK::new(args.top_k, model.info.classes()).ok_or_else(|| {
+        CliError::Failed(format!("--top-k must be from 1 to {}", model.info.classes()))
+    })?;
+    let preprocessor =
+        Preprocessor::new(model.info.preprocessing.clone()).map_err(CliError::failed)?;
+    let mut session = model.engine.session().map_err(CliError::failed)?;
+    let mut failed = 0;
+    for file in &args.files {
+        let answer = classify_file(file, &preprocessor, args.crops, session.as_mut());
+        let row = match answer {
+            Ok(probabilities) => row(file, &self::top_k(&probabilities, top_k, 0.0), &model),
+            Err(error) => {
+                failed += 1;
+                let error = Some(error.to_string());
+                Row { file: file.display().to_string(), predictions: Vec::new(), error }
+            }
+        };
+        print(&row, args.json)?;
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(CliError::Failed(format!("{failed} of {} files failed", args.files.len()))),
+    }
+}
+
+fn classify_file(
+    file: &Path,
+    preprocessor: &Preprocessor,
+    crops: Crops,
+    session: &mut dyn Session,
+) -> Result<Probabilities, CliError> {
+    let bytes = read(file).map_err(|e| CliError::Failed(format!("cannot read it: {e}")))?;
+    let limits = DecodeLimits { max_pixels: 1 << 30, max_side_pixels: u32::MAX };
+    let header = decode::read_header(&bytes, &limits).map_err(CliError::failed)?;
+    let at_least = preprocessor.preprocessing().resize.size();
+    let decoded = decode::decode(&bytes, &header, at_least).map_err(CliError::failed)?;
+    let crops = preprocessor.crops(&decoded.pixels, crops).map_err(CliError::failed)?;
+    let inputs: Vec<Input> = crops.into_iter().map(Input::Pixels).collect();
+    let answers = session.run(&inputs).map_err(CliError::failed)?;
+    Probabilities::mean(&answers).ok_or_else(|| CliError::Failed("the plan gave no answer".into()))
+}
+
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    if file.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    std::fs::read(file)
+}
+
+fn row<'a>(file: &Path, best: &[Prediction], model: &'a LoadedModel) -> Row<'a> {
+    let classes = best.iter().map(|prediction| {
+        let label = model.info.labels.get(prediction.class);
+        ClassRow {
+            class: prediction.class,
+            id: label.map_or("", |l| l.id.as_str()),
+            label: label.map_or("", |l| l.name()),
+            probability: prediction.probability,
+        }
+    });
+    Row { file: file.display().to_string(), predictions: classes.collect(), error: None }
+}
+
+fn print(row: &Row<'_>, json: bool) -> Result<(), CliError> {
+    if json {
+        println!("{}", serde_json::to_string(row).map_err(CliError::failed)?);
+        return Ok(());
+    }
+    println!("{}", row.file);
+    if let Some(error) = &row.error {
+        println!("  {error}");
+    }
+    for class in &row.predictions {
+        println!("  {:>6.2} %  {:<10} {}", class.probability * 100.0, class.id, class.label);
+    }
+    Ok(())
+}

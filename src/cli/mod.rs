@@ -1,0 +1,101 @@
+//! The command line: `serve`, `classify`, `summary`, `fetch`, `init`, `health`.
+
+mod classify;
+mod fetch;
+mod health;
+mod init;
+mod log;
+mod serve;
+mod summary;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Classifies images with GoogLeNet (Inception v1), over HTTP or from the command line.
+#[derive(Parser)]
+#[command(
+    name = "googlenet",
+    version,
+    after_help = "Exit status: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration (an \
+        environment variable or a combination of values)."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the HTTP service.
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(Box<crate::config::ServeConfig>),
+    /// Classify image files and print the most probable classes.
+    Classify(classify::ClassifyArgs),
+    /// Print the network's layers, shapes, parameters and multiply-adds.
+    Summary(summary::SummaryArgs),
+    /// Download the weights into the cache folder, unless they are at hand.
+    Fetch(fetch::FetchArgs),
+    /// Write a network with seeded random weights as an ONNX file.
+    Init(init::InitArgs),
+    /// Ask a running service whether it is ready (or alive); for container health checks.
+    Health(health::HealthArgs),
+}
+
+/// What a command ends with; the exit status follows from it.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    /// Exit status 1.
+    #[error("{0}")]
+    Failed(String),
+    /// Exit status 64.
+    #[error("{0}")]
+    Configuration(String),
+}
+
+impl CliError {
+    fn failed(error: impl std::fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    fn status(&self) -> ExitCode {
+        match self {
+            Self::Failed(_) => ExitCode::from(1),
+            Self::Configuration(_) => ExitCode::from(64),
+        }
+    }
+}
+
+/// Runs the command that the arguments name; returns the exit status.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::report(&error),
+    };
+    let done = match cli.command {
+        Command::Serve(config) => serve::serve(*config),
+        Command::Classify(args) => classify::classify(args),
+        Command::Summary(args) => summary::summary(&args),
+        Command::Fetch(args) => fetch::fetch(&args),
+        Command::Init(args) => init::init(&args),
+        Command::Health(args) => health::health(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.status()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

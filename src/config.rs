@@ -1,0 +1,202 @@
+//! Every knob of the service: flag, environment variable and default together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use clap::{Args, ValueEnum};
+
+use crate::weights::ModelSource;
+
+/// Which model, and in which number format.
+#[derive(Clone, Debug, Args)]
+pub struct ModelConfig {
+    /// The ONNX file to use (with a TOML of the same name beside it that describes it), or
+    /// `untrained` for seeded random weights. If left out: the first googlenet.onnx found in
+    /// models/, ../shared/models/ and the cache folder, else it is downloaded into the cache.
+    #[arg(
+        long,
+        env = "GOOGLENET_MODEL",
+        value_name = "PATH",
+        default_value = "default",
+        hide_default_value = true
+    )]
+    pub model: ModelSource,
+
+    /// Where the weights are downloaded from when none are at hand; their SHA-256 is pinned.
+    #[arg(long, env = "GOOGLENET_MODEL_URL", value_name = "URL")]
+    pub model_url: Option<String>,
+
+    /// PEM file of the certificates that the download's server is checked with, instead of those
+    /// inside the program.
+    #[arg(long, env = "SSL_CERT_FILE", value_name = "PEM")]
+    pub tls_certificates: Option<PathBuf>,
+
+    /// Number format of the arithmetic.
+    #[arg(long, env = "GOOGLENET_PRECISION", value_enum, default_value_t = Precision::F32)]
+    pub precision: Precision,
+}
+
+/// Number format of the arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// 32-bit floating point.
+    F32,
+}
+
+impl Precision {
+    /// As it is written in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+        }
+    }
+}
+
+/// The service's knobs.
+#[derive(Clone, Debug, Args)]
+pub struct ServeConfig {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelConfig,
+
+    /// Address and port to listen on.
+    #[arg(long, env = "GOOGLENET_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+
+    /// A second address for /model, /metrics, the metadata under /v2/models, and the docs, which
+    /// then leave the first.
+    #[arg(long, env = "GOOGLENET_ADMIN_LISTEN", value_name = "ADDR")]
+    pub admin_listen: Option<SocketAddr>,
+
+    /// Threads that run the network [default: the cores that the CPU quota gives].
+    #[arg(long, env = "GOOGLENET_WORKERS", value_name = "N", value_parser = count(1, 1024))]
+    pub workers: Option<usize>,
+
+    /// Images that one run of the network takes at most.
+    #[arg(long, env = "GOOGLENET_MAX_BATCH_SIZE", value_name = "IMAGES", default_value = "8", value_parser = count(1, 1024))]
+    pub max_batch_size: usize,
+
+    /// How long a worker that comes free under load waits for a fuller batch, counted from the
+    /// oldest image. 0: never. An image that finds a worker idle never waits.
+    #[arg(long, env = "GOOGLENET_BATCH_MAX_WAIT_US", value_name = "US", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_000_000))]
+    pub batch_max_wait_us: u64,
+
+    /// Images that may wait, those being decoded included; more are refused at once.
+    #[arg(long, env = "GOOGLENET_QUEUE_CAPACITY", value_name = "IMAGES", default_value = "128", value_parser = count(1, 1_000_000))]
+    pub queue_capacity: usize,
+
+    /// From the head of a request to its answer, the body's arrival included.
+    #[arg(long, env = "GOOGLENET_REQUEST_TIMEOUT_MS", value_name = "MS", default_value_t = 10_000, value_parser = milliseconds(1))]
+    pub request_timeout_ms: u64,
+
+    /// How long a connection may stay silent, or take to send the head of a request.
+    #[arg(long, env = "GOOGLENET_HEADER_TIMEOUT_MS", value_name = "MS", default_value_t = 15_000, value_parser = milliseconds(1))]
+    pub header_timeout_ms: u64,
+
+    /// Connections at once; more wait in the backlog.
+    #[arg(long, env = "GOOGLENET_MAX_CONNECTIONS", value_name = "N", default_value = "8192", value_parser = count(1, 1_000_000))]
+    pub max_connections: usize,
+
+    /// Largest body of a request.
+    #[arg(long, env = "GOOGLENET_MAX_BODY_BYTES", value_name = "BYTES", default_value = "20971520", value_parser = count(1, 1 << 31))]
+    pub max_body_bytes: usize,
+
+    /// Largest image, width times height, read from its header.
+    #[arg(long, env = "GOOGLENET_MAX_PIXELS", value_name = "PIXELS", default_value_t = 32_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_pixels: u64,
+
+    /// Images in one request at most.
+    #[arg(long, env = "GOOGLENET_MAX_IMAGES", value_name = "IMAGES", default_value = "32", value_parser = count(1, 100_000))]
+    pub max_images: usize,
+
+    /// Memory that all images being decoded may take together [default: a third of the memory
+    /// limit, at most 1 GiB].
+    #[arg(long, env = "GOOGLENET_DECODE_MEMORY_BYTES", value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1 << 20..))]
+    pub decode_memory_bytes: Option<u64>,
+
+    /// Status of the answer when the queue is full: 503 for balancers that retry on that only.
+    #[arg(long, env = "GOOGLENET_OVERLOAD_STATUS", value_enum, default_value_t = OverloadStatus::TooManyRequests)]
+    pub overload_status: OverloadStatus,
+
+    /// After SIGTERM, how long requests are still taken while /readyz says 503.
+    #[arg(long, env = "GOOGLENET_DRAIN_DELAY_MS", value_name = "MS", default_value_t = 2_000, value_parser = milliseconds(0))]
+    pub drain_delay_ms: u64,
+
+    /// After that, how long requests in flight may take.
+    #[arg(long, env = "GOOGLENET_DRAIN_TIMEOUT_MS", value_name = "MS", default_value_t = 7_000, value_parser = milliseconds(0))]
+    pub drain_timeout_ms: u64,
+
+    /// Origins that browsers may call from (`*` for any); none if left out.
+    #[arg(long, env = "GOOGLENET_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
+
+    /// Form of the log on standard error; RUST_LOG filters it.
+    #[arg(long, env = "GOOGLENET_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// Status of the answer when the queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OverloadStatus {
+    /// 429 Too Many Requests.
+    #[value(name = "429")]
+    TooManyRequests,
+    /// 503 Service Unavailable.
+    #[value(name = "503")]
+    ServiceUnavailable,
+}
+
+impl From<OverloadStatus> for StatusCode {
+    fn from(status: OverloadStatus) -> Self {
+        match status {
+            OverloadStatus::TooManyRequests => Self::TOO_MANY_REQUESTS,
+            OverloadStatus::ServiceUnavailable => Self::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl ServeConfig {
+    /// The request timeout.
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+
+    /// The header timeout.
+    pub fn header_timeout(&self) -> Duration {
+        Duration::from_millis(self.header_timeout_ms)
+    }
+
+    /// The wait for company.
+    pub fn batch_max_wait(&self) -> Duration {
+        Duration::from_micros(self.batch_max_wait_us)
+    }
+
+    /// The drain delay.
+    pub fn drain_delay(&self) -> Duration {
+        Duration::from_millis(self.drain_delay_ms)
+    }
+
+    /// The drain timeout.
+    pub fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms)
+    }
+}
+
+fn milliseconds(least: u64) -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(least..=24 * 60 * 60 * 1000)
+}
+
+fn count(least: u64, most: u64) -> clap::builder::RangedU64ValueParser<usize> {
+    clap::builder::RangedU64ValueParser::new().range(least..=most)
+}

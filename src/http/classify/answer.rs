@@ -1,0 +1,146 @@
+//! What `POST /classify` answers.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::parameters::Parameters;
+use crate::http::error::{ApiError, ErrorPayload};
+use crate::model_info::{ModelInfo, ModelName};
+use crate::pipeline::{Classified, Timing};
+use crate::topk::top_k;
+
+/// The answer for one image, or for several.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Answer {
+    /// One image was sent.
+    One {
+        /// The model that answered.
+        model: ModelName,
+        /// Its answer.
+        #[serde(flatten)]
+        result: ImageAnswer,
+    },
+    /// Several were sent.
+    Many {
+        /// The model that answered.
+        model: ModelName,
+        /// In the order of the images.
+        results: Vec<ImageResult>,
+    },
+}
+
+/// One image's classes.
+#[derive(Serialize, ToSchema)]
+pub struct ImageAnswer {
+    /// Best first.
+    pub predictions: Vec<ClassAnswer>,
+    /// What the image turned out to be.
+    pub image: ImageFacts,
+}
+
+/// One image among several.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ImageResult {
+    /// It was classified.
+    Classified(ImageAnswer),
+    /// It could not be.
+    Failed(ErrorPayload),
+}
+
+/// A class with its probability.
+#[derive(Serialize, ToSchema)]
+pub struct ClassAnswer {
+    /// Index in the network's output.
+    #[schema(example = 285)]
+    pub class: usize,
+    /// WordNet id.
+    #[schema(example = "n02124075")]
+    pub id: String,
+    /// The first name of the class.
+    #[schema(example = "Egyptian cat")]
+    pub label: String,
+    /// All its names.
+    pub labels: Vec<String>,
+    /// In 0..=1.
+    #[schema(example = 0.4951)]
+    pub probability: f32,
+}
+
+/// What an image turned out to be.
+#[derive(Serialize, ToSchema)]
+pub struct ImageFacts {
+    /// In pixels, as viewed (the EXIF orientation applied).
+    pub width: u32,
+    /// In pixels, as viewed.
+    pub height: u32,
+    /// Found from the bytes.
+    #[schema(example = "jpeg")]
+    pub format: &'static str,
+}
+
+impl ImageAnswer {
+    /// Names the best classes.
+    pub fn new(classified: &Classified, parameters: &Parameters, model: &ModelInfo) -> Self {
+        let best = top_k(&classified.probabilities, parameters.top_k, parameters.min_probability);
+        let named = best.into_iter().map(|prediction| {
+            let label = model.labels.get(prediction.class);
+            ClassAnswer {
+                class: prediction.class,
+                id: label.map(|l| l.id.clone()).unwrap_or_default(),
+                label: label.map(|l| l.name().to_owned()).unwrap_or_default(),
+                labels: label.map(|l| l.names.clone()).unwrap_or_default(),
+                probability: prediction.probability,
+            }
+        });
+        Self {
+            predictions: named.collect(),
+            image: ImageFacts {
+                width: classified.width,
+                height: classified.height,
+                format: classified.format.as_str(),
+            },
+        }
+    }
+}
+
+impl Answer {
+    /// Several images' answer; an error when none could be classified.
+    ///
+    /// # Errors
+    /// The first image's.
+    pub fn many(
+        model: ModelName,
+        results: Vec<Result<ImageAnswer, ApiError>>,
+    ) -> Result<Self, ApiError> {
+        if results.iter().any(Result::is_ok) {
+            let results = results.into_iter().map(|result| match result {
+                Ok(answer) => ImageResult::Classified(answer),
+                Err(error) => ImageResult::Failed(error.payload()),
+            });
+            return Ok(Self::Many { model, results: results.collect() });
+        }
+        Err(results.into_iter().find_map(Result::err).unwrap_or(ApiError::MissingImage))
+    }
+}
+
+/// `Server-Timing` (W3C): for several images, the longest of each stage.
+pub fn server_timing(timings: impl Iterator<Item = Timing>) -> String {
+    let longest = timings.fold(Timing::default(), |a, b| Timing {
+        decode: a.decode.max(b.decode),
+        preprocess: a.preprocess.max(b.preprocess),
+        queue: a.queue.max(b.queue),
+        inference: a.inference.max(b.inference),
+    });
+    let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+    format!(
+        "decode;dur={:.3}, preprocess;dur={:.3}, queue;dur={:.3}, inference;dur={:.3}",
+        ms(longest.decode),
+        ms(longest.preprocess),
+        ms(longest.queue),
+        ms(longest.inference)
+    )
+}

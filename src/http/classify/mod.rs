@@ -1,0 +1,128 @@
+//! `POST /classify`.
+
+mod answer;
+mod parameters;
+mod upload;
+
+use axum::Json;
+use axum::extract::{Extension, Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use tokio::time::timeout_at;
+
+use answer::{Answer, ImageAnswer};
+use parameters::{Parameters, QueryParameters, RawParameters};
+use upload::read_upload;
+
+pub use answer::server_timing;
+pub use upload::decode_base64;
+
+use super::body::read_body;
+use super::error::{ApiError, ErrorBody};
+use super::request_context::Deadline;
+use super::state::{AppState, Service};
+use crate::batcher::Place;
+use crate::pipeline::{Classified, Timing};
+
+/// How long each stage took (W3C Server Timing).
+pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Classifies one image or several.
+///
+/// The body is one image's bytes, a form with parts named `image`, or JSON with base64.
+#[utoipa::path(
+    post,
+    path = "/classify",
+    tag = "classify",
+    params(QueryParameters),
+    request_body(
+        content(
+            (Vec<u8> = "image/*"),
+            (Vec<u8> = "application/octet-stream"),
+            (super::openapi::ClassifyForm = "multipart/form-data"),
+            (super::openapi::ClassifyJson = "application/json"),
+        )
+    ),
+    responses(
+        (status = 200, description = "The most probable classes", body = Answer,
+            headers(("Server-Timing" = String, description = "Milliseconds of each stage"))),
+        (status = 400, description = "A parameter or the form is invalid, or there is no image", body = ErrorBody),
+        (status = 408, description = "The body did not arrive in time", body = ErrorBody),
+        (status = 413, description = "The body, the image or their number is too large", body = ErrorBody),
+        (status = 415, description = "The form or the image's format is not taken", body = ErrorBody),
+        (status = 422, description = "The image is corrupt", body = ErrorBody),
+        (status = 429, description = "The queue is full; see Retry-After", body = ErrorBody),
+        (status = 500, description = "Something failed inside the service", body = ErrorBody),
+        (status = 503, description = "Not ready, or shutting down; see Retry-After", body = ErrorBody),
+        (status = 504, description = "No answer within the request timeout", body = ErrorBody),
+    )
+)]
+pub async fn classify(
+    State(state): State<AppState>,
+    Extension(deadline): Extension<Deadline>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let service = state.service()?;
+    let parameters = RawParameters::from_query(request.uri().query().unwrap_or_default())?;
+    let headers = request.headers().clone();
+    let body = read_body(request, &state.config).await?;
+    let upload = read_upload(&headers, body, parameters, state.config.max_images).await?;
+    let parameters = upload.parameters.check(service.model.classes())?;
+    // A place for each image before any is decoded; one that is broken already gives it back.
+    let places = state.admit(service, upload.images.len())?;
+    let work = places
+        .into_iter()
+        .zip(upload.images)
+        .map(|(place, image)| classify_one(service, place, image, parameters));
+    let results = before(deadline, &state, join_all(work)).await?;
+    respond(service, results, parameters, upload.many)
+}
+
+/// Waits for `work` until the deadline; then it is dropped, which frees its places in the queue.
+pub async fn before<T>(
+    deadline: Deadline,
+    state: &AppState,
+    work: impl Future<Output = T>,
+) -> Result<T, ApiError> {
+    timeout_at(deadline.0.into(), work)
+        .await
+        .map_err(|_| ApiError::DeadlineExceeded(state.config.request_timeout()))
+}
+
+async fn classify_one(
+    service: &Service,
+    place: Place,
+    image: Result<Bytes, ApiError>,
+    parameters: Parameters,
+) -> Result<Classified, ApiError> {
+    Ok(service.pipeline.classify(place, image?, parameters.crops).await?)
+}
+
+fn respond(
+    service: &Service,
+    results: Vec<Result<Classified, ApiError>>,
+    parameters: Parameters,
+    many: bool,
+) -> Result<Response, ApiError> {
+    let timings: Vec<Timing> =
+        results.iter().flatten().map(|classified| classified.timing).collect();
+    let model = service.model.name();
+    let answer = |result: Result<Classified, ApiError>| {
+        result.map(|classified| ImageAnswer::new(&classified, &parameters, &service.model))
+    };
+    let mut results: Vec<_> = results.into_iter().map(answer).collect();
+    let body = match (many, results.pop()) {
+        (false, Some(only)) => Answer::One { model, result: only? },
+        (_, last) => {
+            results.extend(last);
+            Answer::many(model, results)?
+        }
+    };
+    let mut response = Json(body).into_response();
+    if let Ok(value) = HeaderValue::try_from(server_timing(timings.into_iter())) {
+        response.headers_mut().insert(SERVER_TIMING, value);
+    }
+    Ok(response)
+}

@@ -1,0 +1,153 @@
+//! `top_k`, `min_probability` and `crops`, from the query, form fields or JSON members.
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::http::error::ApiError;
+use crate::preprocess::Crops;
+use crate::topk::TopK;
+
+/// The parameters as a client wrote them; each may be given once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawParameters {
+    top_k: Option<String>,
+    min_probability: Option<String>,
+    crops: Option<String>,
+}
+
+/// The parameters of a request, within their ranges.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters {
+    /// How many classes to list.
+    pub top_k: TopK,
+    /// Leaves out what is below.
+    pub min_probability: f32,
+    /// Crops of each image.
+    pub crops: Crops,
+}
+
+/// The parameters for the OpenAPI document; [`RawParameters`] reads them.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)] // only described, never read
+pub struct QueryParameters {
+    /// How many classes to list: 1 to the number of classes; 5 if left out.
+    #[param(minimum = 1, maximum = 1000, default = 5)]
+    top_k: Option<u32>,
+    /// Leaves out classes with a lower probability.
+    #[param(minimum = 0.0, maximum = 1.0, default = 0.0)]
+    min_probability: Option<f32>,
+    /// Crops whose probabilities are averaged: 1 (centre), 5 (and corners) or 10 (and mirrored).
+    #[param(schema_with = crops_schema)]
+    crops: Option<u32>,
+}
+
+fn crops_schema() -> utoipa::openapi::schema::Object {
+    utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::schema::Type::Integer)
+        .enum_values(Some([1, 5, 10]))
+        .default(Some(1.into()))
+        .build()
+}
+
+impl RawParameters {
+    /// Reads a query string, without its `?`.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidParameter`] for a parameter that is unknown or given twice.
+    pub fn from_query(query: &str) -> Result<Self, ApiError> {
+        let mut parameters = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            parameters.set(&name, value.into_owned())?;
+        }
+        Ok(parameters)
+    }
+
+    /// Sets one parameter.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidParameter`] when there is none of this name, or it is given already.
+    pub fn set(&mut self, name: &str, value: String) -> Result<(), ApiError> {
+        let slot = match name {
+            "top_k" => &mut self.top_k,
+            "min_probability" => &mut self.min_probability,
+            "crops" => &mut self.crops,
+            _ => {
+                return Err(ApiError::InvalidParameter(format!(
+                    "there is no parameter `{}`: use top_k, min_probability or crops",
+                    name.escape_debug().take(64).collect::<String>()
+                )));
+            }
+        };
+        if slot.replace(value).is_some() {
+            return Err(ApiError::InvalidParameter(format!("{name} is given twice: give it once")));
+        }
+        Ok(())
+    }
+
+    /// Checks the ranges, for a network of `classes` classes.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidParameter`] names the parameter and its range.
+    pub fn check(&self, classes: usize) -> Result<Parameters, ApiError> {
+        let invalid = |name: &str, range: String| {
+            ApiError::InvalidParameter(format!("{name} must be {range}"))
+        };
+        let top_k = match &self.top_k {
+            None => TopK::default_for(classes),
+            Some(text) => {
+                text.parse().ok().and_then(|k| TopK::new(k, classes)).ok_or_else(|| {
+                    invalid("top_k", format!("a whole number from 1 to {classes}"))
+                })?
+            }
+        };
+        let min_probability = match &self.min_probability {
+            None => 0.0,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|p| (0.0..=1.0).contains(p))
+                .ok_or_else(|| invalid("min_probability", "a number from 0 to 1".into()))?,
+        };
+        let crops = match &self.crops {
+            None => Crops::One,
+            Some(text) => text
+                .parse::<u32>()
+                .ok()
+                .and_then(|n| Crops::try_from(n).ok())
+                .ok_or_else(|| invalid("crops", "1, 5 or 10".into()))?,
+        };
+        Ok(Parameters { top_k, min_probability, crops })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        for good in ["", "top_k=1", "top_k=1000&min_probability=1&crops=10", "min_probability=0.25"]
+        {
+            RawParameters::from_query(good).unwrap().check(1000).unwrap();
+        }
+        for bad in [
+            "top_k=0",
+            "top_k=1001",
+            "top_k=-1",
+            "top_k=x",
+            "top_k=",
+            "top_k=1.5",
+            "min_probability=1.1",
+            "min_probability=NaN",
+            "min_probability=-0.1",
+            "crops=2",
+            "crops=0",
+            "top_k=1&top_k=2",
+            "topk=1",
+        ] {
+            let error = RawParameters::from_query(bad).and_then(|p| p.check(1000)).unwrap_err();
+            assert_eq!(error.kind().1, "invalid_parameter", "{bad}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Every error that a client can get, with its status: the one place that knows them.
+//!
+//! The body is always `{"error": "<sentence>", "code": "<snake_case>", "request_id": "…"}`.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::batcher::{AdmitError, InferError};
+use crate::decode::DecodeError;
+use crate::pipeline::{ClassifyError, DecodePoolError};
+
+/// What went wrong, as the client is told. The text of [`ApiError::Internal`] is logged, not sent.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant's sentence says what it is
+pub enum ApiError {
+    #[error("{0}")]
+    InvalidParameter(String),
+    #[error("the body is not the JSON that is expected: {0}")]
+    InvalidJson(String),
+    #[error("image {index} is not base64: {detail}")]
+    InvalidBase64 { index: usize, detail: String },
+    #[error("the multipart body cannot be read: {0}")]
+    InvalidMultipart(String),
+    #[error(
+        "there is no image in the request: send it as the body, as a multipart part named `image`, \
+         or as base64 in the JSON member `image` or `images`"
+    )]
+    MissingImage,
+    #[error("the image is empty (0 bytes): send the content of an image file")]
+    EmptyImage,
+    #[error("{0}")]
+    InvalidInput(String),
+    #[error("there is nothing at this path; GET /openapi.json lists what there is")]
+    NotFound,
+    #[error("{0}")]
+    UnknownName(String),
+    #[error("this path does not take this method; the header Allow lists those it takes")]
+    MethodNotAllowed,
+    #[error(
+        "the body did not arrive within {} ms (--request-timeout-ms): send it faster, or a smaller image",
+        .0.as_millis()
+    )]
+    RequestTimeout(Duration),
+    #[error("the body is larger than {0} bytes (--max-body-bytes): send a smaller image")]
+    BodyTooLarge(usize),
+    #[error("{0}")]
+    ImageTooLarge(String),
+    #[error("there are more than {0} images in the request (--max-images): send fewer at once")]
+    TooManyImages(usize),
+    #[error("{0}")]
+    UnsupportedContentType(String),
+    #[error("{0}")]
+    UnsupportedImageFormat(String),
+    #[error("{0}")]
+    CorruptImage(String),
+    #[error("as many images wait as may: try again after the seconds in Retry-After")]
+    QueueFull { retry_after: Duration, status: StatusCode },
+    #[error("this replica is shutting down: send the request to another")]
+    ShuttingDown,
+    #[error("the model is being loaded: try again after the seconds in Retry-After")]
+    NotReady,
+    #[error(
+        "no answer within {} ms (--request-timeout-ms): the service is overloaded, try again later",
+        .0.as_millis()
+    )]
+    DeadlineExceeded(Duration),
+    #[error("something failed inside the service; its log has the details under this request id")]
+    Internal(String),
+}
+
+impl ApiError {
+    /// Status and stable code.
+    pub fn kind(&self) -> (StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::InvalidParameter(_) => (S::BAD_REQUEST, "invalid_parameter"),
+            Self::InvalidJson(_) => (S::BAD_REQUEST, "invalid_json"),
+            Self::InvalidBase64 { .. } => (S::BAD_REQUEST, "invalid_base64"),
+            Self::InvalidMultipart(_) => (S::BAD_REQUEST, "invalid_multipart"),
+            Self::MissingImage => (S::BAD_REQUEST, "missing_image"),
+            Self::EmptyImage => (S::BAD_REQUEST, "empty_image"),
+            Self::InvalidInput(_) => (S::BAD_REQUEST, "invalid_input"),
+            Self::NotFound | Self::UnknownName(_) => (S::NOT_FOUND, "not_found"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::RequestTimeout(_) => (S::REQUEST_TIMEOUT, "request_timeout"),
+            Self::BodyTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::ImageTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "image_too_large"),
+            Self::TooManyImages(_) => (S::PAYLOAD_TOO_LARGE, "too_many_images"),
+            Self::UnsupportedContentType(_) => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_type")
+            }
+            Self::UnsupportedImageFormat(_) => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_image_format")
+            }
+            Self::CorruptImage(_) => (S::UNPROCESSABLE_ENTITY, "corrupt_image"),
+            Self::QueueFull { status, .. } => (*status, "queue_full"),
+            Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting_down"),
+            Self::NotReady => (S::SERVICE_UNAVAILABLE, "not_ready"),
+            Self::DeadlineExceeded(_) => (S::GATEWAY_TIMEOUT, "deadline_exceeded"),
+            Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+
+    /// When to come back, for the answers that say so.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::QueueFull { retry_after, .. } => Some(*retry_after),
+            Self::ShuttingDown | Self::NotReady => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    /// The error of one image among several.
+    pub fn payload(&self) -> ErrorPayload {
+        if let Self::Internal(detail) = self {
+            tracing::error!(detail, "internal error");
+        }
+        ErrorPayload { error: self.to_string(), code: self.kind().1 }
+    }
+
+    /// What the queue's refusal is to a client.
+    pub fn from_admission(error: AdmitError, overload_status: StatusCode) -> Self {
+        match error {
+            AdmitError::Full { retry_after } => {
+                Self::QueueFull { retry_after, status: overload_status }
+            }
+            AdmitError::Closed => Self::ShuttingDown,
+        }
+    }
+}
+
+impl From<ClassifyError> for ApiError {
+    fn from(error: ClassifyError) -> Self {
+        match error {
+            ClassifyError::Decode(error) => error.into(),
+            ClassifyError::Preprocess(error) => Self::Internal(error.to_string()),
+            ClassifyError::Infer(error) => error.into(),
+            ClassifyError::Pool(DecodePoolError::Memory { needed_bytes, limit_bytes }) => {
+                Self::ImageTooLarge(format!(
+                    "decoding this image takes {needed_bytes} bytes of memory, the limit is \
+                     {limit_bytes} (--decode-memory-bytes): send a smaller image"
+                ))
+            }
+            ClassifyError::Pool(DecodePoolError::Panicked) => {
+                Self::Internal("the decoder panicked".into())
+            }
+            ClassifyError::Pool(DecodePoolError::Closed) => Self::ShuttingDown,
+        }
+    }
+}
+
+impl From<DecodeError> for ApiError {
+    fn from(error: DecodeError) -> Self {
+        let sentence = error.to_string();
+        match error {
+            DecodeError::Empty => Self::EmptyImage,
+            DecodeError::UnsupportedFormat | DecodeError::UnsupportedFeature { .. } => {
+                Self::UnsupportedImageFormat(sentence)
+            }
+            DecodeError::TooLarge { .. } => Self::ImageTooLarge(sentence),
+            DecodeError::Corrupt { .. } => Self::CorruptImage(sentence),
+        }
+    }
+}
+
+impl From<InferError> for ApiError {
+    fn from(error: InferError) -> Self {
+        match error {
+            InferError::Closed => Self::ShuttingDown,
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+/// What an error says, before the request's id is known.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ErrorPayload {
+    /// What is wrong and what to do.
+    pub error: String,
+    /// Stable and snake_case.
+    pub code: &'static str,
+}
+
+/// The body of every error.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// What is wrong and what to do.
+    pub error: String,
+    /// Stable and snake_case.
+    #[schema(example = "queue_full")]
+    pub code: String,
+    /// Also in the header `X-Request-Id`, and in the log.
+    pub request_id: String,
+}
+
+impl IntoResponse for ApiError {
+    /// Leaves the payload in the extensions: `request_context` knows the request's id and
+    /// writes the body.
+    fn into_response(self) -> Response {
+        let mut response = self.kind().0.into_response();
+        if let Some(after) = self.retry_after() {
+            let seconds = HeaderValue::from(after.as_secs().max(1));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response.extensions_mut().insert(self.payload());
+        response
+    }
+}

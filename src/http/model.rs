@@ -1,0 +1,179 @@
+//! `/model/*`: what the network is and what each layer costs.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::error::{ApiError, ErrorBody};
+use super::state::AppState;
+use crate::model::{ChannelOrder, Resize};
+use crate::model_info::{ModelInfo, ModelName};
+use crate::network::report::{LayerRow, ModuleRow, Totals};
+use crate::network::summary;
+
+/// The network at a glance.
+#[derive(Serialize, ToSchema)]
+pub struct Summary {
+    #[serde(flatten)]
+    name: ModelName,
+    /// What runs it.
+    framework: String,
+    input: InputFacts,
+    /// Classes of the output.
+    classes: usize,
+    /// Weights and biases.
+    parameters: u64,
+    /// For one image.
+    multiply_adds: u64,
+    /// In data-flow order.
+    modules: Vec<ModuleRow>,
+}
+
+/// From a photo to the network's input.
+#[derive(Serialize, ToSchema)]
+struct InputFacts {
+    /// Order of the dimensions.
+    layout: &'static str,
+    /// `[n, channels, height, width]`; -1 is any number.
+    #[schema(example = json!([-1, 3, 224, 224]))]
+    shape: Vec<i64>,
+    #[schema(value_type = String, example = "BGR")]
+    channels: ChannelOrder,
+    /// Subtracted from each byte, in the order of `channels`.
+    mean: [f32; 3],
+    /// Multiplied after that.
+    scale: [f32; 3],
+    #[schema(value_type = Object)]
+    resize: Resize,
+}
+
+impl Summary {
+    /// The summary of `model`.
+    pub fn new(model: &ModelInfo) -> Self {
+        let preprocessing = &model.preprocessing;
+        let side = preprocessing.side as i64;
+        Self {
+            name: model.name(),
+            framework: "tract".into(),
+            input: InputFacts {
+                layout: "NCHW",
+                shape: vec![-1, 3, side, side],
+                channels: preprocessing.channels,
+                mean: preprocessing.mean,
+                scale: preprocessing.scale,
+                resize: preprocessing.resize,
+            },
+            classes: model.classes(),
+            parameters: model.report.totals.parameters,
+            multiply_adds: model.report.totals.multiply_adds,
+            modules: model.report.modules.clone(),
+        }
+    }
+}
+
+/// The network's input, modules and totals; with `Accept: text/plain` an aligned table.
+#[utoipa::path(get, path = "/model/summary", tag = "model",
+    responses(
+        (status = 200, description = "The network at a glance",
+            content((Summary = "application/json"), (String = "text/plain"))),
+        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+pub async fn summary(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let model = &state.service()?.model;
+    Ok(if prefers_text(&headers) {
+        summary::text(&model.report).into_response()
+    } else {
+        ([(header::VARY, "accept")], Json(Summary::new(model))).into_response()
+    })
+}
+
+/// Whether `text/plain` is named and JSON is not, or later.
+fn prefers_text(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    match (accept.find("text/plain"), accept.find("application/json")) {
+        (Some(text), Some(json)) => text < json,
+        (text, _) => text.is_some(),
+    }
+}
+
+/// All layers.
+#[derive(Serialize, ToSchema)]
+pub struct Layers {
+    /// In data-flow order.
+    layers: Vec<LayerRow>,
+    /// Over all layers.
+    totals: Totals,
+}
+
+/// Every layer with its shapes, parameters and multiply-adds, in data-flow order, and the totals.
+#[utoipa::path(get, path = "/model/layers", tag = "model",
+    responses(
+        (status = 200, description = "All layers", body = Layers),
+        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+pub async fn layers(State(state): State<AppState>) -> Result<Json<Layers>, ApiError> {
+    let report = &state.service()?.model.report;
+    Ok(Json(Layers { layers: report.layers.clone(), totals: report.totals }))
+}
+
+/// One layer. Names contain `/`, which may be sent as it is or as `%2F`.
+#[utoipa::path(get, path = "/model/layers/{name}", tag = "model",
+    params(("name" = String, Path, description = "As in /model/layers, such as inception_3a/3x3_reduce")),
+    responses(
+        (status = 200, description = "The layer", body = LayerRow),
+        (status = 400, description = "The name is no text", body = ErrorBody),
+        (status = 404, description = "There is no such layer", body = ErrorBody),
+        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+pub async fn layer(
+    State(state): State<AppState>,
+    name: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Result<Json<LayerRow>, ApiError> {
+    let Path(name) = name.map_err(|e| ApiError::InvalidParameter(e.body_text()))?;
+    let layers = &state.service()?.model.report.layers;
+    let found = layers.iter().find(|layer| layer.name == name).cloned();
+    found.map(Json).ok_or_else(|| {
+        ApiError::UnknownName("there is no layer of this name; GET /model/layers lists them".into())
+    })
+}
+
+/// The classes.
+#[derive(Serialize, ToSchema)]
+pub struct LabelList {
+    /// Their number.
+    classes: usize,
+    /// By index.
+    labels: Vec<LabelRow>,
+}
+
+/// One class.
+#[derive(Serialize, ToSchema)]
+struct LabelRow {
+    /// Index in the network's output.
+    class: usize,
+    /// WordNet id.
+    id: String,
+    /// Its first name.
+    label: String,
+    /// All its names.
+    labels: Vec<String>,
+}
+
+/// The classes by index.
+#[utoipa::path(get, path = "/model/labels", tag = "model",
+    responses(
+        (status = 200, description = "All classes", body = LabelList),
+        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+pub async fn labels(State(state): State<AppState>) -> Result<Json<LabelList>, ApiError> {
+    let labels = state.service()?.model.labels.as_slice();
+    let rows = labels.iter().enumerate().map(|(class, label)| LabelRow {
+        class,
+        id: label.id.clone(),
+        label: label.name().to_owned(),
+        labels: label.names.clone(),
+    });
+    Ok(Json(LabelList { classes: labels.len(), labels: rows.collect() }))
+}

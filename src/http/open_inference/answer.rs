@@ -1,0 +1,157 @@
+//! What an inference answers, in JSON or with raw bytes behind it.
+
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::infer::INFERENCE_HEADER_CONTENT_LENGTH;
+use super::metadata::ModelParameters;
+use super::request::{Datatype, Output};
+use crate::http::error::ApiError;
+use crate::model::Probabilities;
+use crate::model_info::ModelInfo;
+use crate::topk::{TopK, top_k};
+
+/// An inference's answer.
+#[derive(Serialize, ToSchema)]
+pub struct InferAnswer {
+    /// The file's name without its ending.
+    #[schema(example = "googlenet")]
+    model_name: String,
+    /// The first 12 hexadecimal digits of the weights' SHA-256.
+    #[schema(example = "d3b58e6ed6d5")]
+    model_version: String,
+    /// The request's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    id: Option<String>,
+    /// Only there when the weights are seeded random numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    parameters: Option<ModelParameters>,
+    /// One tensor.
+    outputs: [OutputTensor; 1],
+}
+
+/// The output.
+#[derive(Serialize, ToSchema)]
+pub struct OutputTensor {
+    #[schema(example = "prob_1")]
+    name: String,
+    datatype: Datatype,
+    /// `[n, classes]`, or `[n, k]` for the k best classes.
+    #[schema(example = json!([1, 1000]))]
+    shape: [usize; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    parameters: Option<AnswerParameters>,
+    /// The elements in row-major order; not there when they are behind the JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    data: Option<OutputData>,
+}
+
+/// Where the output's elements are.
+#[derive(Serialize, ToSchema)]
+pub struct AnswerParameters {
+    /// So many raw bytes behind the JSON.
+    binary_data_size: usize,
+}
+
+/// The output's elements.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum OutputData {
+    /// Probabilities.
+    Fp32(Vec<f32>),
+    /// `probability:class:label`.
+    Bytes(Vec<String>),
+}
+
+impl OutputData {
+    fn probabilities(answers: &[Probabilities]) -> Self {
+        Self::Fp32(answers.iter().flat_map(|answer| answer.as_slice()).copied().collect())
+    }
+
+    /// The best classes as Triton writes them.
+    fn classification(answers: &[Probabilities], k: TopK, model: &ModelInfo) -> Self {
+        let best = answers.iter().flat_map(|answer| top_k(answer, k, 0.0));
+        let written = best.map(|prediction| {
+            let label = model.labels.get(prediction.class).map_or("", |label| label.name());
+            format!("{:.6}:{}:{label}", prediction.probability, prediction.class)
+        });
+        Self::Bytes(written.collect())
+    }
+
+    fn datatype(&self) -> Datatype {
+        match self {
+            Self::Fp32(_) => Datatype::Fp32,
+            Self::Bytes(_) => Datatype::Bytes,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Fp32(values) => values.len(),
+            Self::Bytes(texts) => texts.len(),
+        }
+    }
+
+    /// FP32 little endian; BYTES each with its length before it, 32 bits little endian.
+    fn to_raw(&self) -> Vec<u8> {
+        match self {
+            Self::Fp32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Self::Bytes(texts) => {
+                let mut raw = Vec::new();
+                for text in texts {
+                    // A label is far shorter than 4 GiB: its file is bounded.
+                    raw.extend((text.len() as u32).to_le_bytes());
+                    raw.extend(text.as_bytes());
+                }
+                raw
+            }
+        }
+    }
+}
+
+/// The response for the probabilities of `answers`, at least one.
+///
+/// # Errors
+/// [`ApiError::Internal`] when it is no JSON.
+pub fn respond(
+    id: Option<String>,
+    output: Output,
+    answers: &[Probabilities],
+    model: &ModelInfo,
+) -> Result<Response, ApiError> {
+    let data = match output.classification {
+        Some(k) => OutputData::classification(answers, k, model),
+        None => OutputData::probabilities(answers),
+    };
+    let shape = [answers.len(), data.len() / answers.len().max(1)];
+    let raw = output.binary.then(|| data.to_raw());
+    let tensor = OutputTensor {
+        name: output.name,
+        datatype: data.datatype(),
+        shape,
+        parameters: raw.as_ref().map(|raw| AnswerParameters { binary_data_size: raw.len() }),
+        data: raw.is_none().then_some(data),
+    };
+    let answer = InferAnswer {
+        model_name: model.name.name.clone(),
+        model_version: model.name.version.clone(),
+        id,
+        parameters: ModelParameters::of(model),
+        outputs: [tensor],
+    };
+    let mut body = serde_json::to_vec(&answer).map_err(|e| ApiError::Internal(e.to_string()))?;
+    let content_type = |value| (header::CONTENT_TYPE, HeaderValue::from_static(value));
+    let Some(raw) = raw else {
+        return Ok(([content_type("application/json")], body).into_response());
+    };
+    let json_length: (HeaderName, HeaderValue) =
+        (INFERENCE_HEADER_CONTENT_LENGTH, HeaderValue::from(body.len()));
+    body.extend(raw);
+    Ok(([content_type("application/octet-stream"), json_length], body).into_response())
+}

@@ -1,0 +1,179 @@
+//! `POST /v2/models/{name}/infer`.
+
+use axum::extract::{Extension, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+
+use super::answer::{InferAnswer, respond};
+use super::model_path::ModelPath;
+use super::request::{Checked, InferRequest, Input, invalid, read_request};
+use super::tensor::{Images, memory_bytes, read_images};
+use crate::batcher::Place;
+use crate::http::body::read_body;
+use crate::http::classify::{SERVER_TIMING, before, server_timing};
+use crate::http::error::{ApiError, ErrorBody};
+use crate::http::request_context::Deadline;
+use crate::http::state::{AppState, Service};
+use crate::model::{self, Probabilities};
+use crate::pipeline::{ClassifyError, Timing};
+use crate::preprocess::Crops;
+
+/// Where the JSON of a body ends and the raw bytes begin.
+pub const INFERENCE_HEADER_CONTENT_LENGTH: HeaderName =
+    HeaderName::from_static("inference-header-content-length");
+
+/// Classifies images, given as a normalised tensor (`data_0`) or as encoded files (`image`).
+///
+/// The body is JSON; its data may come as raw bytes behind it (the extension `binary_tensor_data`),
+/// then the header `Inference-Header-Content-Length` says where the JSON ends. One image that cannot
+/// be classified fails the request.
+#[utoipa::path(
+    post,
+    path = "/v2/models/{name}/infer",
+    tag = "open inference protocol",
+    params(
+        ("name" = String, Path, description = "The model's name, or `googlenet`", example = "googlenet"),
+        ("Inference-Header-Content-Length" = Option<u32>, Header,
+            description = "Bytes of the JSON, when raw bytes follow it")),
+    request_body(content(
+        (InferRequest = "application/json"),
+        (Vec<u8> = "application/octet-stream"),
+    )),
+    responses(
+        (status = 200, description = "The probabilities",
+            content((InferAnswer = "application/json"), (Vec<u8> = "application/octet-stream")),
+            headers(
+                ("Inference-Header-Content-Length" = u32, description = "Bytes of the JSON, when raw bytes follow it"),
+                ("Server-Timing" = String, description = "Milliseconds of each stage"))),
+        (status = 400, description = "The request is invalid, or an image is empty", body = ErrorBody),
+        (status = 404, description = "There is no such model", body = ErrorBody),
+        (status = 408, description = "The body did not arrive in time", body = ErrorBody),
+        (status = 413, description = "The body, an image or their number is too large", body = ErrorBody),
+        (status = 415, description = "The body is compressed, or an image's format is not taken", body = ErrorBody),
+        (status = 422, description = "An image is corrupt", body = ErrorBody),
+        (status = 429, description = "The queue is full; see Retry-After", body = ErrorBody),
+        (status = 500, description = "Something failed inside the service", body = ErrorBody),
+        (status = 503, description = "Not ready, or shutting down; see Retry-After", body = ErrorBody),
+        (status = 504, description = "No answer within the request timeout", body = ErrorBody),
+    )
+)]
+pub async fn infer(
+    State(state): State<AppState>,
+    Extension(deadline): Extension<Deadline>,
+    path: ModelPath,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let service = state.service()?;
+    path.check(&service.model)?;
+    let json_bytes = json_bytes(request.headers())?;
+    let body = read_body(request, &state.config).await?;
+    let Checked { id, input, output } = read_request(&body, json_bytes, &service.model)?;
+    // A place for each image before any is decoded.
+    let places = state.admit(service, input.images())?;
+    let results = before(deadline, &state, classify(service, places, input)).await??;
+    let (probabilities, timings): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+    let mut response = respond(id, output, &probabilities, &service.model)?;
+    if let Ok(value) = HeaderValue::try_from(server_timing(timings.into_iter())) {
+        response.headers_mut().insert(SERVER_TIMING, value);
+    }
+    Ok(response)
+}
+
+/// Classifies images with this version of the model.
+///
+/// As `/v2/models/{name}/infer`.
+#[utoipa::path(
+    post,
+    path = "/v2/models/{name}/versions/{version}/infer",
+    tag = "open inference protocol",
+    params(
+        ("name" = String, Path, description = "The model's name, or `googlenet`", example = "googlenet"),
+        ("version" = String, Path, description = "The model's version, or `1`", example = "1"),
+        ("Inference-Header-Content-Length" = Option<u32>, Header,
+            description = "Bytes of the JSON, when raw bytes follow it")),
+    request_body(content(
+        (InferRequest = "application/json"),
+        (Vec<u8> = "application/octet-stream"),
+    )),
+    responses(
+        (status = 200, description = "The probabilities",
+            content((InferAnswer = "application/json"), (Vec<u8> = "application/octet-stream")),
+            headers(
+                ("Inference-Header-Content-Length" = u32, description = "Bytes of the JSON, when raw bytes follow it"),
+                ("Server-Timing" = String, description = "Milliseconds of each stage"))),
+        (status = 400, description = "The request is invalid, or an image is empty", body = ErrorBody),
+        (status = 404, description = "There is no such model or version", body = ErrorBody),
+        (status = 408, description = "The body did not arrive in time", body = ErrorBody),
+        (status = 413, description = "The body, an image or their number is too large", body = ErrorBody),
+        (status = 415, description = "The body is compressed, or an image's format is not taken", body = ErrorBody),
+        (status = 422, description = "An image is corrupt", body = ErrorBody),
+        (status = 429, description = "The queue is full; see Retry-After", body = ErrorBody),
+        (status = 500, description = "Something failed inside the service", body = ErrorBody),
+        (status = 503, description = "Not ready, or shutting down; see Retry-After", body = ErrorBody),
+        (status = 504, description = "No answer within the request timeout", body = ErrorBody),
+    )
+)]
+pub async fn infer_version(
+    state: State<AppState>,
+    deadline: Extension<Deadline>,
+    path: ModelPath,
+    request: Request,
+) -> Result<Response, ApiError> {
+    infer(state, deadline, path, request).await
+}
+
+fn json_bytes(headers: &HeaderMap) -> Result<Option<usize>, ApiError> {
+    let Some(value) = headers.get(INFERENCE_HEADER_CONTENT_LENGTH) else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(|| {
+        invalid("the header Inference-Header-Content-Length must be a number of bytes")
+    })
+}
+
+/// One image's answer, and how long each stage took.
+type Answered = (Probabilities, Timing);
+
+/// Classifies all images of a request; the first that fails drops the others.
+async fn classify(
+    service: &Service,
+    places: Vec<Place>,
+    input: Input,
+) -> Result<Vec<Answered>, ApiError> {
+    let memory = memory_bytes(&input);
+    let images = service.pipeline.pool.run(memory, move || read_images(&input)).await;
+    let images = images.map_err(ClassifyError::from)??;
+    match images {
+        Images::Tensors(tensors) => {
+            let work = places
+                .into_iter()
+                .zip(tensors)
+                .map(|(place, tensor)| classify_tensor(place, model::Input::Tensor(tensor)));
+            try_join_all(work).await
+        }
+        Images::Encoded(images) => {
+            let work = places
+                .into_iter()
+                .zip(images)
+                .map(|(place, image)| classify_encoded(service, place, image));
+            try_join_all(work).await
+        }
+    }
+}
+
+async fn classify_tensor(place: Place, tensor: model::Input) -> Result<Answered, ApiError> {
+    let inference = place.infer(vec![tensor]).await?;
+    let timing =
+        Timing { queue: inference.queue, inference: inference.inference, ..Timing::default() };
+    Ok((inference.probabilities, timing))
+}
+
+async fn classify_encoded(
+    service: &Service,
+    place: Place,
+    image: Bytes,
+) -> Result<Answered, ApiError> {
+    let classified = service.pipeline.classify(place, image, Crops::One).await?;
+    Ok((classified.probabilities, classified.timing))
+}

@@ -1,0 +1,141 @@
+//! What the server and the model say of themselves.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::model_path::ModelPath;
+use super::request::{Datatype, IMAGE_INPUT};
+use crate::http::error::{ApiError, ErrorBody};
+use crate::http::state::AppState;
+use crate::model_info::ModelInfo;
+
+/// The server.
+#[derive(Serialize, ToSchema)]
+pub struct ServerMetadata {
+    #[schema(example = "googlenet")]
+    name: &'static str,
+    /// Of the program, not of the model.
+    version: &'static str,
+    /// What is understood beyond the protocol.
+    #[schema(example = json!(["binary_tensor_data", "classification"]))]
+    extensions: [&'static str; 2],
+}
+
+/// The model: what it takes and what it gives.
+#[derive(Serialize, ToSchema)]
+pub struct ModelMetadata {
+    /// The file's name without its ending.
+    #[schema(example = "googlenet")]
+    name: String,
+    /// The first 12 hexadecimal digits of the weights' SHA-256.
+    #[schema(example = json!(["d3b58e6ed6d5"]))]
+    versions: Vec<String>,
+    #[schema(example = "tract_onnx")]
+    platform: &'static str,
+    /// A request gives one of these, not all.
+    inputs: Vec<TensorMetadata>,
+    outputs: Vec<TensorMetadata>,
+    /// Only there when the weights are seeded random numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    parameters: Option<ModelParameters>,
+}
+
+/// One input or output.
+#[derive(Serialize, ToSchema)]
+pub struct TensorMetadata {
+    #[schema(example = "data_0")]
+    name: String,
+    datatype: Datatype,
+    /// -1 is any number.
+    #[schema(example = json!([-1, 3, 224, 224]))]
+    shape: Vec<i64>,
+}
+
+/// What is peculiar about the model.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct ModelParameters {
+    /// Always `false`: the weights are seeded random numbers, and the classes mean nothing.
+    trained: bool,
+}
+
+impl ModelParameters {
+    /// `None` for trained weights.
+    pub fn of(model: &ModelInfo) -> Option<Self> {
+        (!model.name.trained).then_some(Self { trained: false })
+    }
+}
+
+impl ModelMetadata {
+    /// The metadata of `model`.
+    fn new(model: &ModelInfo) -> Self {
+        let side = model.preprocessing.side as i64;
+        let tensor = |name: &str, datatype, shape: &[i64]| TensorMetadata {
+            name: name.into(),
+            datatype,
+            shape: shape.into(),
+        };
+        Self {
+            name: model.name.name.clone(),
+            versions: vec![model.name.version.clone()],
+            platform: "tract_onnx",
+            inputs: vec![
+                tensor(&model.input_name, Datatype::Fp32, &[-1, 3, side, side]),
+                tensor(IMAGE_INPUT, Datatype::Bytes, &[-1]),
+            ],
+            outputs: vec![tensor(
+                &model.output_name,
+                Datatype::Fp32,
+                &[-1, model.classes() as i64],
+            )],
+            parameters: ModelParameters::of(model),
+        }
+    }
+}
+
+/// The server's name, version and extensions of the protocol.
+#[utoipa::path(get, path = "/v2", tag = "open inference protocol",
+    responses((status = 200, description = "The server", body = ServerMetadata)))]
+pub async fn server() -> Json<ServerMetadata> {
+    Json(ServerMetadata {
+        name: "googlenet",
+        version: env!("CARGO_PKG_VERSION"),
+        extensions: ["binary_tensor_data", "classification"],
+    })
+}
+
+/// The model's inputs and outputs. A request gives one of the inputs, not all.
+#[utoipa::path(get, path = "/v2/models/{name}", tag = "open inference protocol",
+    params(("name" = String, Path, description = "The model's name, or `googlenet`", example = "googlenet")),
+    responses(
+        (status = 200, description = "The model", body = ModelMetadata),
+        (status = 400, description = "The name is no text", body = ErrorBody),
+        (status = 404, description = "There is no such model", body = ErrorBody),
+        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+pub async fn model(
+    State(state): State<AppState>,
+    path: ModelPath,
+) -> Result<Json<ModelMetadata>, ApiError> {
+    let model = &state.service()?.model;
+    path.check(model)?;
+    Ok(Json(ModelMetadata::new(model)))
+}
+
+/// The inputs and outputs of this version of the model.
+#[utoipa::path(get, path = "/v2/models/{name}/versions/{version}", tag = "open inference protocol",
+    params(
+        ("name" = String, Path, description = "The model's name, or `googlenet`", example = "googlenet"),
+        ("version" = String, Path, description = "The model's version, or `1`", example = "1")),
+    responses(
+        (status = 200, description = "The model", body = ModelMetadata),
+        (status = 400, description = "The name or version is no text", body = ErrorBody),
+        (status = 404, description = "There is no such model or version", body = ErrorBody),
+        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+pub async fn version(
+    state: State<AppState>,
+    path: ModelPath,
+) -> Result<Json<ModelMetadata>, ApiError> {
+    model(state, path).await
+}

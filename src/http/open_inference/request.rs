@@ -1,0 +1,487 @@
+//! The JSON of an inference request without its data: what is sent and what is asked for.
+//!
+//! The data is passed over here. It is read in a second pass, when the number of images is known
+//! and there is a place for each ([`super::tensor`]).
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use crate::http::error::ApiError;
+use crate::model_info::ModelInfo;
+use crate::topk::TopK;
+
+/// The input for encoded images.
+pub const IMAGE_INPUT: &str = "image";
+/// What BVLC's GoogLeNet calls its input: taken for any model.
+const TENSOR_INPUT: &str = "data_0";
+/// What BVLC's GoogLeNet calls its output: taken for any model.
+const OUTPUT: &str = "prob_1";
+/// Elements of `inputs`, `outputs` and `shape` at most: memory follows the bytes of a body.
+const MAX_ELEMENTS: usize = 16;
+
+/// Type of a tensor's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Datatype {
+    /// 32-bit floating point.
+    Fp32,
+    /// Strings of bytes.
+    Bytes,
+}
+
+/// An inference request.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct InferRequest {
+    /// Comes back in the answer.
+    id: Option<String>,
+    parameters: Option<RequestParameters>,
+    /// One tensor.
+    #[serde(deserialize_with = "few")]
+    #[schema(min_items = 1, max_items = 1)]
+    inputs: Vec<RequestInput>,
+    /// What is asked for; the output as FP32 if left out.
+    #[serde(default, deserialize_with = "few_or_null")]
+    #[schema(max_items = 1, nullable, required = false)]
+    outputs: Vec<RequestOutput>,
+}
+
+/// How the request wants its answer. Others are passed over.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct RequestParameters {
+    /// Outputs come as raw bytes behind the answer's JSON.
+    binary_data_output: Option<bool>,
+}
+
+/// An input: `data_0` (or the graph's own name for it) or `image`.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct RequestInput {
+    /// `data_0`: FP32 `[n, 3, side, side]`, normalised, channels in the model's order.
+    /// `image`: BYTES `[n]` or `[n, 1]`, encoded images.
+    #[schema(example = "data_0")]
+    name: String,
+    datatype: Datatype,
+    #[serde(deserialize_with = "few")]
+    #[schema(value_type = Vec<u64>, example = json!([1, 3, 224, 224]))]
+    shape: Vec<usize>,
+    parameters: Option<InputParameters>,
+    /// The elements in row-major order, flat or nested as `shape` says; images in base64. Left out
+    /// when they come as raw bytes behind the JSON.
+    #[schema(schema_with = data_schema)]
+    data: Option<IgnoredAny>,
+}
+
+/// Where an input's elements are. Others are passed over.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct InputParameters {
+    /// The elements are so many raw bytes behind the JSON: FP32 little endian; BYTES each with
+    /// its length before it, 32 bits little endian.
+    binary_data_size: Option<usize>,
+    #[schema(ignore)]
+    shared_memory_region: Option<IgnoredAny>,
+}
+
+/// An output that is asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct RequestOutput {
+    #[schema(example = "prob_1")]
+    name: String,
+    parameters: Option<OutputParameters>,
+}
+
+/// In which form. Others are passed over.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct OutputParameters {
+    /// As raw bytes behind the answer's JSON.
+    binary_data: Option<bool>,
+    /// The so many best classes as BYTES `probability:class:label`, best first, not the
+    /// probabilities.
+    #[schema(minimum = 1)]
+    classification: Option<usize>,
+    #[schema(ignore)]
+    shared_memory_region: Option<IgnoredAny>,
+}
+
+/// A request that fits the model; its data is not read yet.
+#[derive(Debug)]
+pub struct Checked {
+    /// Comes back in the answer.
+    pub id: Option<String>,
+    /// The tensor that is sent.
+    pub input: Input,
+    /// The tensor that is asked for.
+    pub output: Output,
+}
+
+/// The tensor that is sent.
+#[derive(Debug)]
+pub struct Input {
+    /// As the client calls it.
+    pub name: String,
+    /// What it holds.
+    pub kind: InputKind,
+    /// `[n, …]`, n at least 1; the product is a `usize`.
+    pub shape: Vec<usize>,
+    /// Where its elements are.
+    pub data: Data,
+}
+
+/// What an input holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// Normalised images, FP32 `[n, 3, side, side]`.
+    Tensor,
+    /// Encoded images, BYTES `[n]` or `[n, 1]`.
+    Images,
+}
+
+/// Where an input's elements are.
+#[derive(Clone, Debug)]
+pub enum Data {
+    /// In this JSON, at `inputs[0].data`.
+    Json(Bytes),
+    /// These raw bytes.
+    Binary(Bytes),
+}
+
+/// The tensor that is asked for.
+#[derive(Debug)]
+pub struct Output {
+    /// As the client calls it.
+    pub name: String,
+    /// As raw bytes behind the JSON.
+    pub binary: bool,
+    /// The best classes, not the probabilities.
+    pub classification: Option<TopK>,
+}
+
+impl Input {
+    /// Images in the tensor.
+    pub fn images(&self) -> usize {
+        self.shape.first().copied().unwrap_or(0)
+    }
+}
+
+/// Reads a request's JSON: the first `json_bytes` of the body, or all of it.
+///
+/// # Errors
+/// [`ApiError::InvalidInput`] names what is wrong.
+pub fn read_request(
+    body: &Bytes,
+    json_bytes: Option<usize>,
+    model: &ModelInfo,
+) -> Result<Checked, ApiError> {
+    let json_length = json_bytes.unwrap_or(body.len());
+    if json_length > body.len() {
+        return Err(invalid(format!(
+            "Inference-Header-Content-Length is {json_length}, but the body has {} bytes",
+            body.len()
+        )));
+    }
+    let (json, binary) = (body.slice(..json_length), body.slice(json_length..));
+    let request: InferRequest = serde_json::from_slice(&json)
+        .map_err(|e| invalid(format!("the request is not the JSON that is expected: {e}")))?;
+    let binary_output = request.parameters.and_then(|p| p.binary_data_output).unwrap_or(false);
+    let output = check_output(request.outputs, binary_output, model)?;
+    let inputs = <[RequestInput; 1]>::try_from(request.inputs).map_err(|inputs| {
+        invalid(format!(
+            "give one input, `{TENSOR_INPUT}` or `{IMAGE_INPUT}`, not {}",
+            inputs.len()
+        ))
+    })?;
+    let [input] = inputs;
+    let kind = check_input(&input, model)?;
+    let data = find_data(&input, json, binary)?;
+    let RequestInput { name, shape, .. } = input;
+    Ok(Checked { id: request.id, input: Input { name, kind, shape, data }, output })
+}
+
+fn check_input(input: &RequestInput, model: &ModelInfo) -> Result<InputKind, ApiError> {
+    let is_tensor = input.name == TENSOR_INPUT || input.name == model.input_name;
+    let is_images = input.name == IMAGE_INPUT;
+    let (shape, side) = (&input.shape, model.preprocessing.side);
+    let (kind, fits, expected) = match input.datatype {
+        Datatype::Fp32 if is_tensor => {
+            let fits =
+                matches!(shape[..], [_, 3, height, width] if (height, width) == (side, side));
+            (InputKind::Tensor, fits, format!("[n, 3, {side}, {side}]"))
+        }
+        Datatype::Bytes if is_images => {
+            let fits = matches!(shape[..], [_] | [_, 1]);
+            (InputKind::Images, fits, "[n] or [n, 1]".into())
+        }
+        _ if is_tensor => return Err(invalid(format!("input `{}` must be FP32", input.name))),
+        _ if is_images => return Err(invalid(format!("input `{IMAGE_INPUT}` must be BYTES"))),
+        _ => {
+            return Err(invalid(format!(
+                "there is no input `{}`: give `{TENSOR_INPUT}` (FP32) or `{IMAGE_INPUT}` (BYTES)",
+                shown(&input.name)
+            )));
+        }
+    };
+    let counts = shape.first().is_some_and(|n| *n > 0);
+    let fits = fits && counts && shape.iter().try_fold(4usize, |a, b| a.checked_mul(*b)).is_some();
+    if fits {
+        Ok(kind)
+    } else {
+        Err(invalid(format!(
+            "input `{}` has the shape {shape:?}: it must be {expected}, n at least 1",
+            input.name
+        )))
+    }
+}
+
+fn find_data(input: &RequestInput, json: Bytes, binary: Bytes) -> Result<Data, ApiError> {
+    let name = &input.name;
+    let parameters = input.parameters.as_ref();
+    if parameters.is_some_and(|p| p.shared_memory_region.is_some()) {
+        return Err(invalid(format!("input `{name}`: shared memory is not supported")));
+    }
+    match (&input.data, parameters.and_then(|p| p.binary_data_size)) {
+        (Some(_), Some(_)) => {
+            Err(invalid(format!("input `{name}` has both `data` and `binary_data_size`: give one")))
+        }
+        (None, None) => Err(invalid(format!(
+            "input `{name}` has no elements: give `data`, or `binary_data_size` in its parameters"
+        ))),
+        (None, Some(size)) if size == binary.len() => Ok(Data::Binary(binary)),
+        (None, Some(size)) => Err(invalid(format!(
+            "input `{name}` has binary_data_size {size}, but {} bytes follow the JSON; the header \
+             Inference-Header-Content-Length says where the JSON ends",
+            binary.len()
+        ))),
+        (Some(_), None) if binary.is_empty() => Ok(Data::Json(json)),
+        (Some(_), None) => Err(invalid(format!(
+            "{} bytes follow the JSON, but input `{name}` has no binary_data_size",
+            binary.len()
+        ))),
+    }
+}
+
+fn check_output(
+    mut outputs: Vec<RequestOutput>,
+    binary: bool,
+    model: &ModelInfo,
+) -> Result<Output, ApiError> {
+    let asked = outputs.pop();
+    if !outputs.is_empty() {
+        return Err(invalid(format!(
+            "there is one output, `{}`: ask for it once",
+            model.output_name
+        )));
+    }
+    let Some(RequestOutput { name, parameters }) = asked else {
+        return Ok(Output { name: model.output_name.clone(), binary, classification: None });
+    };
+    if name != model.output_name && name != OUTPUT {
+        return Err(invalid(format!(
+            "there is no output `{}`: it is `{}`",
+            shown(&name),
+            model.output_name
+        )));
+    }
+    let parameters = parameters.unwrap_or_default();
+    if parameters.shared_memory_region.is_some() {
+        return Err(invalid(format!("output `{name}`: shared memory is not supported")));
+    }
+    let classes = model.classes();
+    let best = |k: usize| {
+        TopK::new(k.min(classes), classes)
+            .ok_or_else(|| invalid(format!("output `{name}`: classification must be at least 1")))
+    };
+    let classification = parameters.classification.map(best).transpose()?;
+    Ok(Output { binary: parameters.binary_data.unwrap_or(binary), classification, name })
+}
+
+/// An error of this protocol: 400 `invalid_input`.
+pub fn invalid(sentence: impl Into<String>) -> ApiError {
+    ApiError::InvalidInput(sentence.into())
+}
+
+/// A client's text in an error: short, on one line.
+fn shown(text: &str) -> String {
+    text.escape_debug().take(64).collect()
+}
+
+/// An array of up to [`MAX_ELEMENTS`].
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Vec<T>, D::Error> {
+    struct Few<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            write!(f, "an array of up to {MAX_ELEMENTS}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Vec<T>, A::Error> {
+            let mut elements = Vec::new();
+            while let Some(element) = array.next_element()? {
+                if elements.len() == MAX_ELEMENTS {
+                    return Err(A::Error::invalid_length(MAX_ELEMENTS + 1, &self));
+                }
+                elements.push(element);
+            }
+            Ok(elements)
+        }
+    }
+    input.deserialize_seq(Few(PhantomData))
+}
+
+/// As [`few`]; `null` is an empty array.
+fn few_or_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    input: D,
+) -> Result<Vec<T>, D::Error> {
+    struct Array<T>(Vec<T>);
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Array<T> {
+        fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+            few(input).map(Self)
+        }
+    }
+    Option::<Array<T>>::deserialize(input).map(|array| array.map_or_else(Vec::new, |a| a.0))
+}
+
+fn data_schema() -> utoipa::openapi::schema::Array {
+    use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType};
+    let anything = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+    ArrayBuilder::new().items(anything).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::Preprocessing;
+    use crate::model_info::ModelName;
+    use crate::network::GoogLeNet;
+    use crate::network::report::ModelReport;
+    use crate::network::seeded::seeded_model;
+    use crate::weights::Labels;
+
+    /// A model of 10 classes that takes 32x32 pixels and calls its input `pixels`.
+    fn model() -> ModelInfo {
+        let proto = seeded_model(&GoogLeNet::new(32, 10).unwrap(), 0);
+        ModelInfo {
+            name: ModelName {
+                name: "small".into(),
+                version: "0123456789ab".into(),
+                precision: "f32".into(),
+                trained: false,
+            },
+            input_name: "pixels".into(),
+            output_name: "scores".into(),
+            preprocessing: Preprocessing { side: 32, ..Preprocessing::bvlc() },
+            labels: Labels::numbered(10),
+            report: ModelReport::new(&proto).unwrap(),
+        }
+    }
+
+    fn read(request: &Value, tail: &[u8]) -> Result<Checked, ApiError> {
+        let json = request.to_string();
+        let body = [json.as_bytes(), tail].concat();
+        read_request(&body.into(), Some(json.len()), &model())
+    }
+
+    /// One image as raw bytes, changed by `change`.
+    fn changed(change: impl FnOnce(&mut Value)) -> Result<Checked, ApiError> {
+        let mut request = json!({
+            "id": "7",
+            "inputs": [{"name": "data_0", "datatype": "FP32", "shape": [1, 3, 32, 32],
+                "parameters": {"binary_data_size": 4}}],
+            "outputs": [{"name": "prob_1", "parameters": {"binary_data": true}}],
+        });
+        change(&mut request);
+        read(&request, b"1234")
+    }
+
+    #[test]
+    fn what_clients_send_is_taken() {
+        let checked = changed(|_| {}).unwrap();
+        assert_eq!(checked.id.as_deref(), Some("7"));
+        assert_eq!((checked.input.images(), checked.input.kind), (1, InputKind::Tensor));
+        assert!(matches!(&checked.input.data, Data::Binary(raw) if raw == "1234"));
+        assert_eq!((checked.output.name.as_str(), checked.output.binary), ("prob_1", true));
+        let own = changed(|r| r["inputs"][0]["name"] = json!("pixels")).unwrap();
+        assert_eq!(own.input.kind, InputKind::Tensor);
+        let nulls = json!({"id": null, "parameters": null, "outputs": null, "more": {},
+            "inputs": [{"name": "image", "datatype": "BYTES", "shape": [2, 1], "parameters": null,
+                "data": ["a", "b"]}]});
+        let checked = read(&nulls, b"").unwrap();
+        assert_eq!((checked.input.images(), checked.input.kind), (2, InputKind::Images));
+        assert_eq!((checked.output.name.as_str(), checked.output.binary), ("scores", false));
+    }
+
+    #[test]
+    fn outputs_take_the_form_that_is_asked_for() {
+        let all = changed(|r| {
+            r["outputs"] = json!([]);
+            r["parameters"] = json!({"binary_data_output": true, "priority": 3});
+        });
+        assert!(all.unwrap().output.binary);
+        let own = changed(|r| {
+            r["outputs"] = json!([{"name": "scores", "parameters": {"binary_data": false}}]);
+            r["parameters"] = json!({"binary_data_output": true});
+        });
+        assert!(!own.unwrap().output.binary);
+        for (asked, given) in [(1, 1), (10, 10), (11, 10)] {
+            let parameters = json!({"classification": asked});
+            let best = changed(|r| r["outputs"][0]["parameters"] = parameters).unwrap();
+            assert_eq!(best.output.classification, TopK::new(given, 10));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        type Change = fn(&mut Value);
+        let cases: [(Change, &str); 22] = [
+            (|r| r["id"] = json!(7), "expected a string"),
+            (|r| r["inputs"] = json!([]), "give one input"),
+            (|r| r["inputs"] = json!([r["inputs"][0], r["inputs"][0]]), "not 2"),
+            (|r| r["inputs"] = json!(vec![r["inputs"][0].clone(); 17]), "up to 16"),
+            (|r| r["inputs"][0]["name"] = json!("in\nput"), "no input `in\\nput`"),
+            (|r| r["inputs"][0]["datatype"] = json!("FP16"), "unknown variant `FP16`"),
+            (|r| r["inputs"][0]["datatype"] = json!("BYTES"), "must be FP32"),
+            (|r| r["inputs"][0]["name"] = json!("image"), "must be BYTES"),
+            (|r| r["inputs"][0]["shape"] = json!([3, 32, 32]), "must be [n, 3, 32, 32]"),
+            (|r| r["inputs"][0]["shape"] = json!([1, 32, 32, 3]), "must be [n, 3, 32, 32]"),
+            (|r| r["inputs"][0]["shape"] = json!([0, 3, 32, 32]), "n at least 1"),
+            (|r| r["inputs"][0]["shape"] = json!([u64::MAX / 4, 3, 32, 32]), "must be"),
+            (|r| r["inputs"][0]["shape"] = json!([-1, 3, 32, 32]), "-1"),
+            (|r| r["inputs"][0]["shape"] = json!(null), "array"),
+            (|r| r["inputs"][0]["data"] = json!([]), "both `data` and `binary_data_size`"),
+            (|r| r["inputs"][0]["parameters"] = json!({}), "no elements"),
+            (|r| r["inputs"][0]["parameters"]["binary_data_size"] = json!(5), "4 bytes follow"),
+            (
+                |r| r["inputs"][0]["parameters"]["shared_memory_region"] = json!("r"),
+                "shared memory",
+            ),
+            (|r| r["outputs"][0]["name"] = json!("prob_2"), "no output `prob_2`"),
+            (|r| r["outputs"] = json!([r["outputs"][0], r["outputs"][0]]), "ask for it once"),
+            (
+                |r| r["outputs"][0]["parameters"]["classification"] = json!(0),
+                "classification must be at least 1",
+            ),
+            (|r| *r = json!([]), "expected struct InferRequest"),
+        ];
+        for (change, because) in cases {
+            let error = changed(change).unwrap_err();
+            assert_eq!(error.kind().1, "invalid_input", "{error}");
+            assert!(error.to_string().contains(because), "{error}: not {because}");
+        }
+    }
+
+    #[test]
+    fn the_header_must_fit_the_body() {
+        let body = Bytes::from_static(b"{}");
+        let error = read_request(&body, Some(3), &model()).unwrap_err();
+        assert!(error.to_string().contains("the body has 2 bytes"), "{error}");
+        let request = json!({"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1],
+            "data": ["a"]}]});
+        let error = read(&request, b"tail").unwrap_err();
+        assert!(error.to_string().contains("4 bytes follow the JSON"), "{error}");
+    }
+}

@@ -1,0 +1,109 @@
+//! The table of routes, and what surrounds them.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::ApiError;
+use super::openapi::docs;
+use super::request_context::request_context;
+use super::state::AppState;
+use super::{classify, health, model, open_inference};
+
+/// One router for each listener.
+pub struct Routers {
+    /// `--listen`.
+    pub public: Router,
+    /// `--admin-listen`, if there is one.
+    pub admin: Option<Router>,
+}
+
+/// The routes that clients use.
+pub(super) fn public_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(classify::classify)).merge(open_inference::public_routes())
+}
+
+/// The routes that operators use.
+pub(super) fn admin_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(model::summary))
+        .routes(routes!(model::layers))
+        .routes(routes!(model::labels))
+        .routes(routes!(health::metrics))
+        .merge(open_inference::metadata_routes())
+}
+
+/// The routes of every listener.
+pub(super) fn health_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .merge(open_inference::health_routes())
+}
+
+/// Builds the routers for the listeners that `state.config` asks for.
+pub fn routers(state: &AppState) -> Routers {
+    let public = Router::from(public_routes());
+    let health = || Router::from(health_routes());
+    // Names of layers contain a slash.
+    let admin = Router::from(admin_routes())
+        .route("/model/layers/{*name}", get(model::layer))
+        .merge(docs())
+        .layer(CompressionLayer::new());
+    if state.config.admin_listen.is_some() {
+        Routers {
+            public: surround(public.merge(health()), state),
+            admin: Some(surround(admin.merge(health()), state)),
+        }
+    } else {
+        Routers { public: surround(public.merge(admin).merge(health()), state), admin: None }
+    }
+}
+
+/// What every request passes, from the outside in: context, CORS, panics.
+fn surround(router: Router<AppState>, state: &AppState) -> Router {
+    let metrics = state.metrics.clone();
+    let panicked = move |panic: Box<dyn std::any::Any + Send>| {
+        metrics.panics.inc();
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+        ApiError::Internal(format!("a handler panicked: {}", text.unwrap_or_default()))
+            .into_response()
+    };
+    let mut router = router
+        .fallback(|| async { ApiError::NotFound })
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(no_sniff));
+    if let Some(cors) = cors(&state.config.cors_origins) {
+        router = router.layer(cors);
+    }
+    router.layer(from_fn_with_state(state.clone(), request_context)).with_state(state.clone())
+}
+
+async fn no_sniff(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let value = HeaderValue::from_static("nosniff");
+    response.headers_mut().insert("x-content-type-options", value);
+    response
+}
+
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let layer = CorsLayer::new().allow_methods(Any).allow_headers(Any).expose_headers(Any);
+    if origins.iter().any(|origin| origin == "*") {
+        return Some(layer.allow_origin(Any));
+    }
+    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    Some(layer.allow_origin(AllowOrigin::list(origins)))
+}

@@ -1,0 +1,191 @@
+//! From the user's choice of a model to one that can serve: find, read, check, plan.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use prost::Message;
+use tract_onnx::pb::ModelProto;
+
+use crate::config::{ModelConfig, Precision};
+use crate::model::{Engine, Preprocessing};
+use crate::model_info::{ModelInfo, ModelName};
+use crate::network::check::{self, CheckError, Interface};
+use crate::network::report::{ModelReport, ReportError};
+use crate::network::seeded::seeded_model;
+use crate::network::{DescriptionError, GoogLeNet, onnx};
+use crate::plan::{LoadError, SelfCheckError, StockPlan, self_check};
+use crate::weights::fetch::progress_for_stderr;
+use crate::weights::{
+    Download, Labels, LabelsError, ModelFile, ObtainError, Obtained, SearchPath, Sha256,
+    cache_folder, obtain,
+};
+
+/// A model that is ready to serve.
+pub struct LoadedModel {
+    /// Runs it.
+    pub engine: Arc<dyn Engine>,
+    /// What it is.
+    pub info: ModelInfo,
+}
+
+/// The seed of `--model untrained`.
+const UNTRAINED_SEED: u64 = 0;
+/// How far the plan that serves may be from stock tract, in probability.
+const TOLERANCE: f32 = 1e-3;
+
+/// The folders that are searched for weights.
+pub fn search_path() -> SearchPath {
+    let program = std::env::current_exe().ok();
+    SearchPath::new(program.as_deref(), cache_folder(|name| std::env::var_os(name)))
+}
+
+/// The download that `config` asks for.
+pub fn download(config: &ModelConfig) -> Download {
+    let mut download =
+        Download { certificates: config.tls_certificates.clone(), ..Download::default() };
+    if let Some(url) = &config.model_url {
+        download.url.clone_from(url);
+    }
+    download
+}
+
+/// Reads a model and what is known of it, without making a plan.
+///
+/// # Errors
+/// [`ModelError`] says what is wrong with which file.
+pub fn read_model(config: &ModelConfig) -> Result<(ModelProto, ModelInfo), ModelError> {
+    let mut progress = progress_for_stderr();
+    match obtain(&config.model, &search_path(), &download(config), progress.as_mut())? {
+        Obtained::File(file) => read_file(&file, config.precision),
+        Obtained::Untrained => {
+            let proto = seeded_model(&GoogLeNet::new(224, 1000)?, UNTRAINED_SEED);
+            let version = Sha256::of(&proto.encode_to_vec()).version();
+            let described = Described {
+                name: "googlenet".into(),
+                version,
+                preprocessing: Preprocessing::bvlc(),
+                labels: Labels::imagenet(),
+            };
+            let interface = check::interface(&proto)?;
+            let info = described.info(&proto, interface, config.precision)?;
+            Ok((proto, info))
+        }
+    }
+}
+
+/// Loads a model: reads it, optimises its plan, checks it against stock tract and warms it.
+///
+/// # Errors
+/// [`ModelError`] says what is wrong with which file.
+pub fn load_model(config: &ModelConfig) -> Result<LoadedModel, ModelError> {
+    let (proto, info) = read_model(config)?;
+    let plan = StockPlan::load(&proto, &info.preprocessing)?;
+    drop(proto);
+    self_check(&plan, &plan, info.preprocessing.side, TOLERANCE)?;
+    Ok(LoadedModel { engine: Arc::new(plan), info })
+}
+
+fn read_file(
+    file: &ModelFile,
+    precision: Precision,
+) -> Result<(ModelProto, ModelInfo), ModelError> {
+    let bytes = std::fs::read(&file.path)
+        .map_err(|source| ModelError::Read { path: file.path.clone(), source })?;
+    let proto = check::decode(&bytes)?;
+    drop(bytes);
+    let interface = check::interface(&proto)?;
+    let preprocessing = file.manifest.preprocessing.clone();
+    if preprocessing.side != interface.side {
+        return Err(ModelError::Side {
+            path: file.path.clone(),
+            file: interface.side,
+            toml: preprocessing.side,
+        });
+    }
+    let labels = file.labels(interface.classes)?.labels;
+    let name = file.path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+    let described = Described { name, version: file.version(), preprocessing, labels };
+    let info = described.info(&proto, interface, precision)?;
+    if let Some(warning) = check::warning(&info.report) {
+        tracing::warn!(model = %file.path.display(), "{warning}");
+    }
+    Ok((proto, info))
+}
+
+/// What is known of a model beside its graph.
+struct Described {
+    name: String,
+    version: String,
+    preprocessing: Preprocessing,
+    labels: Labels,
+}
+
+impl Described {
+    fn info(
+        self,
+        proto: &ModelProto,
+        interface: Interface,
+        precision: Precision,
+    ) -> Result<ModelInfo, ModelError> {
+        Ok(ModelInfo {
+            name: ModelName {
+                name: self.name,
+                version: self.version,
+                precision: precision.as_str().into(),
+                trained: onnx::is_trained(proto),
+            },
+            input_name: interface.input_name,
+            output_name: interface.output_name,
+            preprocessing: self.preprocessing,
+            labels: self.labels,
+            report: ModelReport::new(proto)?,
+        })
+    }
+}
+
+/// Why a model cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// It is not at hand.
+    #[error(transparent)]
+    Obtain(#[from] ObtainError),
+    /// It cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is no classifier of images.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// The TOML says another size than the graph.
+    #[error(
+        "{path} takes images of {file} x {file} pixels, but its description says {toml}: \
+         correct `size` in the TOML beside it"
+    )]
+    Side {
+        /// The file.
+        path: PathBuf,
+        /// What the graph takes.
+        file: usize,
+        /// What the TOML says.
+        toml: usize,
+    },
+    /// Its labels do not fit.
+    #[error(transparent)]
+    Labels(#[from] LabelsError),
+    /// Its layers cannot be counted.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The seeded network cannot be described.
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
+    /// tract cannot run it.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The plan disagrees with stock tract.
+    #[error(transparent)]
+    SelfCheck(#[from] SelfCheckError),
+}

@@ -1,0 +1,180 @@
+//! What Prometheus scrapes. Names are part of the HTTP contract.
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+/// Bounds of the histograms of durations, in seconds: 0.5 ms to 10 s.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const BATCH_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+
+/// What the batcher counts.
+#[derive(Clone, Debug)]
+pub struct BatcherMetrics {
+    /// Images that wait, those being decoded included.
+    pub queue_depth: IntGauge,
+    /// Workers that run a batch.
+    pub workers_busy: IntGauge,
+    /// From joining the queue to being taken up.
+    pub queue_seconds: Histogram,
+    /// One run of a batch.
+    pub inference_seconds: Histogram,
+    /// Inputs in a batch.
+    pub batch_size: Histogram,
+    /// Images whose client went away while they waited.
+    pub cancelled: IntCounter,
+}
+
+/// All metrics of the service.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Requests by endpoint and status code.
+    pub requests: IntCounterVec,
+    /// Requests by endpoint.
+    pub request_seconds: HistogramVec,
+    /// Decoding of one image.
+    pub decode_seconds: Histogram,
+    /// Requests refused before any work, by the error's code.
+    pub rejected: IntCounterVec,
+    /// Panics that were caught: each cost one answer.
+    pub panics: IntCounter,
+    /// Open connections.
+    pub connections: IntGauge,
+    /// The batcher's part.
+    pub batcher: BatcherMetrics,
+    build_info: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Registers every metric.
+    ///
+    /// # Errors
+    /// When two have one name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let batcher = BatcherMetrics {
+            queue_depth: gauge(
+                &registry,
+                "googlenet_queue_depth",
+                "Images admitted and not started",
+            )?,
+            workers_busy: gauge(&registry, "googlenet_workers_busy", "Workers that run a batch")?,
+            queue_seconds: histogram(
+                &registry,
+                "googlenet_queue_seconds",
+                "From joining the queue to being taken up by a worker",
+                &SECONDS,
+            )?,
+            inference_seconds: histogram(
+                &registry,
+                "googlenet_inference_seconds",
+                "One run of the plan over a batch",
+                &SECONDS,
+            )?,
+            batch_size: histogram(
+                &registry,
+                "googlenet_batch_size",
+                "Inputs in a batch",
+                &BATCH_SIZES,
+            )?,
+            cancelled: counter(
+                &registry,
+                "googlenet_cancelled_total",
+                "Images never computed because their client went away or their time was up",
+            )?,
+        };
+        let request_seconds = HistogramVec::new(
+            HistogramOpts::new(
+                "googlenet_request_duration_seconds",
+                "From the head of a request to the head of its answer",
+            )
+            .buckets(SECONDS.to_vec()),
+            &["endpoint"],
+        )?;
+        registry.register(Box::new(request_seconds.clone()))?;
+        let build_info = IntGaugeVec::new(
+            Opts::new("googlenet_build_info", "Always 1; the labels tell what runs"),
+            &["version", "model", "model_version", "precision"],
+        )?;
+        registry.register(Box::new(build_info.clone()))?;
+        Ok(Self {
+            requests: counters(
+                &registry,
+                "googlenet_requests_total",
+                "Requests answered",
+                &["endpoint", "code"],
+            )?,
+            request_seconds,
+            decode_seconds: histogram(
+                &registry,
+                "googlenet_decode_seconds",
+                "Decoding of one image",
+                &SECONDS,
+            )?,
+            rejected: counters(
+                &registry,
+                "googlenet_rejected_total",
+                "Requests refused before any work",
+                &["reason"],
+            )?,
+            panics: counter(&registry, "googlenet_panics_total", "Panics caught in a request")?,
+            connections: gauge(&registry, "googlenet_connections", "Open connections")?,
+            build_info,
+            batcher,
+            registry,
+        })
+    }
+
+    /// Publishes what runs, once it is known.
+    pub fn set_build_info(&self, model: &str, model_version: &str, precision: &str) {
+        let labels = [env!("CARGO_PKG_VERSION"), model, model_version, precision];
+        self.build_info.with_label_values(&labels).set(1);
+    }
+
+    /// The Prometheus text format, version 0.0.4.
+    ///
+    /// # Errors
+    /// When a metric cannot be written, which the encoder rules out for those registered here.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    let gauge = IntGauge::new(name, help)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    let counter = IntCounter::new(name, help)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(counters.clone()))?;
+    Ok(counters)
+}
+
+fn histogram(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    buckets: &[f64],
+) -> Result<Histogram, prometheus::Error> {
+    let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
+    registry.register(Box::new(histogram.clone()))?;
+    Ok(histogram)
+}
