@@ -1,0 +1,184 @@
+//! Holds the modules' imports to a table, and `docs/architecture.md` to the same table.
+
+mod markdown;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Each module of the library with those that it may import. What is not here is not allowed, and
+/// what is here is used.
+const ALLOWED: &[(&str, &[&str])] = &[
+    (
+        "cli",
+        &[
+            "app",
+            "config",
+            "decode",
+            "loaded_model",
+            "machine",
+            "model",
+            "network",
+            "preprocess",
+            "topk",
+            "weights",
+        ],
+    ),
+    (
+        "app",
+        &[
+            "batcher",
+            "config",
+            "decode",
+            "http",
+            "lifecycle",
+            "loaded_model",
+            "machine",
+            "metrics",
+            "pipeline",
+            "preprocess",
+        ],
+    ),
+    (
+        "http",
+        &[
+            "batcher",
+            "config",
+            "decode",
+            "lifecycle",
+            "metrics",
+            "model",
+            "model_info",
+            "network",
+            "pipeline",
+            "preprocess",
+            "topk",
+        ],
+    ),
+    ("pipeline", &["batcher", "decode", "metrics", "model", "preprocess"]),
+    ("decode", &[]),
+    ("preprocess", &["model"]),
+    ("batcher", &["metrics", "model"]),
+    ("topk", &["model"]),
+    ("model", &[]),
+    ("plan", &["model"]),
+    ("network", &[]),
+    ("weights", &["model"]),
+    ("model_info", &["model", "network", "weights"]),
+    ("loaded_model", &["config", "model", "model_info", "network", "plan", "weights"]),
+    ("config", &["weights"]),
+    ("lifecycle", &[]),
+    ("machine", &[]),
+    ("metrics", &[]),
+];
+
+type Table = BTreeMap<String, BTreeSet<String>>;
+
+#[test]
+fn modules_import_what_the_table_allows() {
+    let allowed = allowed();
+    let used = used();
+    assert_eq!(
+        used.keys().collect::<Vec<_>>(),
+        allowed.keys().collect::<Vec<_>>(),
+        "the modules of src/ are not the rows of the table"
+    );
+    let mut wrong = Vec::new();
+    for (module, imports) in &used {
+        let may = &allowed[module];
+        wrong.extend(imports.difference(may).map(|i| format!("{module} must not import {i}")));
+        wrong.extend(may.difference(imports).map(|i| format!("{module} imports {i} no more")));
+    }
+    assert!(wrong.is_empty(), "imports and table differ:\n{}", wrong.join("\n"));
+}
+
+/// Imports lead one way: some order of the modules has each after all that it imports.
+#[test]
+fn imports_have_no_cycle() {
+    let mut left = allowed();
+    while !left.is_empty() {
+        let leaf = left.iter().find(|(_, imports)| imports.iter().all(|i| !left.contains_key(i)));
+        let leaf = leaf.unwrap_or_else(|| panic!("a cycle among {:?}", left.keys())).0.clone();
+        left.remove(&leaf);
+    }
+}
+
+#[test]
+fn the_document_has_the_same_table() {
+    let text = markdown::read("docs/architecture.md");
+    let rows = markdown::table(&text, &["module", "what it is", "may import"]);
+    let documented: Table = rows
+        .iter()
+        .map(|row| {
+            let names = |cell| markdown::code(cell).into_iter().map(str::to_owned);
+            let module = names(&row[0]).next().expect("the module's name in backticks");
+            (module, names(&row[2]).collect())
+        })
+        .collect();
+    assert_eq!(documented, allowed());
+}
+
+fn allowed() -> Table {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    ALLOWED.iter().map(|(module, imports)| ((*module).to_owned(), owned(imports))).collect()
+}
+
+/// What each module imports, read from its files.
+fn used() -> Table {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    find_rust_files(&source, &mut files);
+    let paths: Vec<Vec<String>> = files.iter().map(|file| module_path(&source, file)).collect();
+    // Neither the library's root nor the program is a module.
+    let names = paths.iter().filter(|path| **path != ["lib"] && **path != ["main"]);
+    let modules: BTreeSet<&str> = names.map(|path| path[0].as_str()).collect();
+    let mut table: Table =
+        modules.iter().map(|module| ((*module).to_owned(), BTreeSet::new())).collect();
+    for (file, path) in files.iter().zip(&paths) {
+        let Some(imports) = table.get_mut(&path[0]) else { continue };
+        let text = std::fs::read_to_string(file).unwrap();
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let place = format!("{}: {line}", file.display());
+            assert!(!line.contains("crate::{"), "write one `use` a module, in {place}");
+            let found = from_root(line).chain(above(line, path.len()));
+            imports.extend(
+                found.filter(|name| modules.contains(name) && *name != path[0]).map(str::to_owned),
+            );
+        }
+    }
+    table
+}
+
+fn find_rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find_rust_files(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// `src/http/classify/mod.rs` is `["http", "classify"]`.
+fn module_path(source: &Path, file: &Path) -> Vec<String> {
+    let relative = file.strip_prefix(source).unwrap().with_extension("");
+    let parts = relative.iter().map(|part| part.to_str().unwrap().to_owned());
+    parts.filter(|part| part != "mod").collect()
+}
+
+/// Modules named as `crate::name`.
+fn from_root(line: &str) -> impl Iterator<Item = &str> {
+    line.split("crate::").skip(1).map(identifier)
+}
+
+/// Modules named as `super::name` with so many `super` that `name` stands at the root.
+fn above(line: &str, depth: usize) -> impl Iterator<Item = &str> {
+    let to_root = "super::".repeat(depth);
+    let found = line.rfind(&to_root).map(|at| identifier(&line[at + to_root.len()..]));
+    found.into_iter()
+}
+
+fn identifier(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    &text[..end]
+}

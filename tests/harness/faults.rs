@@ -1,0 +1,83 @@
+//! Faults around the real engine and decoder: panics on marked pictures, and a gate that holds the
+//! workers until the test lets them go.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use googlenet::decode::{DecodeError, Decoded, Header};
+use googlenet::model::{Engine, EngineError, Input, Probabilities, Session};
+use googlenet::pipeline::{Decoder, ImageDecoder};
+
+/// A picture of this colour makes the plan panic.
+pub const PANICS_IN_PLAN: [u8; 3] = [1, 2, 3];
+/// A picture of this colour makes the decoder panic.
+pub const PANICS_IN_DECODER: [u8; 3] = [3, 2, 1];
+
+/// Runs the real decoder, then panics on the marked picture.
+pub struct PanickingDecoder;
+
+impl Decoder for PanickingDecoder {
+    fn decode(
+        &self,
+        bytes: &[u8],
+        header: &Header,
+        at_least: usize,
+    ) -> Result<Decoded, DecodeError> {
+        let decoded = ImageDecoder.decode(bytes, header, at_least)?;
+        assert!(decoded.pixels.get_pixel(0, 0).0 != PANICS_IN_DECODER, "injected in the decoder");
+        Ok(decoded)
+    }
+}
+
+/// Counts inputs, waits at the gate, panics on the marked picture, and runs the real engine.
+pub struct FaultyEngine {
+    pub inner: Arc<dyn Engine>,
+    pub gate: Arc<Gate>,
+}
+
+/// Holds the workers while it is shut.
+#[derive(Default)]
+pub struct Gate {
+    shut: Mutex<bool>,
+    changed: Condvar,
+    /// Inputs that reached the engine.
+    pub started: AtomicUsize,
+}
+
+impl Gate {
+    pub fn shut(&self) {
+        *self.shut.lock().unwrap() = true;
+    }
+
+    pub fn open(&self) {
+        *self.shut.lock().unwrap() = false;
+        self.changed.notify_all();
+    }
+
+    fn pass(&self) {
+        let shut = self.shut.lock().unwrap();
+        drop(self.changed.wait_while(shut, |shut| *shut).unwrap());
+    }
+}
+
+impl Engine for FaultyEngine {
+    fn session(&self) -> Result<Box<dyn Session>, EngineError> {
+        let inner = self.inner.session()?;
+        Ok(Box::new(FaultySession { inner, gate: Arc::clone(&self.gate) }))
+    }
+}
+
+struct FaultySession {
+    inner: Box<dyn Session>,
+    gate: Arc<Gate>,
+}
+
+impl Session for FaultySession {
+    fn run(&mut self, batch: &[Input]) -> Result<Vec<Probabilities>, EngineError> {
+        self.gate.started.fetch_add(batch.len(), Ordering::SeqCst);
+        self.gate.pass();
+        let marked = |input: &Input| matches!(input, Input::Pixels(pixels) if pixels.as_bytes().starts_with(&PANICS_IN_PLAN));
+        assert!(!batch.iter().any(marked), "injected in the plan");
+        self.inner.run(batch)
+    }
+}
