@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
 use crate::batcher::{Batcher, BatcherConfig};
 use crate::config::ServeConfig;
 use crate::decode::DecodeLimits;
-use crate::http::{self, AppState, ConnectionLimits, Service};
+use crate::http::{self, AppState, BodyMemory, ConnectionLimits, Service};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::loaded_model::{LoadedModel, ModelError};
 use crate::machine;
@@ -69,12 +69,16 @@ impl App {
     /// # Errors
     /// [`AppError::Bind`] names the address and its flag.
     pub async fn bind(config: ServeConfig) -> Result<Self, AppError> {
-        let listener = bind(config.listen, "--listen").await?;
+        let listener = bind(config.listen, "--listen")?;
         let admin_listener = match config.admin_listen {
-            Some(address) => Some(bind(address, "--admin-listen").await?),
+            Some(address) => Some(bind(address, "--admin-listen")?),
             None => None,
         };
+        let body_memory = config
+            .body_memory_bytes
+            .unwrap_or_else(|| machine::body_memory_bytes(machine::memory_limit_bytes()));
         let state = AppState {
+            body_memory: BodyMemory::new(body_memory.max(config.max_body_bytes as u64)),
             config: Arc::new(config),
             metrics: Metrics::new()?,
             lifecycle: Lifecycle::default(),
@@ -166,8 +170,22 @@ fn serve(
     servers
 }
 
-async fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).await.map_err(|source| AppError::Bind { address, flag, source })
+/// Connections that may wait to be accepted; the system caps it (`net.core.somaxconn`). When it is
+/// full, Linux drops the last packet of a handshake, and the client of a half-open connection that
+/// sends nothing is never told.
+const BACKLOG: u32 = 4096;
+
+fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, AppError> {
+    let listen = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| AppError::Bind { address, flag, source })
 }
 
 /// Starts the workers and opens the service.

@@ -116,6 +116,12 @@ pub struct ServeConfig {
     #[arg(long, env = "GOOGLENET_DECODE_MEMORY_BYTES", value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1 << 20..))]
     pub decode_memory_bytes: Option<u64>,
 
+    /// Memory that the bodies of all requests may take together, never less than one body; past it
+    /// they are refused as when the queue is full [default: an eighth of the memory limit, at most
+    /// 1 GiB].
+    #[arg(long, env = "GOOGLENET_BODY_MEMORY_BYTES", value_name = "BYTES")]
+    pub body_memory_bytes: Option<u64>,
+
     /// Status of the answer when the queue is full: 503 for balancers that retry on that only.
     #[arg(long, env = "GOOGLENET_OVERLOAD_STATUS", value_enum, default_value_t = OverloadStatus::TooManyRequests)]
     pub overload_status: OverloadStatus,

@@ -33,6 +33,12 @@ pub fn decode_memory_bytes(memory_limit: Option<u64>) -> u64 {
     memory_limit.map_or(MOST / 2, |limit| (limit / 3).clamp(1 << 20, MOST))
 }
 
+/// What the bodies of all requests may take together: an eighth of the memory, at most 1 GiB.
+pub fn body_memory_bytes(memory_limit: Option<u64>) -> u64 {
+    const MOST: u64 = 1 << 30;
+    memory_limit.map_or(MOST / 2, |limit| (limit / 8).min(MOST))
+}
+
 /// Raises the limit of open files to what is allowed; returns it.
 pub fn raise_open_files() -> u64 {
     rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0)

@@ -204,9 +204,9 @@ async fn queue_full() {
             tokio::spawn(async move { client::classify(address, &image).await })
         };
         let running = spawn();
-        while service.metric("googlenet_workers_busy").await != 1.0 {}
+        service.until("googlenet_workers_busy", 1.0).await;
         let waiting = spawn();
-        while service.metric("googlenet_queue_depth").await != 1.0 {}
+        service.until("googlenet_queue_depth", 1.0).await;
         let answer = client::classify(address, &image).await;
         assert_error(&answer, status, "queue_full");
         assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1, "{answer:?}");

@@ -94,9 +94,11 @@ async fn all_forms_of_an_image_give_one_answer() {
     let values = normalised(3);
     let planes: Vec<Vec<&[f32]>> =
         values.chunks(SIDE * SIDE).map(|plane| plane.chunks(SIDE).collect()).collect();
-    for request in
-        [encoded(&[image.clone()]), tensor(1, &json!(values)), tensor(1, &json!([planes]))]
-    {
+    for request in [
+        encoded(std::slice::from_ref(&image)),
+        tensor(1, &json!(values)),
+        tensor(1, &json!([planes])),
+    ] {
         assert_close(&rows(&infer(&service, &request).await)[0], &expected);
     }
     let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();

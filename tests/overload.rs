@@ -39,9 +39,8 @@ async fn two_hundred_clients_on_a_queue_of_eight() {
             tokio::spawn(async move { client::classify(address, &image).await })
         })
         .collect();
-    while service.metric("googlenet_rejected_total{reason=\"queue_full\"}").await < 100.0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let refused = "googlenet_rejected_total{reason=\"queue_full\"}";
+    service.until_that(refused, |count| count >= 100.0).await;
     gate.open();
     let answers: Vec<Answer> = join_all(clients).await.into_iter().map(Result::unwrap).collect();
     let (accepted, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == 200);
@@ -67,7 +66,7 @@ async fn images_of_clients_that_go_away_never_run() {
         let image = image.clone();
         tokio::spawn(async move { client::classify(address, &image).await })
     };
-    while service.metric("googlenet_workers_busy").await != 1.0 {}
+    service.until("googlenet_workers_busy", 1.0).await;
     let started = gate.started.load(Ordering::SeqCst);
     let mut cut_off = Vec::new();
     for _ in 0..32 {
@@ -75,16 +74,45 @@ async fn images_of_clients_that_go_away_never_run() {
         stream.write_all(&client::request("POST", "/classify", &[], &image)).await.unwrap();
         cut_off.push(stream);
     }
-    while service.metric("googlenet_queue_depth").await != 32.0 {}
+    service.until("googlenet_queue_depth", 32.0).await;
     drop(cut_off);
     // The worker is still held: the places are free without it.
-    while service.metric("googlenet_queue_depth").await != 0.0 {}
+    service.until("googlenet_queue_depth", 0.0).await;
     assert_eq!(service.metric("googlenet_cancelled_total").await, 32.0);
     gate.open();
     assert_eq!(held.await.unwrap().status, 200);
     assert_eq!(client::classify(address, &image).await.status, 200);
     assert_eq!(gate.started.load(Ordering::SeqCst), started + 1, "only the last one ran");
     assert_at_rest(&service).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_bounded_together() {
+    let flags = ["--max-body-bytes=100000", "--body-memory-bytes=100000"];
+    let service = TestService::start(&flags).await;
+    let (address, image) = (service.address, images::png(1));
+    let mut half_sent = TcpStream::connect(address).await.unwrap();
+    let head = client::head("POST", "/classify", &[("Content-Length", "90000")]);
+    half_sent.write_all(&head).await.unwrap();
+    half_sent.write_all(&[0; 80_000]).await.unwrap();
+    let noise = [1; 60_000];
+    let refused = async {
+        // The first body may still be on its way: until it is there, the second is only no image.
+        loop {
+            let answer = client::classify(address, &noise).await;
+            if answer.status != 415 {
+                return answer;
+            }
+        }
+    };
+    let refused = tokio::time::timeout(Duration::from_secs(5), refused).await.unwrap();
+    assert_eq!((refused.status, refused.code().as_str()), (429, "queue_full"));
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(client::classify(address, &image).await.status, 200, "a small one still fits");
+    drop(half_sent);
+    let freed = async { while client::classify(address, &noise).await.status != 415 {} };
+    tokio::time::timeout(Duration::from_secs(5), freed).await.expect("its share is given back");
     service.stop().await;
 }
 
@@ -134,9 +162,7 @@ async fn workers_come_back_after_panics() {
     let image = images::png(1);
     let both = join_all((0..2).map(|_| client::classify(service.address, &image)));
     let check = async {
-        while service.metric("googlenet_workers_busy").await != 2.0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        service.until("googlenet_workers_busy", 2.0).await;
         gate.open();
     };
     let (answers, ()) =

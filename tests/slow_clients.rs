@@ -11,6 +11,7 @@ use harness::{client, images, small_model};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_millis(2_500);
 
@@ -23,7 +24,8 @@ async fn hold(address: SocketAddr, start: Vec<u8>, trickle: &'static [u8]) -> Du
     let (mut read, mut write) = stream.split();
     let closed = async {
         let mut rest = Vec::new();
-        let _ = read.read_to_end(&mut rest).await;
+        // A connection that is held too long fails the test below.
+        let _ = timeout(DEADLINE * 10, read.read_to_end(&mut rest)).await;
     };
     let send = async {
         for byte in trickle.iter().cycle() {

@@ -1,4 +1,4 @@
-//! Reads a request's body under its two limits: bytes and time.
+//! Reads a request's body under its limits: its bytes, its time, and the bytes of all bodies.
 
 use std::time::{Duration, Instant};
 
@@ -9,22 +9,34 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::time::timeout_at;
 
+use super::body_memory::BodyShare;
 use super::error::ApiError;
 use super::request_context::Deadline;
-use crate::config::ServeConfig;
+use super::state::AppState;
 
 /// What is read and thrown away of a body that is too large, so that a client that only reads
 /// when it has written everything gets the answer instead of a reset connection.
 const DISCARD_BYTES: usize = 64 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(2);
+/// Bodies come and go within seconds.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A body, and its share of the memory of all bodies, which is held until the answer.
+pub struct ReceivedBody {
+    /// The content.
+    pub bytes: Bytes,
+    _share: BodyShare,
+}
 
 /// The whole body.
 ///
 /// # Errors
 /// [`ApiError::BodyTooLarge`] past `--max-body-bytes`, with or without `Content-Length`;
 /// [`ApiError::RequestTimeout`] when it has not arrived by the request's deadline;
-/// [`ApiError::UnsupportedContentType`] when it is compressed.
-pub async fn read_body(request: Request, config: &ServeConfig) -> Result<Bytes, ApiError> {
+/// [`ApiError::QueueFull`] when the bodies of other requests leave too little memory
+/// (`--body-memory-bytes`); [`ApiError::UnsupportedContentType`] when it is compressed.
+pub async fn read_body(request: Request, state: &AppState) -> Result<ReceivedBody, ApiError> {
+    let config = &state.config;
     let (head, body) = request.into_parts();
     refuse_compressed(&head.headers)?;
     let deadline = head
@@ -38,12 +50,18 @@ pub async fn read_body(request: Request, config: &ServeConfig) -> Result<Bytes, 
         return Err(ApiError::BodyTooLarge(limit));
     }
     let expected = declared.map_or(0, |length| length as usize);
-    timeout_at(deadline.into(), collect(body, expected, limit))
+    timeout_at(deadline.into(), collect(body, expected, state))
         .await
         .map_err(|_| ApiError::RequestTimeout(config.request_timeout()))?
 }
 
-async fn collect(mut body: Body, expected: usize, limit: usize) -> Result<Bytes, ApiError> {
+async fn collect(
+    mut body: Body,
+    expected: usize,
+    state: &AppState,
+) -> Result<ReceivedBody, ApiError> {
+    let limit = state.config.max_body_bytes;
+    let mut share = state.body_memory.share();
     // Memory follows the bytes that came, not those that were announced.
     let mut bytes = BytesMut::with_capacity(expected.min(64 << 10));
     while let Some(frame) = body.frame().await {
@@ -56,9 +74,17 @@ async fn collect(mut body: Body, expected: usize, limit: usize) -> Result<Bytes,
             discard(body).await;
             return Err(ApiError::BodyTooLarge(limit));
         }
+        if !share.grow_to(bytes.len() + data.len()) {
+            drop((bytes, share));
+            discard(body).await;
+            return Err(ApiError::QueueFull {
+                retry_after: RETRY_AFTER,
+                status: state.config.overload_status.into(),
+            });
+        }
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes.freeze())
+    Ok(ReceivedBody { bytes: bytes.freeze(), _share: share })
 }
 
 async fn discard(mut body: Body) {

@@ -1,6 +1,7 @@
 //! The HTTP interface: routes, errors, connections.
 
 mod body;
+mod body_memory;
 mod classify;
 mod connection;
 mod error;
@@ -15,6 +16,7 @@ mod server;
 mod state;
 mod trace_parent;
 
+pub use body_memory::BodyMemory;
 pub use error::{ApiError, ErrorBody, ErrorPayload};
 pub use openapi::document;
 pub use router::{Routers, routers};

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::body_memory::BodyMemory;
 use super::error::ApiError;
 use crate::batcher::{Place, Queue};
 use crate::config::ServeConfig;
@@ -15,6 +16,8 @@ use crate::pipeline::Pipeline;
 pub struct AppState {
     /// Limits and knobs.
     pub config: Arc<ServeConfig>,
+    /// What the bodies of all requests may take.
+    pub body_memory: BodyMemory,
     /// What is counted.
     pub metrics: Metrics,
     /// What the service is doing.

@@ -9,6 +9,7 @@ pub mod process;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use googlenet::app::{App, AppError};
@@ -80,7 +81,7 @@ impl TestService {
     pub async fn start_around(flags: &[&str], around: Around) -> Self {
         let service = Self::start_with(flags, around, || {}).await;
         while client::get(service.address, "/readyz").await.status != 200 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         service
     }
@@ -125,6 +126,24 @@ impl TestService {
     /// Drains and waits for the end.
     pub async fn stop(self) {
         self.begin_stop().await.unwrap().unwrap();
+    }
+
+    /// Waits until `metric` is `value`.
+    pub async fn until(&self, metric: &str, value: f64) {
+        self.until_that(metric, |actual| actual == value).await;
+    }
+
+    /// Waits until `condition` holds for `metric`; panics after 30 seconds.
+    pub async fn until_that(&self, metric: &str, condition: impl Fn(f64) -> bool) {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let value = self.metric(metric).await;
+            if condition(value) {
+                return;
+            }
+            assert!(Instant::now() < end, "{metric} is still {value}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// One metric's value, 0 when it is not there.

@@ -67,8 +67,9 @@ pub async fn classify(
     let service = state.service()?;
     let parameters = RawParameters::from_query(request.uri().query().unwrap_or_default())?;
     let headers = request.headers().clone();
-    let body = read_body(request, &state.config).await?;
-    let upload = read_upload(&headers, body, parameters, state.config.max_images).await?;
+    let body = read_body(request, &state).await?;
+    let upload =
+        read_upload(&headers, body.bytes.clone(), parameters, state.config.max_images).await?;
     let parameters = upload.parameters.check(service.model.classes())?;
     // A place for each image before any is decoded; one that is broken already gives it back.
     let places = state.admit(service, upload.images.len())?;

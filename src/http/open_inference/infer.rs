@@ -68,8 +68,8 @@ pub async fn infer(
     let service = state.service()?;
     path.check(&service.model)?;
     let json_bytes = json_bytes(request.headers())?;
-    let body = read_body(request, &state.config).await?;
-    let Checked { id, input, output } = read_request(&body, json_bytes, &service.model)?;
+    let body = read_body(request, &state).await?;
+    let Checked { id, input, output } = read_request(&body.bytes, json_bytes, &service.model)?;
     // A place for each image before any is decoded.
     let places = state.admit(service, input.images())?;
     let results = before(deadline, &state, classify(service, places, input)).await??;

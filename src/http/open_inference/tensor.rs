@@ -91,8 +91,7 @@ impl Tensors {
     }
 
     fn push(&mut self, value: f32) -> Result<(), String> {
-        // NaN is no number that compares.
-        if !(value.abs() <= MAX_MAGNITUDE) {
+        if value.is_nan() || value.abs() > MAX_MAGNITUDE {
             return Err(format!(
                 "element {} is {value}: it must be from {:e} to {MAX_MAGNITUDE:e}",
                 self.count(),
