@@ -134,7 +134,7 @@ impl<'de, E: Elements> Visitor<'de> for Node<'_, '_, E> {
         while sequence.next_element_seed(Node { depth: depth + 1, array: &mut *array })?.is_some() {
             count += 1;
         }
-        let flat = depth == 0 && array.leaf_depth == Some(1);
+        let flat = depth == 0 && (count == 0 || array.leaf_depth == Some(1));
         if !flat && count != array.shape[depth] {
             return Err(misnested(array.shape));
         }
