@@ -67,7 +67,13 @@ async fn images_of_clients_that_go_away_never_run() {
         tokio::spawn(async move { client::classify(address, &image).await })
     };
     service.until("googlenet_workers_busy", 1.0).await;
-    let started = gate.started.load(Ordering::SeqCst);
+    // The worker is busy a moment before the engine has its image.
+    let reached = async {
+        while gate.started.load(Ordering::SeqCst) != 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), reached).await.expect("the worker starts");
     let mut cut_off = Vec::new();
     for _ in 0..32 {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -78,11 +84,11 @@ async fn images_of_clients_that_go_away_never_run() {
     drop(cut_off);
     // The worker is still held: the places are free without it.
     service.until("googlenet_queue_depth", 0.0).await;
-    assert_eq!(service.metric("googlenet_cancelled_total").await, 32.0);
+    service.until("googlenet_cancelled_total", 32.0).await;
     gate.open();
     assert_eq!(held.await.unwrap().status, 200);
     assert_eq!(client::classify(address, &image).await.status, 200);
-    assert_eq!(gate.started.load(Ordering::SeqCst), started + 1, "only the last one ran");
+    assert_eq!(gate.started.load(Ordering::SeqCst), 2, "only the last one ran");
     assert_at_rest(&service).await;
     service.stop().await;
 }

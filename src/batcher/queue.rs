@@ -210,7 +210,8 @@ fn take(state: &mut State, inputs: usize) -> Vec<Job> {
     batch
 }
 
-/// One image's place in the queue; dropping it gives it back.
+/// One image's place in the queue. Dropping it means that the client has gone, and counts as
+/// cancelled.
 pub struct Place {
     queue: Arc<Queue>,
     stage: Stage,
@@ -221,11 +222,19 @@ enum Stage {
     Reserved,
     /// The image waits under this number, or a worker has it.
     Queued(u64),
-    /// There is an answer.
-    Answered,
+    /// There is an answer, or there will be none.
+    Settled,
 }
 
 impl Place {
+    /// Frees the place of an image that cannot join the queue: it is broken.
+    pub fn give_back(mut self) {
+        self.stage = Stage::Settled;
+        let mut state = self.queue.lock();
+        state.reserved -= 1;
+        self.queue.report(&state);
+    }
+
     /// Joins the queue with an image's crops and waits for the answer.
     ///
     /// # Errors
@@ -236,6 +245,8 @@ impl Place {
         {
             let mut state = self.queue.lock();
             if state.closed {
+                drop(state);
+                self.give_back();
                 return Err(InferError::Closed);
             }
             let id = state.next_id;
@@ -247,7 +258,7 @@ impl Place {
         }
         self.queue.changed.notify_all();
         let answer = receive.await;
-        self.stage = Stage::Answered;
+        self.stage = Stage::Settled;
         // The sender is dropped unsent only when a worker's thread ends with the image in hand.
         answer.unwrap_or(Err(InferError::Closed))
     }
@@ -256,20 +267,19 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         match self.stage {
-            Stage::Answered => {}
+            Stage::Settled => {}
             Stage::Reserved => {
                 let mut state = self.queue.lock();
                 state.reserved -= 1;
+                self.queue.metrics.cancelled.inc();
                 self.queue.report(&state);
             }
             Stage::Queued(id) => {
                 let mut state = self.queue.lock();
-                let removed = state.remove(id);
-                self.queue.report(&state);
-                drop(state);
-                if removed.is_some() {
+                if state.remove(id).is_some() {
                     self.queue.metrics.cancelled.inc();
                 }
+                self.queue.report(&state);
             }
         }
     }

@@ -124,7 +124,13 @@ impl Pipeline {
         bytes: Bytes,
         crops: Crops,
     ) -> Result<Classified, ClassifyError> {
-        let prepared = self.prepare(bytes, crops).await?;
+        let prepared = match self.prepare(bytes, crops).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                place.give_back();
+                return Err(error);
+            }
+        };
         let inputs = prepared.crops.into_iter().map(Input::Pixels).collect();
         let Inference { probabilities, queue, inference } = place.infer(inputs).await?;
         Ok(Classified {

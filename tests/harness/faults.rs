@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use googlenet::decode::{DecodeError, Decoded, Header};
 use googlenet::model::{Engine, EngineError, Input, Probabilities, Session};
@@ -56,7 +57,10 @@ impl Gate {
 
     fn pass(&self) {
         let shut = self.shut.lock().unwrap();
-        drop(self.changed.wait_while(shut, |shut| *shut).unwrap());
+        // A test that fails with the gate shut must still end.
+        let limit = Duration::from_secs(60);
+        let waited = self.changed.wait_timeout_while(shut, limit, |shut| *shut).unwrap();
+        assert!(!*waited.0, "the gate stayed shut");
     }
 }
 

@@ -98,7 +98,13 @@ async fn classify_one(
     image: Result<Bytes, ApiError>,
     parameters: Parameters,
 ) -> Result<Classified, ApiError> {
-    Ok(service.pipeline.classify(place, image?, parameters.crops).await?)
+    match image {
+        Ok(image) => Ok(service.pipeline.classify(place, image, parameters.crops).await?),
+        Err(error) => {
+            place.give_back();
+            Err(error)
+        }
+    }
 }
 
 fn respond(
