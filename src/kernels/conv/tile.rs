@@ -5,7 +5,7 @@ use std::array::from_fn;
 use super::pack::{ConvWeights, Place};
 use super::{Activation, ConvGeometry};
 use crate::kernels::map::{Destination, MapView};
-use crate::kernels::simd::Vector;
+use crate::kernels::simd::{Vector, each_pixel};
 
 /// Vectors of output channels in a tile of one pixel, for outputs that are one pixel wide.
 pub(super) const PIXEL_VECTORS: usize = 8;
@@ -188,13 +188,13 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
             for tap in 0..run {
                 let vectors: [V; VECTORS] = from_fn(|vector| V::load(weights.add(vector * V::LANES)));
                 weights = weights.add(VECTORS * V::LANES);
-                for (pixel, sums) in sums.iter_mut().enumerate() {
-                    let shift = if pixel < 7 { 0 } else { second_seven };
-                    let value = V::splat(*seven[pixel % 7].wrapping_add(shift).add(tap));
-                    for (sum, vector) in sums.iter_mut().zip(vectors) {
+                each_pixel!(PIXELS, PIXEL => {
+                    let shift = if PIXEL < 7 { 0 } else { second_seven };
+                    let value = V::splat(*seven[PIXEL % 7].wrapping_add(shift).add(tap));
+                    for (sum, vector) in sums[PIXEL].iter_mut().zip(vectors) {
                         *sum = sum.add_product(value, vector);
                     }
-                }
+                });
             }
         }
         let two_rows = PIXELS == 14 && layout.width == 7;

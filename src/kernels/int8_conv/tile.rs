@@ -4,7 +4,7 @@ use std::array::from_fn;
 
 use super::pack::{Int8ConvWeights, Place};
 use crate::kernels::map::{Destination, MapView};
-use crate::kernels::simd::DotVector;
+use crate::kernels::simd::{DotVector, each_pixel};
 use crate::kernels::window::ConvGeometry;
 
 /// Vectors of output channels in a tile of one pixel, for outputs that are one pixel wide.
@@ -287,29 +287,23 @@ unsafe fn tile<V: DotVector, O: Int8Output, const PIXELS: usize, const VECTORS: 
         let first = layout.input.add(row * layout.row_step + column * layout.pixel_step);
         let mut weights = block.weights;
         let run = layout.geometry.run();
-        let mut quad = |line: *const u8, at: usize| {
-            let vectors: [V::Weights; VECTORS] =
-                from_fn(|vector| V::weights(weights.add(vector * V::LANES * 4)));
-            weights = weights.add(VECTORS * V::LANES * 4);
-            let line = line.wrapping_add(at);
-            for (pixel, sums) in sums.iter_mut().enumerate() {
-                let shift = if pixel < 7 { 0 } else { second_seven };
-                let pixel = line.wrapping_add((pixel % 7) * layout.pixel_step).wrapping_add(shift);
-                let four = V::four(pixel);
-                for (sum, vector) in sums.iter_mut().zip(vectors) {
-                    *sum = V::dot(*sum, four, vector);
-                }
-            }
-        };
+        let quads = run.div_ceil(4);
         for ky in 0..layout.geometry.kernel.0 {
             let line = first.add(ky * layout.input_row);
-            let mut at = 0;
-            while at + 4 <= run {
-                quad(line, at);
-                at += 4;
-            }
-            if at < run {
-                quad(line, run - 4);
+            let seven: [*const u8; 7] = from_fn(|pixel| line.wrapping_add(pixel * layout.pixel_step));
+            for quad in 0..quads {
+                // The last quad ends with the run.
+                let at = (4 * quad).min(run - 4);
+                let vectors: [V::Weights; VECTORS] =
+                    from_fn(|vector| V::weights(weights.add(vector * V::LANES * 4)));
+                weights = weights.add(VECTORS * V::LANES * 4);
+                each_pixel!(PIXELS, PIXEL => {
+                    let shift = if PIXEL < 7 { 0 } else { second_seven };
+                    let four = V::four(seven[PIXEL % 7].wrapping_add(shift).add(at));
+                    for (sum, vector) in sums[PIXEL].iter_mut().zip(vectors) {
+                        *sum = V::dot(*sum, four, vector);
+                    }
+                });
             }
         }
         let two_rows = PIXELS == 14 && layout.width == 7;

@@ -141,3 +141,18 @@ macro_rules! dispatch_plain {
     }};
 }
 pub(super) use dispatch_plain;
+
+/// Writes `$body` once for each of the first `$pixels` of 14 pixels, `$pixel` being its literal number:
+/// sums stay in registers only where no loop is left.
+macro_rules! each_pixel {
+    ($pixels:expr, $pixel:ident => $body:expr) => {
+        each_pixel!(@ $pixels, $pixel => $body; 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    (@ $pixels:expr, $pixel:ident => $body:expr; $($number:literal)*) => {
+        $(if $number < $pixels {
+            const $pixel: usize = $number;
+            $body
+        })*
+    };
+}
+pub(super) use each_pixel;
