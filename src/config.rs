@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use clap::{Args, ValueEnum};
 
+use crate::kernels::isa::IsaName;
 use crate::weights::ModelSource;
 
 /// Which model, and in which number format.
@@ -36,6 +37,11 @@ pub struct ModelConfig {
     /// Number format of the arithmetic.
     #[arg(long, env = "GOOGLENET_PRECISION", value_enum, default_value_t = Precision::F32)]
     pub precision: Precision,
+
+    /// Instruction set of the kernels: portable, avx2 or avx512 [default: the fastest that the
+    /// machine has].
+    #[arg(long, env = "GOOGLENET_ISA", value_name = "ISA")]
+    pub isa: Option<IsaName>,
 }
 
 /// Number format of the arithmetic.

@@ -12,6 +12,8 @@ pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod http;
+#[allow(unsafe_code)] // the only module with SIMD
+pub mod kernels;
 pub mod lifecycle;
 pub mod loaded_model;
 pub mod machine;

@@ -7,13 +7,15 @@ use prost::Message;
 use tract_onnx::pb::ModelProto;
 
 use crate::config::{ModelConfig, Precision};
+use crate::kernels::isa::{Isa, IsaError};
+use crate::machine;
 use crate::model::{Engine, Preprocessing};
 use crate::model_info::{ModelInfo, ModelName};
 use crate::network::check::{self, CheckError, Interface};
 use crate::network::report::{ModelReport, ReportError};
 use crate::network::seeded::seeded_model;
 use crate::network::{DescriptionError, GoogLeNet, onnx};
-use crate::plan::{LoadError, SelfCheckError, StockPlan, self_check};
+use crate::plan::{FastPlan, LoadError, SelfCheckError, StockPlan, Team, TeamError, self_check};
 use crate::weights::fetch::progress_for_stderr;
 use crate::weights::{
     Download, Labels, LabelsError, ModelFile, ObtainError, Obtained, SearchPath, Sha256,
@@ -79,9 +81,13 @@ pub fn read_model(config: &ModelConfig) -> Result<(ModelProto, ModelInfo), Model
 /// [`ModelError`] says what is wrong with which file.
 pub fn load_model(config: &ModelConfig) -> Result<LoadedModel, ModelError> {
     let (proto, info) = read_model(config)?;
-    let plan = StockPlan::load(&proto, &info.preprocessing)?;
+    let isa = config.isa.map_or_else(|| Ok(Isa::best()), Isa::require)?;
+    let team = Arc::new(Team::new(machine::cores())?);
+    let plan = FastPlan::load(&proto, &info.preprocessing, isa, team)?;
+    let reference = StockPlan::load(&proto, &info.preprocessing)?;
     drop(proto);
-    self_check(&plan, &plan, info.preprocessing.side, TOLERANCE)?;
+    self_check(&plan, &reference, info.preprocessing.side, TOLERANCE)?;
+    tracing::info!(isa = isa.name().as_str(), cores = machine::cores(), "plan");
     Ok(LoadedModel { engine: Arc::new(plan), info })
 }
 
@@ -185,6 +191,12 @@ pub enum ModelError {
     /// tract cannot run it.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The machine does not have the instruction set that was asked for.
+    #[error(transparent)]
+    Isa(#[from] IsaError),
+    /// The plan has no threads.
+    #[error(transparent)]
+    Team(#[from] TeamError),
     /// The plan disagrees with stock tract.
     #[error(transparent)]
     SelfCheck(#[from] SelfCheckError),

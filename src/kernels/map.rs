@@ -113,6 +113,17 @@ impl<'a, T> MapRowsMut<'a, T> {
         )
     }
 
+    /// The pixels of a row, without its border.
+    ///
+    /// # Panics
+    /// When `row` is not among these rows.
+    pub fn row_mut(&mut self, row: usize) -> &mut [T] {
+        assert!(self.rows.contains(&row), "row {row} is not in {:?}", self.rows);
+        let side = self.shape.border * self.shape.channels;
+        let first = (row - self.rows.start) * self.shape.row_len() + side;
+        &mut self.values[first..first + self.shape.width * self.shape.channels]
+    }
+
     /// A window of the channels of these rows.
     ///
     /// # Panics

@@ -94,7 +94,9 @@ fn nine<T: PoolElement>(taps: [&[T]; 9], to: &mut [T]) {
     let taps = taps.map(|tap| &tap[..to.len()]);
     for (channel, to) in to.iter_mut().enumerate() {
         let of_row = |row: usize| {
-            taps[3 * row][channel].larger(taps[3 * row + 1][channel]).larger(taps[3 * row + 2][channel])
+            taps[3 * row][channel]
+                .larger(taps[3 * row + 1][channel])
+                .larger(taps[3 * row + 2][channel])
         };
         *to = of_row(0).larger(of_row(1)).larger(of_row(2));
     }

@@ -2,9 +2,9 @@
 
 use super::ConvGeometry;
 use crate::kernels::isa::{Isa, IsaName};
-use crate::kernels::simd::{Portable, Vector};
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::simd::{Avx2, Avx512};
+use crate::kernels::simd::{Portable, Vector};
 
 /// One of several convolutions that read the same input.
 #[derive(Clone, Copy, Debug)]

@@ -70,7 +70,9 @@ pub(super) unsafe fn run<V: Vector>(
     let layout = Layout {
         geometry,
         // SAFETY: `first` has shown that the windows of `rows` lie within the input.
-        input: unsafe { input.values().as_ptr().add(first + rows.start * geometry.stride * input_row) },
+        input: unsafe {
+            input.values().as_ptr().add(first + rows.start * geometry.stride * input_row)
+        },
         input_row,
         pixel_step: geometry.stride * geometry.input_channels,
         row_step: geometry.stride * input_row,
@@ -89,7 +91,9 @@ pub(super) unsafe fn run<V: Vector>(
         Target { first: unsafe { first.add(place.channel) }, row, pixel, lanes: place.lanes }
     };
     let taps = geometry.kernel.0 * geometry.run();
-    for (start, places) in (0..places.len()).step_by(weights.block).zip(places.chunks(weights.block)) {
+    for (start, places) in
+        (0..places.len()).step_by(weights.block).zip(places.chunks(weights.block))
+    {
         let mut targets = [target(&places[0]); PIXEL_VECTORS];
         for (slot, place) in targets.iter_mut().zip(places) {
             *slot = target(place);
@@ -184,9 +188,11 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
         let run = layout.geometry.run();
         for ky in 0..layout.geometry.kernel.0 {
             let line = first.add(ky * layout.input_row);
-            let seven: [*const f32; 7] = from_fn(|pixel| line.wrapping_add(pixel * layout.pixel_step));
+            let seven: [*const f32; 7] =
+                from_fn(|pixel| line.wrapping_add(pixel * layout.pixel_step));
             for tap in 0..run {
-                let vectors: [V; VECTORS] = from_fn(|vector| V::load(weights.add(vector * V::LANES)));
+                let vectors: [V; VECTORS] =
+                    from_fn(|vector| V::load(weights.add(vector * V::LANES)));
                 weights = weights.add(VECTORS * V::LANES);
                 each_pixel!(PIXELS, PIXEL => {
                     let shift = if PIXEL < 7 { 0 } else { second_seven };

@@ -26,7 +26,11 @@ impl Int8ConvWeights {
     }
 }
 
-fn run_to_bytes(weights: &Int8ConvWeights, input: MapView<'_, u8>, outputs: &mut [Destination<'_, u8>]) {
+fn run_to_bytes(
+    weights: &Int8ConvWeights,
+    input: MapView<'_, u8>,
+    outputs: &mut [Destination<'_, u8>],
+) {
     use tile::run_bytes as run;
     dispatch!(
         weights.isa,
@@ -38,7 +42,11 @@ fn run_to_bytes(weights: &Int8ConvWeights, input: MapView<'_, u8>, outputs: &mut
     );
 }
 
-fn run_to_floats(weights: &Int8ConvWeights, input: MapView<'_, u8>, outputs: &mut [Destination<'_, f32>]) {
+fn run_to_floats(
+    weights: &Int8ConvWeights,
+    input: MapView<'_, u8>,
+    outputs: &mut [Destination<'_, f32>],
+) {
     use tile::run_floats as run;
     dispatch!(
         weights.isa,

@@ -1,9 +1,9 @@
 //! Weights in the order in which the tile reads them.
 
 use crate::kernels::isa::{Isa, IsaName};
-use crate::kernels::simd::{DotVector, Portable};
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::simd::{Avx2, Avx512};
+use crate::kernels::simd::{DotVector, Portable};
 use crate::kernels::window::ConvGeometry;
 
 /// One of several convolutions that read the same input.

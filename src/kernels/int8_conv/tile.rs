@@ -14,7 +14,11 @@ pub(super) const PIXEL_VECTORS: usize = 8;
 pub trait Int8Output: Copy + Sized + private::Write {
     /// See [`Int8ConvWeights::run`].
     #[doc(hidden)]
-    fn run(weights: &Int8ConvWeights, input: MapView<'_, u8>, outputs: &mut [Destination<'_, Self>]);
+    fn run(
+        weights: &Int8ConvWeights,
+        input: MapView<'_, u8>,
+        outputs: &mut [Destination<'_, Self>],
+    );
 }
 
 impl Int8Output for u8 {
@@ -24,7 +28,11 @@ impl Int8Output for u8 {
 }
 
 impl Int8Output for f32 {
-    fn run(weights: &Int8ConvWeights, input: MapView<'_, u8>, outputs: &mut [Destination<'_, f32>]) {
+    fn run(
+        weights: &Int8ConvWeights,
+        input: MapView<'_, u8>,
+        outputs: &mut [Destination<'_, f32>],
+    ) {
         super::run_to_floats(weights, input, outputs);
     }
 }
@@ -167,7 +175,9 @@ unsafe fn run<V: DotVector, O: Int8Output>(
     let layout = Layout {
         geometry,
         // SAFETY: `first` has shown that the windows of `rows` lie within the input.
-        input: unsafe { input.values().as_ptr().add(first + rows.start * geometry.stride * input_row) },
+        input: unsafe {
+            input.values().as_ptr().add(first + rows.start * geometry.stride * input_row)
+        },
         input_row,
         pixel_step: geometry.stride * geometry.input_channels,
         row_step: geometry.stride * input_row,
@@ -185,7 +195,9 @@ unsafe fn run<V: DotVector, O: Int8Output>(
         Target { first: unsafe { first.add(place.channel) }, row, pixel, lanes: place.lanes }
     };
     let quads = geometry.kernel.0 * geometry.run().div_ceil(4);
-    for (start, places) in (0..places.len()).step_by(weights.block).zip(places.chunks(weights.block)) {
+    for (start, places) in
+        (0..places.len()).step_by(weights.block).zip(places.chunks(weights.block))
+    {
         let mut targets = [target(&places[0]); PIXEL_VECTORS];
         for (slot, place) in targets.iter_mut().zip(places) {
             *slot = target(place);
@@ -290,10 +302,13 @@ unsafe fn tile<V: DotVector, O: Int8Output, const PIXELS: usize, const VECTORS: 
         let quads = run.div_ceil(4);
         for ky in 0..layout.geometry.kernel.0 {
             let line = first.add(ky * layout.input_row);
-            let seven: [*const u8; 7] = from_fn(|pixel| line.wrapping_add(pixel * layout.pixel_step));
-            for quad in 0..quads {
+            let seven: [*const u8; 7] =
+                from_fn(|pixel| line.wrapping_add(pixel * layout.pixel_step));
+            let mut next = 0;
+            for _ in 0..quads {
                 // The last quad ends with the run.
-                let at = (4 * quad).min(run - 4);
+                let at = if next + 4 > run { run - 4 } else { next };
+                next += 4;
                 let vectors: [V::Weights; VECTORS] =
                     from_fn(|vector| V::weights(weights.add(vector * V::LANES * 4)));
                 weights = weights.add(VECTORS * V::LANES * 4);

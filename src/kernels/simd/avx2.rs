@@ -63,9 +63,13 @@ impl Vector for Avx2 {
     #[inline(always)]
     unsafe fn store_bytes(self, to: *mut u8, lanes: usize) {
         unsafe {
-            let clamped = _mm256_min_ps(_mm256_max_ps(self.0, _mm256_setzero_ps()), _mm256_set1_ps(255.0));
+            let clamped =
+                _mm256_min_ps(_mm256_max_ps(self.0, _mm256_setzero_ps()), _mm256_set1_ps(255.0));
             let whole = _mm256_cvtps_epi32(clamped);
-            let words = _mm_packus_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256::<1>(whole));
+            let words = _mm_packus_epi32(
+                _mm256_castsi256_si128(whole),
+                _mm256_extracti128_si256::<1>(whole),
+            );
             let bytes = _mm_packus_epi16(words, words);
             if lanes == 8 {
                 _mm_storel_epi64(to.cast(), bytes);
@@ -158,7 +162,9 @@ impl DotVector for Avx2 {
         lanes: usize,
     ) {
         if lanes < 4 {
-            return unsafe { <Portable as DotVector>::store_bytes(whole(sums), scale, bias, to, lanes) };
+            return unsafe {
+                <Portable as DotVector>::store_bytes(whole(sums), scale, bias, to, lanes)
+            };
         }
         unsafe {
             let scaled = _mm_mul_ps(_mm_cvtepi32_ps(pairs(sums)), _mm_loadu_ps(scale));
@@ -174,9 +180,7 @@ impl DotVector for Avx2 {
 /// The sums of the four channels.
 #[inline(always)]
 unsafe fn pairs(sums: __m256i) -> __m128i {
-    unsafe {
-        _mm_hadd_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums))
-    }
+    unsafe { _mm_hadd_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums)) }
 }
 
 #[inline(always)]

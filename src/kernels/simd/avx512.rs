@@ -49,7 +49,8 @@ impl Vector for Avx512 {
     #[inline(always)]
     unsafe fn store_bytes(self, to: *mut u8, lanes: usize) {
         unsafe {
-            let clamped = _mm512_min_ps(_mm512_max_ps(self.0, _mm512_setzero_ps()), _mm512_set1_ps(255.0));
+            let clamped =
+                _mm512_min_ps(_mm512_max_ps(self.0, _mm512_setzero_ps()), _mm512_set1_ps(255.0));
             let whole = _mm512_cvtps_epi32(clamped);
             _mm512_mask_cvtepi32_storeu_epi8(to.cast(), mask(lanes), whole);
         }

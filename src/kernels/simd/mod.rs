@@ -73,9 +73,21 @@ pub(super) trait DotVector {
     /// Adds the product of the four to each channel's sum.
     unsafe fn dot(sums: Self::Sums, four: Self::Four, weights: Self::Weights) -> Self::Sums;
     /// Writes `sum * scale + bias` for `lanes` channels, rounded twice.
-    unsafe fn store_floats(sums: Self::Sums, scale: *const f32, bias: *const f32, to: *mut f32, lanes: usize);
+    unsafe fn store_floats(
+        sums: Self::Sums,
+        scale: *const f32,
+        bias: *const f32,
+        to: *mut f32,
+        lanes: usize,
+    );
     /// Writes `sum * scale + bias`, rounded as [`Vector::store_bytes`] does, for `lanes` channels.
-    unsafe fn store_bytes(sums: Self::Sums, scale: *const f32, bias: *const f32, to: *mut u8, lanes: usize);
+    unsafe fn store_bytes(
+        sums: Self::Sums,
+        scale: *const f32,
+        bias: *const f32,
+        to: *mut u8,
+        lanes: usize,
+    );
 }
 
 /// Runs `body::<V>(arguments)` with the vectors of `$isa`: `dispatch!(isa, body(name: Type = value))`.

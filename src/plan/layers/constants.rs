@@ -35,7 +35,11 @@ pub(super) fn floats(model: &TypedModel, outlet: OutletId) -> Option<(Vec<usize>
 }
 
 /// A constant that has one value for each of `channels` channels of an NCHW tensor, or one for all.
-pub(super) fn by_channel(model: &TypedModel, outlet: OutletId, channels: usize) -> Option<Vec<f32>> {
+pub(super) fn by_channel(
+    model: &TypedModel,
+    outlet: OutletId,
+    channels: usize,
+) -> Option<Vec<f32>> {
     let (sizes, values) = floats(model, outlet)?;
     if values.len() == 1 {
         return Some(vec![values[0]; channels]);

@@ -14,7 +14,6 @@ pub(in crate::plan) struct FoundLayer {
     /// The tensor that it reads, NCHW.
     pub(in crate::plan) input: OutletId,
     pub(in crate::plan) input_size: MapSize,
-    pub(in crate::plan) output: OutletId,
     pub(in crate::plan) output_size: MapSize,
 }
 

@@ -45,8 +45,6 @@ pub(super) enum Layer {
 /// Weights of one convolution.
 #[derive(Clone, Debug)]
 pub(super) struct Convolution {
-    /// Name of the tensor that it writes, behind its ReLU.
-    pub(super) name: String,
     pub(super) geometry: ConvGeometry,
     /// Layout OIHW, in the order of the graph's channels.
     pub(super) weights: Vec<f32>,
@@ -64,8 +62,6 @@ impl Convolution {
 /// The six convolutions of an inception module, each with a ReLU (paper, section 4, figure 2b).
 #[derive(Clone, Debug)]
 pub(super) struct Inception {
-    /// Name of the tensor that it writes.
-    pub(super) name: String,
     /// Branch 1: 1x1.
     pub(super) o_1: Convolution,
     /// Branch 2: the reduction before the 3x3 convolution.
@@ -80,11 +76,4 @@ pub(super) struct Inception {
     pub(super) window: PoolGeometry,
     /// Branch 4: the 1x1 projection of the pool.
     pub(super) pool: Convolution,
-}
-
-impl Inception {
-    /// The six convolutions, in the order of the paper's table.
-    pub(super) fn convolutions(&self) -> [&Convolution; 6] {
-        [&self.o_1, &self.r_3, &self.o_3, &self.r_5, &self.o_5, &self.pool]
-    }
 }

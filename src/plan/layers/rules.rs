@@ -17,9 +17,12 @@ use crate::kernels::conv::ConvGeometry;
 use crate::kernels::lrn::LrnParameters;
 use crate::kernels::max_pool::PoolGeometry;
 
+/// A layer that writes a tensor, and the tensor that it reads.
+type Rule = fn(&TypedModel, OutletId) -> Option<(Layer, OutletId)>;
+
 /// The layer that writes `outlet`, if a rule knows it.
 pub(super) fn layer_at(model: &TypedModel, outlet: OutletId) -> Option<FoundLayer> {
-    const RULES: &[fn(&TypedModel, OutletId) -> Option<(Layer, OutletId)>] = &[
+    const RULES: &[Rule] = &[
         inception,
         convolution,
         max_pooling,
@@ -35,7 +38,7 @@ pub(super) fn layer_at(model: &TypedModel, outlet: OutletId) -> Option<FoundLaye
         }
         _ => map_size(model, outlet)?,
     };
-    Some(FoundLayer { layer, input, input_size, output: outlet, output_size })
+    Some(FoundLayer { layer, input, input_size, output_size })
 }
 
 /// `concat(1x1, 1x1 -> 3x3, 1x1 -> 5x5, pool -> 1x1)` along the channels, all of one input.
@@ -60,8 +63,7 @@ fn inception(model: &TypedModel, outlet: OutletId) -> Option<(Layer, OutletId)> 
         && [&o_1, &r_3, &r_5, &pool].into_iter().all(one)
         && (pooled.height, pooled.width) == (size.height, size.width))
         .then(|| {
-            let name = node.name.clone();
-            let module = Inception { name, o_1, r_3, o_3, r_5, o_5, window, pool };
+            let module = Inception { o_1, r_3, o_3, r_5, o_5, window, pool };
             (Layer::Inception(Box::new(module)), x)
         })
 }
@@ -77,7 +79,6 @@ fn same_convolution(model: &TypedModel, outlet: OutletId) -> Option<(Convolution
 /// `relu(scale * conv(x) + shift)`, where the ReLU and the affine part, which an exporter leaves of a
 /// batch normalisation, may be missing.
 fn convolution(model: &TypedModel, outlet: OutletId) -> Option<(Layer, OutletId)> {
-    let name = model.node(outlet.node).name.clone();
     let (relu, mut at) = relu(model, outlet);
     let channels = map_size(model, at)?.channels;
     let mut scale = vec![1.0; channels];
@@ -112,9 +113,8 @@ fn convolution(model: &TypedModel, outlet: OutletId) -> Option<(Layer, OutletId)
         let value = bias.get_mut(channel)?;
         *value = *value * scale[channel] + shift[channel];
     }
-    (bias.len() == channels).then(|| {
-        (Layer::Convolution(Convolution { name, geometry, weights, bias, relu }), input)
-    })
+    (bias.len() == channels)
+        .then_some((Layer::Convolution(Convolution { geometry, weights, bias, relu }), input))
 }
 
 fn max_pooling(model: &TypedModel, outlet: OutletId) -> Option<(Layer, OutletId)> {
@@ -167,7 +167,6 @@ fn average_pooling(model: &TypedModel, outlet: OutletId) -> Option<(Layer, Outle
 
 /// `x * W + b` on a map of 1x1 that was flattened.
 fn fully_connected(model: &TypedModel, outlet: OutletId) -> Option<(Layer, OutletId)> {
-    let name = model.node(outlet.node).name.clone();
     let outputs = match sizes(model, outlet)?.as_slice() {
         [1, outputs] => *outputs,
         _ => return None,
@@ -200,7 +199,7 @@ fn fully_connected(model: &TypedModel, outlet: OutletId) -> Option<(Layer, Outle
     };
     let input = before_flattening(model, flat)?;
     let geometry = ConvGeometry { kernel: (1, 1), stride: 1, padding: 0, input_channels: inputs };
-    let layer = Convolution { name, geometry, weights, bias, relu: false };
+    let layer = Convolution { geometry, weights, bias, relu: false };
     Some((Layer::FullyConnected(layer), input))
 }
 
@@ -210,7 +209,9 @@ fn before_flattening(model: &TypedModel, mut at: OutletId) -> Option<OutletId> {
         let node = model.node(at.node);
         let passes = node.op_is::<AxisOp>() || matches!(&*node.op.name(), "Dropout" | "Identity");
         if !passes {
-            return map_size(model, at).filter(|size| (size.height, size.width) == (1, 1)).map(|_| at);
+            return map_size(model, at)
+                .filter(|size| (size.height, size.width) == (1, 1))
+                .map(|_| at);
         }
         at = *node.inputs.first()?;
     }
@@ -218,9 +219,8 @@ fn before_flattening(model: &TypedModel, mut at: OutletId) -> Option<OutletId> {
 
 /// `max(x, 0)`, or what stands there.
 fn relu(model: &TypedModel, outlet: OutletId) -> (bool, OutletId) {
-    let is_zero = |at| {
-        floats(model, at).is_some_and(|(_, values)| values.iter().all(|&value| value == 0.0))
-    };
+    let is_zero =
+        |at| floats(model, at).is_some_and(|(_, values)| values.iter().all(|&value| value == 0.0));
     match binary::<Max>(model, outlet) {
         Some([a, b]) if is_zero(b) => (true, a),
         Some([a, b]) if is_zero(a) => (true, b),
@@ -300,8 +300,11 @@ fn window(
         strides.as_ref(),
     );
     let (stride, padding) = (strides[0], padded[0].pad_before);
-    (strides[1] == stride && padded[1].pad_before == padding)
-        .then_some(((height, width), stride, padding))
+    (strides[1] == stride && padded[1].pad_before == padding).then_some((
+        (height, width),
+        stride,
+        padding,
+    ))
 }
 
 /// Sizes of a tensor whose sizes are known.

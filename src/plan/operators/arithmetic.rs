@@ -5,7 +5,6 @@ use std::fmt::Debug;
 use tract_onnx::prelude::Datum;
 
 use crate::kernels::conv::{Activation, ConvWeights};
-use crate::kernels::int8_conv::Int8ConvWeights;
 use crate::kernels::map::{Destination, MapView};
 use crate::kernels::max_pool::PoolElement;
 
@@ -44,22 +43,5 @@ impl Arithmetic for Float {
         outputs: &mut [Destination<'_, f32>],
     ) {
         weights.packed.run(input, outputs, weights.activation);
-    }
-}
-
-/// Activations of 8 bits without a sign, weights of 8 bits with one, sums of 32 bits.
-#[derive(Debug)]
-pub(in crate::plan) struct Int8;
-
-impl Arithmetic for Int8 {
-    type Element = u8;
-    type Weights = Int8ConvWeights;
-
-    fn convolve(
-        weights: &Int8ConvWeights,
-        input: MapView<'_, u8>,
-        outputs: &mut [Destination<'_, u8>],
-    ) {
-        weights.run(input, outputs);
     }
 }

@@ -4,11 +4,9 @@ use std::fmt;
 
 use tract_onnx::prelude::*;
 
-use super::arithmetic::{Arithmetic, Float, FloatWeights, Int8};
+use super::arithmetic::{Arithmetic, Float, FloatWeights};
 use super::{Operator, map_tensor, on_rows, rows, view};
-use crate::kernels::int8_conv::Int8ConvWeights;
-use crate::kernels::map::{MapRowsMut, MapShape};
-use crate::kernels::quantise::quantise;
+use crate::kernels::map::{MapRowsMut, MapShape, MapView};
 use crate::plan::team::Team;
 
 /// A convolution from map to map.
@@ -36,57 +34,18 @@ impl<A: Arithmetic> Operator for Convolution<A> {
 
     fn scratch(&self) {}
 
-    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, team: &Team) -> TractResult<()> {
+    fn run(
+        &self,
+        input: &Tensor,
+        (): &mut (),
+        output: &mut Tensor,
+        team: &Team,
+    ) -> TractResult<()> {
         let input = view::<A::Element>(input, self.input)?;
         let channels = self.output.channels;
         on_rows(team, rows(output, self.output)?, |mut part| {
             A::convolve(&self.weights, input, &mut [part.channels(0..channels)]);
         });
-        Ok(())
-    }
-}
-
-/// The first convolution of an int8 plan, where the image is not the bytes of a photo: it runs in
-/// f32 and rounds what it writes.
-pub(in crate::plan) struct QuantisingConvolution {
-    pub(in crate::plan) weights: FloatWeights,
-    pub(in crate::plan) input: MapShape,
-    pub(in crate::plan) output: MapShape,
-    /// One unit of the output.
-    pub(in crate::plan) step: f32,
-}
-
-impl fmt::Debug for QuantisingConvolution {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "QuantisingConvolution {:?} -> {:?}", self.input, self.output)
-    }
-}
-
-impl Operator for QuantisingConvolution {
-    type Scratch = Vec<f32>;
-    const NAME: &'static str = "Convolution";
-
-    fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.output, 0_u8)
-    }
-
-    fn scratch(&self) -> Vec<f32> {
-        vec![0.0; self.output.len()]
-    }
-
-    fn run(
-        &self,
-        input: &Tensor,
-        scratch: &mut Vec<f32>,
-        output: &mut Tensor,
-        team: &Team,
-    ) -> TractResult<()> {
-        let input = view::<f32>(input, self.input)?;
-        let channels = self.output.channels;
-        on_rows(team, MapRowsMut::whole(self.output, scratch), |mut part| {
-            Float::convolve(&self.weights, input, &mut [part.channels(0..channels)]);
-        });
-        quantise(self.step.recip(), scratch, super::slice_mut::<u8>(output)?);
         Ok(())
     }
 }
@@ -109,16 +68,7 @@ impl ToLogits for Float {
         let (from, to) = (pixel(input.len()), pixel(output.len()));
         let mut output = MapRowsMut::whole(to, output);
         let window = output.channels(0..to.channels);
-        Self::convolve(weights, crate::kernels::map::MapView::new(from, input), &mut [window]);
-    }
-}
-
-impl ToLogits for Int8 {
-    fn logits(weights: &Int8ConvWeights, input: &[u8], output: &mut [f32]) {
-        let (from, to) = (pixel(input.len()), pixel(output.len()));
-        let mut output = MapRowsMut::whole(to, output);
-        let window = output.channels(0..to.channels);
-        weights.run(crate::kernels::map::MapView::new(from, input), &mut [window]);
+        Self::convolve(weights, MapView::new(from, input), &mut [window]);
     }
 }
 

@@ -2,12 +2,12 @@
 //!
 //! | file | what it runs |
 //! |---|---|
-//! | `image` | from the network's input to the first map |
+//! | `image` | from a photo's bytes to the first map |
 //! | `convolution` | a convolution with its ReLU; the classifier |
 //! | `inception` | an inception module |
 //! | `pooling` | max-pool, average pool, local response normalisation |
 //! | `layout` | maps to and from tract's NCHW |
-//! | `arithmetic` | f32 and int8, for all of these |
+//! | `arithmetic` | the number format of these |
 //! | `plan_operator` | the `TypedOp` around each: its output and scratch, made once for each worker |
 
 pub(super) mod arithmetic;
@@ -18,9 +18,10 @@ pub(super) mod layout;
 mod plan_operator;
 pub(super) mod pooling;
 
-pub(super) use plan_operator::{Operator, OperatorPathTag, PlanOperator};
+pub(super) use plan_operator::{Operator, PlanOperator};
 
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::format_err;
 
 use super::team::Team;
 use crate::kernels::map::{MapRowsMut, MapShape, MapView};
@@ -44,7 +45,7 @@ fn elements<T: Datum>(tensor: &Tensor, shape: MapShape) -> TractResult<&[T]> {
 }
 
 fn slice<T: Datum>(tensor: &Tensor) -> TractResult<&[T]> {
-    tensor.as_plain_ram().and_then(|plain| plain.into_slice().ok()).ok_or_else(no_slice)
+    tensor.to_plain_array_view::<T>()?.to_slice().ok_or_else(no_slice)
 }
 
 /// All rows of a map, to be written.
@@ -55,11 +56,11 @@ fn rows<T: Datum>(tensor: &mut Tensor, shape: MapShape) -> TractResult<MapRowsMu
 }
 
 fn slice_mut<T: Datum>(tensor: &mut Tensor) -> TractResult<&mut [T]> {
-    tensor.as_plain_ram_mut().and_then(|plain| plain.into_slice_mut().ok()).ok_or_else(no_slice)
+    tensor.to_plain_array_view_mut::<T>()?.into_slice().ok_or_else(no_slice)
 }
 
 fn no_slice() -> TractError {
-    tract_onnx::prelude::format_err!("the tensor of a map has another type")
+    format_err!("the tensor of a map is not contiguous")
 }
 
 fn check_length(length: usize, shape: MapShape) -> TractResult<()> {
@@ -85,6 +86,10 @@ fn split<T>(whole: MapRowsMut<'_, T>, parts: usize) -> Vec<MapRowsMut<'_, T>> {
 }
 
 /// Writes all rows of `output`, on as many threads as are free.
-fn on_rows<T: Send>(team: &Team, output: MapRowsMut<'_, T>, work: impl Fn(MapRowsMut<'_, T>) + Sync) {
+fn on_rows<T: Send>(
+    team: &Team,
+    output: MapRowsMut<'_, T>,
+    work: impl Fn(MapRowsMut<'_, T>) + Sync,
+) {
     team.for_each(split(output, team.parts()), work);
 }

@@ -32,9 +32,6 @@ pub(in crate::plan) trait Operator: Debug + Send + Sync + 'static {
     ) -> TractResult<()>;
 }
 
-/// Marks the operators of the fast path among tract's.
-pub(in crate::plan) trait OperatorPathTag {}
-
 /// The `TypedOp` around an [`Operator`]: one input, one output.
 #[derive(Debug)]
 pub(in crate::plan) struct PlanOperator<O: Operator> {
@@ -95,11 +92,18 @@ impl<O: Operator> TypedOp for PlanOperator<O> {
 }
 
 /// What one worker keeps for an operator between images: nothing is allocated for an image.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct WorkerState<O: Operator> {
     op: PlanOperator<O>,
     scratch: O::Scratch,
     output: Arc<Tensor>,
+}
+
+impl<O: Operator> Clone for WorkerState<O> {
+    fn clone(&self) -> Self {
+        let (op, scratch) = (self.op.clone(), self.scratch.clone());
+        Self { op, scratch, output: self.output.clone() }
+    }
 }
 
 impl<O: Operator> OpState for WorkerState<O> {

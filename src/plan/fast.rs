@@ -1,0 +1,119 @@
+//! The plan that serves: GoogLeNet's layers as large operators of our own, inside tract.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tract_onnx::pb::ModelProto;
+use tract_onnx::prelude::*;
+
+use super::layers::Layers;
+use super::load::{LoadError, typed_model};
+use super::team::Team;
+use super::wire::{Source, wire};
+use crate::kernels::isa::Isa;
+use crate::model::{Engine, EngineError, Input, InputError, Preprocessing, Probabilities, Session};
+
+/// The network of our operators where a rule knows the layer, and of tract's elsewhere.
+pub struct FastPlan {
+    /// Reads bytes of RGB, `[side, side, 3]`.
+    pixels: Arc<TypedRunnableModel>,
+    /// Reads a normalised tensor, `[1, 3, side, side]`; shares its layers with the other.
+    tensor: Arc<TypedRunnableModel>,
+    side: usize,
+    team: Arc<Team>,
+}
+
+impl FastPlan {
+    /// Finds the layers of the network in `proto` and packs their weights for `isa`.
+    ///
+    /// # Errors
+    /// [`LoadError`] when tract cannot run it.
+    pub fn load(
+        proto: &ModelProto,
+        preprocessing: &Preprocessing,
+        isa: Isa,
+        team: Arc<Team>,
+    ) -> Result<Self, LoadError> {
+        let model = typed_model(proto, preprocessing.side)?;
+        let layers = Layers::find(&model)?;
+        let mut packed = HashMap::new();
+        let mut plan = |source| {
+            wire(&model, &layers, source, preprocessing, isa, &team, &mut packed)
+                .and_then(TypedModel::into_optimized)
+                .and_then(|model| model.into_runnable())
+                .map_err(|e| LoadError(format!("{e:#}")))
+        };
+        let (pixels, tensor) = (plan(Source::Pixels)?, plan(Source::Tensor)?);
+        Ok(Self { pixels, tensor, side: preprocessing.side, team })
+    }
+
+    /// Names of the operators, in the order in which they run on a photo; ours and tract's.
+    pub fn operators(&self) -> Vec<String> {
+        let model = self.pixels.model();
+        let nodes = model.nodes().iter().filter(|node| !node.inputs.is_empty());
+        nodes.map(|node| node.op.name().into_owned()).collect()
+    }
+}
+
+impl Engine for FastPlan {
+    fn session(&self) -> Result<Box<dyn Session>, EngineError> {
+        Ok(Box::new(FastSession {
+            pixels: self.pixels.spawn().map_err(plan_error)?,
+            // Few clients send tensors: its buffers are made when the first one comes.
+            tensor: None,
+            tensor_plan: self.tensor.clone(),
+            side: self.side,
+            team: self.team.clone(),
+        }))
+    }
+}
+
+struct FastSession {
+    pixels: TypedSimpleState,
+    tensor: Option<TypedSimpleState>,
+    tensor_plan: Arc<TypedRunnableModel>,
+    side: usize,
+    team: Arc<Team>,
+}
+
+impl FastSession {
+    fn run_one(&mut self, input: &Input) -> Result<Probabilities, EngineError> {
+        let side = self.side;
+        let expected = 3 * side * side;
+        let (state, tensor) = match input {
+            Input::Pixels(pixels) => {
+                check_length(expected, pixels.as_bytes().len())?;
+                let tensor = Tensor::from_shape(&[side, side, 3], pixels.as_bytes());
+                (&mut self.pixels, tensor.map_err(plan_error)?)
+            }
+            Input::Tensor(values) => {
+                check_length(expected, values.len())?;
+                let tensor = Tensor::from_shape(&[1, 3, side, side], values);
+                let open = match self.tensor.take() {
+                    Some(open) => open,
+                    None => self.tensor_plan.spawn().map_err(plan_error)?,
+                };
+                (self.tensor.insert(open), tensor.map_err(plan_error)?)
+            }
+        };
+        let outputs = self.team.infer(|| state.run(tvec!(tensor.into()))).map_err(plan_error)?;
+        let output = outputs.first().ok_or_else(|| EngineError::Plan("no output".into()))?;
+        let values = output.to_plain_array_view::<f32>().map_err(plan_error)?;
+        Ok(Probabilities::new(values.iter().copied().collect::<Vec<_>>())?)
+    }
+}
+
+impl Session for FastSession {
+    /// Image by image: an answer cannot depend on its company, and the weights stay in the cache.
+    fn run(&mut self, batch: &[Input]) -> Result<Vec<Probabilities>, EngineError> {
+        batch.iter().map(|input| self.run_one(input)).collect()
+    }
+}
+
+fn check_length(expected: usize, actual: usize) -> Result<(), InputError> {
+    if expected == actual { Ok(()) } else { Err(InputError::Length { expected, actual }) }
+}
+
+fn plan_error(error: TractError) -> EngineError {
+    EngineError::Plan(format!("{error:#}"))
+}

@@ -1,0 +1,44 @@
+//! From a photo's bytes to the map that the first layer reads.
+
+use tract_onnx::prelude::*;
+
+use super::{Operator, map_tensor, rows, slice};
+use crate::kernels::map::MapShape;
+use crate::model::Preprocessing;
+use crate::plan::team::Team;
+
+/// `(byte - mean) * scale`, RGB to the model's own order of channels. The border is 0, as the padding of
+/// a normalised image is.
+#[derive(Debug)]
+pub(in crate::plan) struct Normalise {
+    pub(in crate::plan) preprocessing: Preprocessing,
+    pub(in crate::plan) output: MapShape,
+}
+
+impl Operator for Normalise {
+    type Scratch = ();
+    const NAME: &'static str = "Normalise";
+
+    fn output(&self) -> TractResult<Tensor> {
+        map_tensor(self.output, 0.0_f32)
+    }
+
+    fn scratch(&self) {}
+
+    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+        let (pixels, _) = slice::<u8>(input)?.as_chunks::<3>();
+        let order = self.preprocessing.channels.from_rgb();
+        let (mean, scale) = (self.preprocessing.mean, self.preprocessing.scale);
+        let mut whole = rows::<f32>(output, self.output)?;
+        for (row, pixels) in pixels.chunks_exact(self.output.width).enumerate() {
+            let (values, _) = whole.row_mut(row).as_chunks_mut::<3>();
+            for (values, pixel) in values.iter_mut().zip(pixels) {
+                for channel in 0..3 {
+                    let byte = f32::from(pixel[order[channel]]);
+                    values[channel] = (byte - mean[channel]) * scale[channel];
+                }
+            }
+        }
+        Ok(())
+    }
+}
