@@ -1,6 +1,6 @@
 //! The arithmetic: convolutions, pools and normalisation on NHWC maps, f32 and int8.
 //!
-//! Every kernel is written once, over the vectors of [`simd`], and compiled for each instruction set:
+//! Every kernel is written once, over the vectors of `simd`, and compiled for each instruction set:
 //! portable Rust, AVX2 with FMA, AVX-512 with VNNI. The portable one is the specification; the tests
 //! hold the others to it, and it to values of ONNX Runtime.
 //!
@@ -31,6 +31,8 @@ pub mod isa;
 pub mod lrn;
 pub mod map;
 pub mod max_pool;
+#[cfg(test)]
+mod pool_tests;
 pub mod quantise;
 mod simd;
 mod window;
