@@ -19,9 +19,9 @@
 //! With the channels contiguous, the taps `(kx, channel)` of one kernel row are one run in memory, for
 //! every kernel size, and also for the 3 channels of the image. So a convolution is, for each kernel
 //! row, a dot product along a run; there is no im2col. A tile of output pixels by output channels stays
-//! in registers while the run passes: 14 pixels, since every map of GoogLeNet is a multiple of 7 wide
-//! (two rows of 7 where it is just 7 wide), by two vectors with 32 registers, or one with 16. A value
-//! of the input is broadcast once and used for every vector; a vector of weights is loaded once and used
+//! in registers while the run passes: with 32 registers 14 pixels by two vectors, since every map of
+//! GoogLeNet is a multiple of 7 wide (two rows of 7 where it is just 7 wide), with 16 registers
+//! 4 by two. A value of the input is broadcast once and used for every vector; a vector of weights is loaded once and used
 //! for every pixel.
 
 pub mod average_pool;

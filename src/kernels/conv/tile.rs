@@ -137,7 +137,7 @@ unsafe fn map<V: Vector, const VECTORS: usize>(layout: &Layout, block: &Block<'_
             return;
         }
         // Where a row is 7 pixels, two rows are a tile.
-        if layout.width == 7 {
+        if V::TILE_PIXELS >= 14 && layout.width == 7 {
             while row + 2 <= layout.rows {
                 tile::<V, 14, VECTORS>(layout, block, row, 0, layout.row_step);
                 row += 2;
@@ -145,15 +145,15 @@ unsafe fn map<V: Vector, const VECTORS: usize>(layout: &Layout, block: &Block<'_
         }
         for row in row..layout.rows {
             let mut column = 0;
-            while column + 14 <= layout.width {
+            while V::TILE_PIXELS >= 14 && column + 14 <= layout.width {
                 tile::<V, 14, VECTORS>(layout, block, row, column, 7 * layout.pixel_step);
                 column += 14;
             }
-            if column + 7 <= layout.width {
+            while V::TILE_PIXELS >= 7 && column + 7 <= layout.width {
                 tile::<V, 7, VECTORS>(layout, block, row, column, 0);
                 column += 7;
             }
-            if column + 4 <= layout.width {
+            while column + 4 <= layout.width {
                 tile::<V, 4, VECTORS>(layout, block, row, column, 0);
                 column += 4;
             }

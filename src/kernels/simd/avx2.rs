@@ -20,7 +20,8 @@ unsafe fn mask(lanes: usize) -> __m256i {
 // the pointers; masked lanes are neither read nor written.
 impl Vector for Avx2 {
     const LANES: usize = 8;
-    const TILE_VECTORS: usize = 1;
+    const TILE_VECTORS: usize = 2;
+    const TILE_PIXELS: usize = 4;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

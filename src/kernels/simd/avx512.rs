@@ -19,6 +19,7 @@ fn mask(lanes: usize) -> __mmask16 {
 impl Vector for Avx512 {
     const LANES: usize = 16;
     const TILE_VECTORS: usize = 2;
+    const TILE_PIXELS: usize = 14;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

@@ -24,8 +24,10 @@ pub(super) use portable::{Portable, to_byte};
 pub(super) trait Vector: Copy {
     /// Elements.
     const LANES: usize;
-    /// Vectors of output channels in a tile of 14 pixels: what the registers hold.
+    /// Vectors of output channels in a tile: with its pixels, what the registers hold.
     const TILE_VECTORS: usize;
+    /// Pixels in a tile: 14, 7 or 4.
+    const TILE_PIXELS: usize;
 
     unsafe fn splat(value: f32) -> Self;
     /// Reads `LANES` elements.

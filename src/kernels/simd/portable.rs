@@ -41,6 +41,7 @@ pub(in crate::kernels) fn to_byte(value: f32) -> u8 {
 impl Vector for Portable {
     const LANES: usize = LANES;
     const TILE_VECTORS: usize = 1;
+    const TILE_PIXELS: usize = 4;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
