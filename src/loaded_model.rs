@@ -1,6 +1,6 @@
 //! From the user's choice of a model to one that can serve: find, read, check, plan.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use prost::Message;
@@ -15,7 +15,10 @@ use crate::network::check::{self, CheckError, Interface};
 use crate::network::report::{ModelReport, ReportError};
 use crate::network::seeded::seeded_model;
 use crate::network::{DescriptionError, GoogLeNet, onnx};
-use crate::plan::{FastPlan, LoadError, SelfCheckError, StockPlan, Team, TeamError, self_check};
+use crate::plan::{
+    Calibration, CalibrationError, Calibrator, FastPlan, Int8LoadError, LoadError, SelfCheckError,
+    StockPlan, Team, TeamError, self_check,
+};
 use crate::weights::fetch::progress_for_stderr;
 use crate::weights::{
     Download, Labels, LabelsError, ModelFile, ObtainError, Obtained, SearchPath, Sha256,
@@ -34,6 +37,10 @@ pub struct LoadedModel {
 const UNTRAINED_SEED: u64 = 0;
 /// How far the plan that serves may be from stock tract, in probability.
 const TOLERANCE: f32 = 1e-3;
+/// The same in int8: it finds a plan that computes something else, not one that rounds coarsely.
+const INT8_TOLERANCE: f32 = 0.25;
+/// Largest activations of the BVLC weights.
+const BVLC_CALIBRATION: &str = include_str!("../models/googlenet.int8.toml");
 
 /// The folders that are searched for weights.
 pub fn search_path() -> SearchPath {
@@ -67,6 +74,7 @@ pub fn read_model(config: &ModelConfig) -> Result<(ModelProto, ModelInfo), Model
                 version,
                 preprocessing: Preprocessing::bvlc(),
                 labels: Labels::imagenet(),
+                path: None,
             };
             let interface = check::interface(&proto)?;
             let info = described.info(&proto, interface, config.precision)?;
@@ -83,12 +91,50 @@ pub fn load_model(config: &ModelConfig) -> Result<LoadedModel, ModelError> {
     let (proto, info) = read_model(config)?;
     let isa = config.isa.map_or_else(|| Ok(Isa::best()), Isa::require)?;
     let team = Arc::new(Team::new(machine::cores())?);
-    let plan = FastPlan::load(&proto, &info.preprocessing, isa, team)?;
+    let (plan, tolerance) = match config.precision {
+        Precision::F32 => (FastPlan::load(&proto, &info.preprocessing, isa, team)?, TOLERANCE),
+        Precision::Int8 => {
+            let table = calibration(config, info.path.as_deref())?;
+            let plan = FastPlan::load_int8(&proto, &info.preprocessing, isa, team, &table)?;
+            (plan, INT8_TOLERANCE)
+        }
+    };
     let reference = StockPlan::load(&proto, &info.preprocessing)?;
     drop(proto);
-    self_check(&plan, &reference, info.preprocessing.side, TOLERANCE)?;
-    tracing::info!(isa = isa.name().as_str(), cores = machine::cores(), "plan");
+    self_check(&plan, &reference, info.preprocessing.side, tolerance)?;
+    let precision = config.precision.as_str();
+    tracing::info!(isa = isa.name().as_str(), precision, cores = machine::cores(), "plan");
     Ok(LoadedModel { engine: Arc::new(plan), info })
+}
+
+/// Reads a model to calibrate it.
+///
+/// # Errors
+/// [`ModelError`] says what is wrong with which file.
+pub fn load_calibrator(config: &ModelConfig) -> Result<(Calibrator, ModelInfo), ModelError> {
+    let (proto, info) = read_model(config)?;
+    Ok((Calibrator::new(&proto, &info.preprocessing)?, info))
+}
+
+/// Where the calibration table of an ONNX file lies.
+pub fn calibration_path(model: &Path) -> PathBuf {
+    model.with_extension("int8.toml")
+}
+
+/// The table that the user names, that beside the ONNX file, or the built-in one.
+fn calibration(config: &ModelConfig, model: Option<&Path>) -> Result<Calibration, ModelError> {
+    let beside = model.map(calibration_path).filter(|path| path.is_file());
+    let Some(path) = config.calibration.clone().or(beside) else {
+        let path = PathBuf::from("the built-in calibration table");
+        return Calibration::parse(BVLC_CALIBRATION)
+            .map_err(|source| ModelError::Calibration { path, source });
+    };
+    match std::fs::read_to_string(&path) {
+        Err(source) => Err(ModelError::Read { path, source }),
+        Ok(text) => {
+            Calibration::parse(&text).map_err(|source| ModelError::Calibration { path, source })
+        }
+    }
 }
 
 fn read_file(
@@ -110,7 +156,13 @@ fn read_file(
     }
     let labels = file.labels(interface.classes)?.labels;
     let name = file.path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    let described = Described { name, version: file.version(), preprocessing, labels };
+    let described = Described {
+        name,
+        version: file.version(),
+        preprocessing,
+        labels,
+        path: Some(file.path.clone()),
+    };
     let info = described.info(&proto, interface, precision)?;
     if let Some(warning) = check::warning(&info.report) {
         tracing::warn!(model = %file.path.display(), "{warning}");
@@ -124,6 +176,7 @@ struct Described {
     version: String,
     preprocessing: Preprocessing,
     labels: Labels,
+    path: Option<PathBuf>,
 }
 
 impl Described {
@@ -140,6 +193,7 @@ impl Described {
                 precision: precision.as_str().into(),
                 trained: onnx::is_trained(proto),
             },
+            path: self.path,
             input_name: interface.input_name,
             output_name: interface.output_name,
             preprocessing: self.preprocessing,
@@ -179,6 +233,14 @@ pub enum ModelError {
         /// What the TOML says.
         toml: usize,
     },
+    /// The calibration table is none.
+    #[error("{path}: {source}")]
+    Calibration {
+        /// The table.
+        path: PathBuf,
+        /// What is wrong.
+        source: CalibrationError,
+    },
     /// Its labels do not fit.
     #[error(transparent)]
     Labels(#[from] LabelsError),
@@ -191,6 +253,9 @@ pub enum ModelError {
     /// tract cannot run it.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// It cannot run in int8.
+    #[error(transparent)]
+    LoadInt8(#[from] Int8LoadError),
     /// The machine does not have the instruction set that was asked for.
     #[error(transparent)]
     Isa(#[from] IsaError),

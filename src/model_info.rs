@@ -1,5 +1,7 @@
 //! What the loaded model is, for the answers and the model endpoints.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,6 +37,8 @@ fn is_true(value: &bool) -> bool {
 pub struct ModelInfo {
     /// Name, version, precision.
     pub name: ModelName,
+    /// The ONNX file; none where the weights are seeded.
+    pub path: Option<PathBuf>,
     /// Names of the graph's input and output.
     pub input_name: String,
     /// See `input_name`.

@@ -1,5 +1,6 @@
-//! The command line: `serve`, `classify`, `summary`, `fetch`, `init`, `health`.
+//! The command line: `serve`, `classify`, `summary`, `calibrate`, `fetch`, `init`, `health`.
 
+mod calibrate;
 mod classify;
 mod fetch;
 mod health;
@@ -35,6 +36,8 @@ enum Command {
     Classify(classify::ClassifyArgs),
     /// Print the network's layers, shapes, parameters and multiply-adds.
     Summary(summary::SummaryArgs),
+    /// Run photos and write the calibration table that int8 needs.
+    Calibrate(calibrate::CalibrateArgs),
     /// Download the weights into the cache folder, unless they are at hand.
     Fetch(fetch::FetchArgs),
     /// Write a network with seeded random weights as an ONNX file.
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Serve(config) => serve::serve(*config),
         Command::Classify(args) => classify::classify(args),
         Command::Summary(args) => summary::summary(&args),
+        Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Fetch(args) => fetch::fetch(&args),
         Command::Init(args) => init::init(&args),
         Command::Health(args) => health::health(&args),

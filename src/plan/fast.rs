@@ -6,10 +6,11 @@ use std::sync::Arc;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
+use super::calibration::{ActivationUnits, Calibration, Int8LoadError};
 use super::layers::Layers;
 use super::load::{LoadError, typed_model};
 use super::team::Team;
-use super::wire::{Source, wire};
+use super::wire::{Network, Source, wire};
 use crate::kernels::isa::Isa;
 use crate::model::{Engine, EngineError, Input, InputError, Preprocessing, Probabilities, Session};
 
@@ -34,17 +35,39 @@ impl FastPlan {
         isa: Isa,
         team: Arc<Team>,
     ) -> Result<Self, LoadError> {
-        let model = typed_model(proto, preprocessing.side)?;
-        let layers = Layers::find(&model)?;
+        let (model, layers) = read(proto, preprocessing)?;
+        let units = ActivationUnits::default();
+        let network = Network { model: &model, layers: &layers, preprocessing, units: &units };
+        Self::wire(network, isa, team)
+    }
+
+    /// The same in int8, with the scales that `calibration` gives.
+    ///
+    /// # Errors
+    /// [`Int8LoadError`] when tract cannot run it, or the table belongs to other weights.
+    pub fn load_int8(
+        proto: &ModelProto,
+        preprocessing: &Preprocessing,
+        isa: Isa,
+        team: Arc<Team>,
+        calibration: &Calibration,
+    ) -> Result<Self, Int8LoadError> {
+        let (model, layers) = read(proto, preprocessing)?;
+        let units = calibration.units(&layers)?;
+        let network = Network { model: &model, layers: &layers, preprocessing, units: &units };
+        Ok(Self::wire(network, isa, team)?)
+    }
+
+    fn wire(network: Network<'_>, isa: Isa, team: Arc<Team>) -> Result<Self, LoadError> {
         let mut packed = HashMap::new();
         let mut plan = |source| {
-            wire(&model, &layers, source, preprocessing, isa, &team, &mut packed)
+            wire(network, source, isa, &team, &mut packed)
                 .and_then(TypedModel::into_optimized)
                 .and_then(|model| model.into_runnable())
                 .map_err(|e| LoadError(format!("{e:#}")))
         };
         let (pixels, tensor) = (plan(Source::Pixels)?, plan(Source::Tensor)?);
-        Ok(Self { pixels, tensor, side: preprocessing.side, team })
+        Ok(Self { pixels, tensor, side: network.preprocessing.side, team })
     }
 
     /// Names of the operators, in the order in which they run on a photo; ours and tract's.
@@ -53,6 +76,15 @@ impl FastPlan {
         let nodes = model.nodes().iter().filter(|node| !node.inputs.is_empty());
         nodes.map(|node| node.op.name().into_owned()).collect()
     }
+}
+
+fn read(
+    proto: &ModelProto,
+    preprocessing: &Preprocessing,
+) -> Result<(TypedModel, Layers), LoadError> {
+    let model = typed_model(proto, preprocessing.side)?;
+    let layers = Layers::find(&model)?;
+    Ok((model, layers))
 }
 
 impl Engine for FastPlan {

@@ -3,18 +3,24 @@
 //! `load` makes tract's typed model, `layers` finds GoogLeNet's layers in it, `operators` runs them in
 //! large operators of our own, `wire` puts these in place of tract's, and `fast` serves the result.
 //! What no rule knows stays tract's. `stock` runs the whole network in tract's own operators, and
-//! `self_check` holds the plan that serves against it. `team` lends the threads.
+//! `self_check` holds the plan that serves against it. `team` lends the threads. For int8,
+//! `calibrator` runs photos, `calibration` is the table that it makes, and `packing` quantises weights.
 
+mod calibration;
+mod calibrator;
 mod fast;
 mod layers;
 mod load;
 mod normalise;
 mod operators;
+mod packing;
 mod self_check;
 mod stock;
 mod team;
 mod wire;
 
+pub use calibration::{Calibration, CalibrationError, Int8LoadError};
+pub use calibrator::Calibrator;
 pub use fast::FastPlan;
 pub use load::LoadError;
 pub use self_check::{SelfCheckError, self_check};

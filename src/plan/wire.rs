@@ -3,22 +3,24 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
-use super::layers;
-use super::layers::{FoundLayer, Layer, Layers, MapSize};
-use super::operators::arithmetic::{Float, FloatWeights};
-use super::operators::convolution::{Convolution, FullyConnected};
-use super::operators::image::Normalise;
-use super::operators::inception::{Inception, InceptionShapes};
+use super::calibration::ActivationUnits;
+use super::layers::{self, FoundLayer, Layer, Layers, MapSize};
+use super::operators::arithmetic::{Float, Format, Int8, Units};
+use super::operators::convolution::{Convolution, FullyConnected, ToLogits};
+use super::operators::image::{Bytes, Normalise};
 use super::operators::layout::{ToNchw, ToNhwc};
 use super::operators::pooling::{AveragePooling, LocalResponseNorm, MaxPooling};
+use super::operators::quantise::{Dequantise, Quantise};
 use super::operators::{Operator, PlanOperator};
+use super::packing::{InceptionUnits, Pack, Part, inception, mean_bytes, pack_on_bytes};
 use super::team::Team;
-use crate::kernels::conv::{Activation, ConvPart, ConvWeights};
+use crate::kernels::int8_conv::Int8ConvWeights;
 use crate::kernels::isa::Isa;
 use crate::kernels::map::MapShape;
 use crate::model::Preprocessing;
@@ -36,21 +38,31 @@ pub(super) enum Source {
 /// them.
 pub(super) type Packed = HashMap<OutletId, Arc<dyn Any + Send + Sync>>;
 
+/// What the wiring starts from.
+#[derive(Clone, Copy)]
+pub(super) struct Network<'a> {
+    pub(super) model: &'a TypedModel,
+    pub(super) layers: &'a Layers,
+    pub(super) preprocessing: &'a Preprocessing,
+    /// What the activations' bytes are worth; where there is none, the layer runs in f32.
+    pub(super) units: &'a ActivationUnits,
+}
+
 /// Makes the model that runs.
 pub(super) fn wire(
-    model: &TypedModel,
-    layers: &Layers,
+    network: Network<'_>,
     source: Source,
-    preprocessing: &Preprocessing,
     isa: Isa,
     team: &Arc<Team>,
     packed: &mut Packed,
 ) -> TractResult<TypedModel> {
+    let Network { model, layers, preprocessing, units } = network;
     let mut wiring = Wiring {
         model,
         layers,
         source,
         preprocessing,
+        units,
         isa,
         team,
         packed,
@@ -71,6 +83,7 @@ struct Wiring<'a> {
     layers: &'a Layers,
     source: Source,
     preprocessing: &'a Preprocessing,
+    units: &'a ActivationUnits,
     isa: Isa,
     team: &'a Arc<Team>,
     packed: &'a mut Packed,
@@ -78,7 +91,7 @@ struct Wiring<'a> {
     /// Tensors as tract has them, NCHW.
     plain: HashMap<OutletId, OutletId>,
     /// The same as maps, NHWC.
-    maps: HashMap<OutletId, OutletId>,
+    maps: HashMap<(OutletId, Format), OutletId>,
 }
 
 impl Wiring<'_> {
@@ -89,10 +102,12 @@ impl Wiring<'_> {
         }
         let node = self.model.node(outlet.node);
         let done = match self.layers.at(outlet) {
-            Some(FoundLayer { layer: Layer::FullyConnected(_), .. }) => self.layer(outlet)?,
+            Some(found @ FoundLayer { layer: Layer::FullyConnected(_), .. }) => {
+                self.layer(found)?
+            }
             Some(found) => {
                 let input = self.shape(outlet, found.output_size);
-                let map = self.map(outlet, found.output_size)?;
+                let map = self.map(outlet, found.output_size, Format::Float)?;
                 self.add(&node.name, ToNchw { input }, map, "nchw")?
             }
             None if self.model.input_outlets()?.contains(&outlet) => match self.source {
@@ -102,7 +117,7 @@ impl Wiring<'_> {
                 }
                 Source::Pixels => {
                     let size = self.image();
-                    let map = self.map(outlet, size)?;
+                    let map = self.map(outlet, size, Format::Float)?;
                     let input = self.shape(outlet, size);
                     self.add(&node.name, ToNchw { input }, map, "nchw")?
                 }
@@ -123,26 +138,71 @@ impl Wiring<'_> {
     }
 
     /// `outlet` as a map with the border that its readers need.
-    fn map(&mut self, outlet: OutletId, size: MapSize) -> TractResult<OutletId> {
-        if let Some(&done) = self.maps.get(&outlet) {
+    fn map(&mut self, outlet: OutletId, size: MapSize, format: Format) -> TractResult<OutletId> {
+        if let Some(&done) = self.maps.get(&(outlet, format)) {
             return Ok(done);
         }
-        let output = self.shape(outlet, size);
+        let shape = self.shape(outlet, size);
         let name = &self.model.node(outlet.node).name;
-        let is_image = self.model.input_outlets()?.contains(&outlet);
-        let done = if self.layers.at(outlet).is_some() {
-            self.layer(outlet)?
-        } else if is_image && self.source == Source::Pixels {
-            let sizes = [size.height, size.width, size.channels];
-            let bytes = self.target.add_source(name, u8::fact(sizes))?;
-            let preprocessing = self.preprocessing.clone();
-            self.add(name, Normalise { preprocessing, output }, bytes, "normalise")?
+        let native = self.format(outlet);
+        let done = if format != native && !self.is_photo(outlet) {
+            let map = self.map(outlet, size, native)?;
+            let unit = self.units.at(outlet).context("only maps of known units are quantised")?;
+            match format {
+                Format::Int8 => self.add(name, Quantise { shape, unit }, map, "quantise")?,
+                Format::Float => self.add(name, Dequantise { shape, unit }, map, "dequantise")?,
+            }
+        } else if let Some(found) = self.layers.at(outlet) {
+            self.layer(found)?
+        } else if self.is_photo(outlet) {
+            self.photo(name, shape, format)?
         } else {
             let plain = self.plain(outlet)?;
-            self.add(name, ToNhwc { output }, plain, "nhwc")?
+            self.add(name, ToNhwc { output: shape }, plain, "nhwc")?
         };
-        self.maps.insert(outlet, done);
+        self.maps.insert((outlet, format), done);
         Ok(done)
+    }
+
+    /// Whether `outlet` is the network's input, and that a photo's bytes.
+    fn is_photo(&self, outlet: OutletId) -> bool {
+        let inputs = self.model.input_outlets().unwrap_or_default();
+        self.source == Source::Pixels && inputs.contains(&outlet)
+    }
+
+    fn photo(&mut self, name: &str, output: MapShape, format: Format) -> TractResult<OutletId> {
+        let sizes = [output.height, output.width, output.channels];
+        let bytes = self.target.add_source(name, u8::fact(sizes))?;
+        let preprocessing = self.preprocessing.clone();
+        match format {
+            Format::Float => {
+                self.add(name, Normalise { preprocessing, output }, bytes, "normalise")
+            }
+            Format::Int8 => {
+                let border = mean_bytes(&preprocessing).context("bytes hold the mean")?;
+                self.add(name, Bytes { border, output }, bytes, "bytes")
+            }
+        }
+    }
+
+    /// The format that `outlet` is computed in.
+    fn format(&self, outlet: OutletId) -> Format {
+        let Some(found) = self.layers.at(outlet) else { return Format::Float };
+        let from = self.units.at(found.input).is_some();
+        let to = self.units.at(outlet).is_some();
+        let fits = |part: &layers::Convolution| part.geometry.run() >= Int8ConvWeights::LEAST_RUN;
+        let int8 = match &found.layer {
+            Layer::Convolution(part) if self.is_photo(found.input) => {
+                to && fits(part) && mean_bytes(self.preprocessing).is_some()
+            }
+            Layer::Convolution(part) => from && to && fits(part),
+            Layer::Inception(module) => from && to && module.convolutions().into_iter().all(fits),
+            Layer::FullyConnected(part) => from && fits(part),
+            Layer::MaxPooling(_) | Layer::LocalResponseNorm(_) | Layer::AveragePooling => {
+                from && to
+            }
+        };
+        if int8 { Format::Int8 } else { Format::Float }
     }
 
     fn image(&self) -> MapSize {
@@ -163,40 +223,88 @@ impl Wiring<'_> {
         MapShape { height, width, channels, border: readers.max().unwrap_or(0) }
     }
 
-    /// The layer that writes `outlet`.
-    fn layer(&mut self, outlet: OutletId) -> TractResult<OutletId> {
-        let found = self.layers.at(outlet).context("only outputs of layers are asked for")?;
-        let input = self.map(found.input, found.input_size)?;
-        let from = self.shape(found.input, found.input_size);
-        let to = self.shape(outlet, found.output_size);
-        let isa = self.isa;
+    /// Adds a layer, in the format that it runs in.
+    fn layer(&mut self, found: &FoundLayer) -> TractResult<OutletId> {
+        match (self.format(found.output), &found.layer) {
+            (Format::Float, _) => self.layer_in::<Float>(found),
+            (Format::Int8, Layer::Convolution(first)) if self.is_photo(found.input) => {
+                let input = self.map(found.input, found.input_size, Format::Int8)?;
+                let (from, to) = self.shapes(found);
+                let (isa, preprocessing) = (self.isa, self.preprocessing);
+                let unit = self.unit(found.output);
+                self.share(found.output, input, || Convolution::<Int8> {
+                    weights: pack_on_bytes(isa, first, preprocessing, unit, to.width),
+                    input: from,
+                    output: to,
+                })
+            }
+            (Format::Int8, _) => self.layer_in::<Int8>(found),
+        }
+    }
+
+    fn layer_in<A: Pack + ToLogits>(&mut self, found: &FoundLayer) -> TractResult<OutletId> {
+        let input = self.map(found.input, found.input_size, A::FORMAT)?;
+        let (from, to) = self.shapes(found);
+        let (isa, outlet) = (self.isa, found.output);
+        let units = Units { input: self.unit(found.input), output: self.unit(outlet) };
         match &found.layer {
-            Layer::Convolution(convolution) => self.share(outlet, input, || Convolution::<Float> {
-                weights: float_weights(isa, &[convolution], to.width),
+            Layer::Convolution(convolution) => self.share(outlet, input, || Convolution::<A> {
+                weights: A::pack(isa, &[Part { convolution, units }], to.width),
                 input: from,
                 output: to,
-                border: 0.0,
             }),
             Layer::Inception(module) => {
-                self.share(outlet, input, || inception(isa, module, from, to))
+                let units = InceptionUnits {
+                    input: units.input,
+                    reduced_3: self.unit(module.r_3.output),
+                    reduced_5: self.unit(module.r_5.output),
+                    output: units.output,
+                };
+                self.share(outlet, input, || inception::<A>(isa, module, units, from, to))
             }
-            &Layer::MaxPooling(window) => {
-                self.share(outlet, input, || MaxPooling { isa, window, input: from, output: to })
-            }
-            &Layer::LocalResponseNorm(parameters) => self.share(outlet, input, || {
-                LocalResponseNorm { isa, parameters, input: from, output: to }
+            &Layer::MaxPooling(window) => self.share(outlet, input, || MaxPooling::<A::Element> {
+                isa,
+                window,
+                input: from,
+                output: to,
+                element: PhantomData,
             }),
-            Layer::AveragePooling => {
-                self.share(outlet, input, || AveragePooling { input: from, border: to.border })
+            &Layer::LocalResponseNorm(parameters) => {
+                self.share(outlet, input, || LocalResponseNorm::<A> {
+                    isa,
+                    parameters,
+                    units,
+                    input: from,
+                    output: to,
+                    arithmetic: PhantomData,
+                })
             }
-            Layer::FullyConnected(classifier) => {
-                self.share(outlet, input, || FullyConnected::<Float> {
-                    weights: float_weights(isa, &[classifier], 1),
+            Layer::AveragePooling => self.share(outlet, input, || AveragePooling::<A> {
+                units,
+                input: from,
+                border: to.border,
+                arithmetic: PhantomData,
+            }),
+            Layer::FullyConnected(convolution) => {
+                // Logits are f32.
+                let units = Units { output: 1.0, ..units };
+                self.share(outlet, input, || FullyConnected::<A> {
+                    weights: A::pack(isa, &[Part { convolution, units }], 1),
                     channels: from.channels,
-                    classes: classifier.output_channels(),
+                    classes: convolution.output_channels(),
                 })
             }
         }
+    }
+
+    fn shapes(&self, found: &FoundLayer) -> (MapShape, MapShape) {
+        let input = self.shape(found.input, found.input_size);
+        (input, self.shape(found.output, found.output_size))
+    }
+
+    /// What one unit of the numbers of `outlet` is worth; nobody asks where they are f32.
+    fn unit(&self, outlet: OutletId) -> f32 {
+        self.units.at(outlet).unwrap_or(1.0)
     }
 
     /// Adds the layer that writes `outlet`; its weights are packed once for all sources.
@@ -223,46 +331,5 @@ impl Wiring<'_> {
     ) -> TractResult<OutletId> {
         let operator = PlanOperator::new(Arc::new(operator), self.team.clone())?;
         Ok(self.target.wire_node(format!("{name}.{what}"), operator, &[input])?[0])
-    }
-}
-
-/// Convolutions of the same input, packed as one product.
-fn float_weights(isa: Isa, parts: &[&layers::Convolution], width: usize) -> FloatWeights {
-    let relu = parts.iter().all(|part| part.relu);
-    let geometry = parts[0].geometry;
-    let parts: Vec<ConvPart<'_>> =
-        parts.iter().map(|part| ConvPart { weights: &part.weights, bias: &part.bias }).collect();
-    FloatWeights {
-        packed: ConvWeights::pack(isa, geometry, &parts, width),
-        activation: if relu { Activation::Relu } else { Activation::Identity },
-    }
-}
-
-fn inception(
-    isa: Isa,
-    module: &layers::Inception,
-    input: MapShape,
-    output: MapShape,
-) -> Inception<Float> {
-    let MapShape { height, width, .. } = input;
-    let size = (height, width);
-    let map = |channels, border| MapShape { height, width, channels, border };
-    let [o_1, o_3, o_5] = [&module.o_1, &module.o_3, &module.o_5].map(|c| c.output_channels());
-    let weights = |parts: &[&layers::Convolution]| float_weights(isa, parts, width);
-    Inception {
-        isa,
-        heads: weights(&[&module.o_1, &module.r_3, &module.r_5]),
-        o_3: weights(&[&module.o_3]),
-        o_5: weights(&[&module.o_5]),
-        pool: weights(&[&module.pool]),
-        window: module.window,
-        shapes: InceptionShapes {
-            input,
-            reduced_3: map(module.r_3.output_channels(), module.o_3.geometry.border(size, size)),
-            reduced_5: map(module.r_5.output_channels(), module.o_5.geometry.border(size, size)),
-            pooled: map(input.channels, 0),
-            output,
-            begin: [o_1, o_1 + o_3, o_1 + o_3 + o_5],
-        },
     }
 }

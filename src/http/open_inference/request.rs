@@ -372,6 +372,7 @@ mod tests {
                 precision: "f32".into(),
                 trained: false,
             },
+            path: None,
             input_name: "pixels".into(),
             output_name: "scores".into(),
             preprocessing: Preprocessing { side: 32, ..Preprocessing::bvlc() },

@@ -13,6 +13,8 @@ pub(in crate::plan) struct FoundLayer {
     pub(in crate::plan) layer: Layer,
     /// The tensor that it reads, NCHW.
     pub(in crate::plan) input: OutletId,
+    /// The tensor that it writes.
+    pub(in crate::plan) output: OutletId,
     pub(in crate::plan) input_size: MapSize,
     pub(in crate::plan) output_size: MapSize,
 }

@@ -10,6 +10,8 @@ mod constants;
 mod found;
 mod rules;
 
+use tract_onnx::prelude::OutletId;
+
 use super::load::LoadError;
 use crate::kernels::conv::ConvGeometry;
 use crate::kernels::lrn::LrnParameters;
@@ -51,6 +53,8 @@ pub(super) struct Convolution {
     /// One for each output channel.
     pub(super) bias: Vec<f32>,
     pub(super) relu: bool,
+    /// The tensor that it writes.
+    pub(super) output: OutletId,
 }
 
 impl Convolution {
@@ -76,4 +80,11 @@ pub(super) struct Inception {
     pub(super) window: PoolGeometry,
     /// Branch 4: the 1x1 projection of the pool.
     pub(super) pool: Convolution,
+}
+
+impl Inception {
+    /// All six, in the order of the paper's code.
+    pub(super) fn convolutions(&self) -> [&Convolution; 6] {
+        [&self.o_1, &self.r_3, &self.o_3, &self.r_5, &self.o_5, &self.pool]
+    }
 }

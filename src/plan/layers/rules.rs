@@ -38,7 +38,7 @@ pub(super) fn layer_at(model: &TypedModel, outlet: OutletId) -> Option<FoundLaye
         }
         _ => map_size(model, outlet)?,
     };
-    Some(FoundLayer { layer, input, input_size, output_size })
+    Some(FoundLayer { layer, input, output: outlet, input_size, output_size })
 }
 
 /// `concat(1x1, 1x1 -> 3x3, 1x1 -> 5x5, pool -> 1x1)` along the channels, all of one input.
@@ -113,8 +113,10 @@ fn convolution(model: &TypedModel, outlet: OutletId) -> Option<(Layer, OutletId)
         let value = bias.get_mut(channel)?;
         *value = *value * scale[channel] + shift[channel];
     }
-    (bias.len() == channels)
-        .then_some((Layer::Convolution(Convolution { geometry, weights, bias, relu }), input))
+    (bias.len() == channels).then_some((
+        Layer::Convolution(Convolution { geometry, weights, bias, relu, output: outlet }),
+        input,
+    ))
 }
 
 fn max_pooling(model: &TypedModel, outlet: OutletId) -> Option<(Layer, OutletId)> {
@@ -199,7 +201,7 @@ fn fully_connected(model: &TypedModel, outlet: OutletId) -> Option<(Layer, Outle
     };
     let input = before_flattening(model, flat)?;
     let geometry = ConvGeometry { kernel: (1, 1), stride: 1, padding: 0, input_channels: inputs };
-    let layer = Convolution { geometry, weights, bias, relu: false };
+    let layer = Convolution { geometry, weights, bias, relu: false, output: outlet };
     Some((Layer::FullyConnected(layer), input))
 }
 

@@ -4,7 +4,11 @@ use std::fmt::Debug;
 
 use tract_onnx::prelude::Datum;
 
+use crate::kernels::average_pool::{average_pool, average_pool_u8};
 use crate::kernels::conv::{Activation, ConvWeights};
+use crate::kernels::int8_conv::Int8ConvWeights;
+use crate::kernels::isa::Isa;
+use crate::kernels::lrn::{LrnParameters, LrnScales, lrn, lrn_u8};
 use crate::kernels::map::{Destination, MapView};
 use crate::kernels::max_pool::PoolElement;
 
@@ -14,6 +18,8 @@ pub(in crate::plan) trait Arithmetic: Debug + Send + Sync + 'static {
     type Element: Datum + PoolElement + Default + Debug;
     /// Packed weights of convolutions that read the same map.
     type Weights: Send + Sync + 'static;
+    /// Its name.
+    const FORMAT: Format;
 
     /// Writes the rows of `outputs`, one for each convolution of `weights`.
     fn convolve(
@@ -21,6 +27,34 @@ pub(in crate::plan) trait Arithmetic: Debug + Send + Sync + 'static {
         input: MapView<'_, Self::Element>,
         outputs: &mut [Destination<'_, Self::Element>],
     );
+
+    /// Local response normalisation of the rows of `output`.
+    fn normalise(
+        isa: Isa,
+        parameters: LrnParameters,
+        units: Units,
+        input: MapView<'_, Self::Element>,
+        output: &mut Destination<'_, Self::Element>,
+    );
+
+    /// The mean of each channel.
+    fn average(units: Units, input: MapView<'_, Self::Element>, output: &mut [Self::Element]);
+}
+
+/// The name of a number format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::plan) enum Format {
+    /// f32.
+    Float,
+    /// u8, each unit worth the same in the whole map.
+    Int8,
+}
+
+/// What one unit of the input's and of the output's numbers is worth; 1 in f32.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::plan) struct Units {
+    pub(in crate::plan) input: f32,
+    pub(in crate::plan) output: f32,
 }
 
 /// 32-bit floating point.
@@ -36,6 +70,7 @@ pub(in crate::plan) struct FloatWeights {
 impl Arithmetic for Float {
     type Element = f32;
     type Weights = FloatWeights;
+    const FORMAT: Format = Format::Float;
 
     fn convolve(
         weights: &FloatWeights,
@@ -43,5 +78,52 @@ impl Arithmetic for Float {
         outputs: &mut [Destination<'_, f32>],
     ) {
         weights.packed.run(input, outputs, weights.activation);
+    }
+
+    fn normalise(
+        isa: Isa,
+        parameters: LrnParameters,
+        _: Units,
+        input: MapView<'_, f32>,
+        output: &mut Destination<'_, f32>,
+    ) {
+        lrn(isa, parameters, input, output);
+    }
+
+    fn average(_: Units, input: MapView<'_, f32>, output: &mut [f32]) {
+        average_pool(input, output);
+    }
+}
+
+/// Activations of u8, weights of i8, sums of 32 bits.
+#[derive(Debug)]
+pub(in crate::plan) struct Int8;
+
+impl Arithmetic for Int8 {
+    type Element = u8;
+    type Weights = Int8ConvWeights;
+    const FORMAT: Format = Format::Int8;
+
+    fn convolve(
+        weights: &Int8ConvWeights,
+        input: MapView<'_, u8>,
+        outputs: &mut [Destination<'_, u8>],
+    ) {
+        weights.run(input, outputs);
+    }
+
+    fn normalise(
+        isa: Isa,
+        parameters: LrnParameters,
+        units: Units,
+        input: MapView<'_, u8>,
+        output: &mut Destination<'_, u8>,
+    ) {
+        let scales = LrnScales { input: units.input, output: units.output };
+        lrn_u8(isa, parameters, scales, input, output);
+    }
+
+    fn average(units: Units, input: MapView<'_, u8>, output: &mut [u8]) {
+        average_pool_u8(input, units.input / units.output, output);
     }
 }

@@ -4,8 +4,9 @@ use std::fmt;
 
 use tract_onnx::prelude::*;
 
-use super::arithmetic::{Arithmetic, Float, FloatWeights};
+use super::arithmetic::{Arithmetic, Float, FloatWeights, Int8};
 use super::{Operator, map_tensor, on_rows, rows, view};
+use crate::kernels::int8_conv::Int8ConvWeights;
 use crate::kernels::map::{MapRowsMut, MapShape, MapView};
 use crate::plan::team::Team;
 
@@ -14,8 +15,6 @@ pub(in crate::plan) struct Convolution<A: Arithmetic> {
     pub(in crate::plan) weights: A::Weights,
     pub(in crate::plan) input: MapShape,
     pub(in crate::plan) output: MapShape,
-    /// What the border of the output holds for its reader.
-    pub(in crate::plan) border: A::Element,
 }
 
 impl<A: Arithmetic> fmt::Debug for Convolution<A> {
@@ -29,7 +28,7 @@ impl<A: Arithmetic> Operator for Convolution<A> {
     const NAME: &'static str = "Convolution";
 
     fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.output, self.border)
+        map_tensor(self.output, A::Element::default())
     }
 
     fn scratch(&self) {}
@@ -69,6 +68,15 @@ impl ToLogits for Float {
         let mut output = MapRowsMut::whole(to, output);
         let window = output.channels(0..to.channels);
         Self::convolve(weights, MapView::new(from, input), &mut [window]);
+    }
+}
+
+impl ToLogits for Int8 {
+    fn logits(weights: &Int8ConvWeights, input: &[u8], output: &mut [f32]) {
+        let (from, to) = (pixel(input.len()), pixel(output.len()));
+        let mut output = MapRowsMut::whole(to, output);
+        let window = output.channels(0..to.channels);
+        weights.run(MapView::new(from, input), &mut [window]);
     }
 }
 

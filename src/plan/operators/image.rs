@@ -2,7 +2,7 @@
 
 use tract_onnx::prelude::*;
 
-use super::{Operator, map_tensor, rows, slice};
+use super::{Operator, map_tensor, rows, slice, slice_mut};
 use crate::kernels::map::MapShape;
 use crate::model::Preprocessing;
 use crate::plan::team::Team;
@@ -38,6 +38,38 @@ impl Operator for Normalise {
                     values[channel] = (byte - mean[channel]) * scale[channel];
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+/// The photo's bytes as they are: the mean is in the first layer's bias. The border holds the mean, as
+/// the padding of a normalised image is 0.
+#[derive(Debug)]
+pub(in crate::plan) struct Bytes {
+    /// The mean, RGB.
+    pub(in crate::plan) border: [u8; 3],
+    pub(in crate::plan) output: MapShape,
+}
+
+impl Operator for Bytes {
+    type Scratch = ();
+    const NAME: &'static str = "Bytes";
+
+    fn output(&self) -> TractResult<Tensor> {
+        let mut tensor = map_tensor(self.output, 0_u8)?;
+        let (pixels, _) = slice_mut::<u8>(&mut tensor)?.as_chunks_mut::<3>();
+        pixels.fill(self.border);
+        Ok(tensor)
+    }
+
+    fn scratch(&self) {}
+
+    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+        let mut whole = rows::<u8>(output, self.output)?;
+        let bytes = slice::<u8>(input)?.chunks_exact(3 * self.output.width);
+        for (row, bytes) in bytes.enumerate() {
+            whole.row_mut(row).copy_from_slice(bytes);
         }
         Ok(())
     }

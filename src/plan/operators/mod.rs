@@ -7,6 +7,7 @@
 //! | `inception` | an inception module |
 //! | `pooling` | max-pool, average pool, local response normalisation |
 //! | `layout` | maps to and from tract's NCHW |
+//! | `quantise` | maps from f32 to u8 and back |
 //! | `arithmetic` | the number format of these |
 //! | `plan_operator` | the `TypedOp` around each: its output and scratch, made once for each worker |
 
@@ -17,6 +18,7 @@ pub(super) mod inception;
 pub(super) mod layout;
 mod plan_operator;
 pub(super) mod pooling;
+pub(super) mod quantise;
 
 pub(super) use plan_operator::{Operator, PlanOperator};
 

@@ -1,31 +1,35 @@
 //! What stands between the convolutions: pools, and local response normalisation.
 
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
 use tract_onnx::prelude::*;
 
+use super::arithmetic::{Arithmetic, Units};
 use super::convolution::pixel;
 use super::{Operator, map_tensor, on_rows, rows, slice_mut, view};
-use crate::kernels::average_pool::average_pool;
 use crate::kernels::isa::Isa;
-use crate::kernels::lrn::{LrnParameters, lrn};
+use crate::kernels::lrn::LrnParameters;
 use crate::kernels::map::MapShape;
-use crate::kernels::max_pool::{PoolGeometry, max_pool};
+use crate::kernels::max_pool::{PoolElement, PoolGeometry, max_pool};
 use crate::plan::team::Team;
 
 /// The largest value of each window.
 #[derive(Debug)]
-pub(in crate::plan) struct MaxPooling {
+pub(in crate::plan) struct MaxPooling<T> {
     pub(in crate::plan) isa: Isa,
     pub(in crate::plan) window: PoolGeometry,
     pub(in crate::plan) input: MapShape,
     pub(in crate::plan) output: MapShape,
+    pub(in crate::plan) element: PhantomData<T>,
 }
 
-impl Operator for MaxPooling {
+impl<T: Datum + PoolElement + Default + Debug> Operator for MaxPooling<T> {
     type Scratch = ();
     const NAME: &'static str = "MaxPooling";
 
     fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.output, 0.0_f32)
+        map_tensor(self.output, T::default())
     }
 
     fn scratch(&self) {}
@@ -37,7 +41,7 @@ impl Operator for MaxPooling {
         output: &mut Tensor,
         team: &Team,
     ) -> TractResult<()> {
-        let input = view::<f32>(input, self.input)?;
+        let input = view::<T>(input, self.input)?;
         let channels = self.output.channels;
         on_rows(team, rows(output, self.output)?, |mut part| {
             max_pool(self.isa, self.window, input, &mut part.channels(0..channels));
@@ -48,19 +52,21 @@ impl Operator for MaxPooling {
 
 /// Local response normalisation across channels.
 #[derive(Debug)]
-pub(in crate::plan) struct LocalResponseNorm {
+pub(in crate::plan) struct LocalResponseNorm<A> {
     pub(in crate::plan) isa: Isa,
     pub(in crate::plan) parameters: LrnParameters,
+    pub(in crate::plan) units: Units,
     pub(in crate::plan) input: MapShape,
     pub(in crate::plan) output: MapShape,
+    pub(in crate::plan) arithmetic: PhantomData<A>,
 }
 
-impl Operator for LocalResponseNorm {
+impl<A: Arithmetic> Operator for LocalResponseNorm<A> {
     type Scratch = ();
     const NAME: &'static str = "LocalResponseNorm";
 
     fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.output, 0.0_f32)
+        map_tensor(self.output, A::Element::default())
     }
 
     fn scratch(&self) {}
@@ -72,10 +78,11 @@ impl Operator for LocalResponseNorm {
         output: &mut Tensor,
         team: &Team,
     ) -> TractResult<()> {
-        let input = view::<f32>(input, self.input)?;
+        let input = view::<A::Element>(input, self.input)?;
         let channels = self.output.channels;
         on_rows(team, rows(output, self.output)?, |mut part| {
-            lrn(self.isa, self.parameters, input, &mut part.channels(0..channels));
+            let mut window = part.channels(0..channels);
+            A::normalise(self.isa, self.parameters, self.units, input, &mut window);
         });
         Ok(())
     }
@@ -83,33 +90,35 @@ impl Operator for LocalResponseNorm {
 
 /// The mean of each channel over the whole map.
 #[derive(Debug)]
-pub(in crate::plan) struct AveragePooling {
+pub(in crate::plan) struct AveragePooling<A> {
+    pub(in crate::plan) units: Units,
     pub(in crate::plan) input: MapShape,
     pub(in crate::plan) border: usize,
+    pub(in crate::plan) arithmetic: PhantomData<A>,
 }
 
-impl AveragePooling {
+impl<A> AveragePooling<A> {
     fn shape(&self) -> MapShape {
         MapShape { border: self.border, ..pixel(self.input.channels) }
     }
 }
 
-impl Operator for AveragePooling {
+impl<A: Arithmetic> Operator for AveragePooling<A> {
     type Scratch = ();
     const NAME: &'static str = "AveragePooling";
 
     fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.shape(), 0.0_f32)
+        map_tensor(self.shape(), A::Element::default())
     }
 
     fn scratch(&self) {}
 
     fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
-        let input = view::<f32>(input, self.input)?;
+        let input = view::<A::Element>(input, self.input)?;
         let side = self.border * self.input.channels;
         let middle = self.border * self.shape().row_len() + side;
-        let output = &mut slice_mut::<f32>(output)?[middle..middle + self.input.channels];
-        average_pool(input, output);
+        let output = &mut slice_mut::<A::Element>(output)?[middle..middle + self.input.channels];
+        A::average(self.units, input, output);
         Ok(())
     }
 }

@@ -1,0 +1,89 @@
+//! `googlenet calibrate DIR`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::{CliError, log};
+use crate::config::ModelConfig;
+use crate::decode::{self, DecodeLimits};
+use crate::loaded_model::{calibration_path, load_calibrator};
+use crate::model::Input;
+use crate::preprocess::{Crops, Preprocessor};
+
+#[derive(Args)]
+pub(super) struct CalibrateArgs {
+    /// Folder of photos like those that will be classified; a hundred of different classes are
+    /// enough.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+
+    /// The table to write [default: beside the ONNX file, with `.int8.toml` in place of `.onnx`].
+    #[arg(long, value_name = "TOML")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    model: ModelConfig,
+}
+
+/// Writes the table; photos that cannot be read are named and left out.
+pub(super) fn calibrate(args: &CalibrateArgs) -> Result<(), CliError> {
+    log::warnings_only();
+    let files = files(&args.folder)?;
+    let (mut calibrator, info) = load_calibrator(&args.model).map_err(CliError::failed)?;
+    let output = args.output.clone().or_else(|| info.path.as_deref().map(calibration_path));
+    let output = output.ok_or_else(|| {
+        CliError::Configuration(
+            "seeded weights lie in no file: name the table with --output".into(),
+        )
+    })?;
+    let preprocessor = Preprocessor::new(info.preprocessing.clone()).map_err(CliError::failed)?;
+    let progress = ProgressBar::new(files.len() as u64);
+    for file in &files {
+        match crop(file, &preprocessor) {
+            Ok(photo) => calibrator.observe(&photo).map_err(CliError::failed)?,
+            Err(error) => {
+                progress.suspend(|| eprintln!("warning: {} is left out: {error}", file.display()))
+            }
+        }
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    let photos = calibrator.photos();
+    if photos == 0 {
+        let folder = args.folder.display();
+        return Err(CliError::Failed(format!("{folder} has no photo that can be read")));
+    }
+    std::fs::write(&output, calibrator.finish().to_toml())
+        .map_err(|e| CliError::Failed(format!("cannot write {}: {e}", output.display())))?;
+    println!("{}: from {photos} photos", output.display());
+    Ok(())
+}
+
+/// The files of a folder, by name.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let failed =
+        |e: std::io::Error| CliError::Failed(format!("cannot read {}: {e}", folder.display()));
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn crop(file: &Path, preprocessor: &Preprocessor) -> Result<Input, CliError> {
+    let bytes = std::fs::read(file).map_err(CliError::failed)?;
+    let limits = DecodeLimits { max_pixels: 1 << 30, max_side_pixels: u32::MAX };
+    let header = decode::read_header(&bytes, &limits).map_err(CliError::failed)?;
+    let at_least = preprocessor.preprocessing().resize.size();
+    let decoded = decode::decode(&bytes, &header, at_least).map_err(CliError::failed)?;
+    let one = Crops::try_from(1).map_err(CliError::failed)?;
+    let crops = preprocessor.crops(&decoded.pixels, one).map_err(CliError::failed)?;
+    let crop = crops.into_iter().next();
+    crop.map(Input::Pixels).ok_or_else(|| CliError::Failed("it has no crop".into()))
+}
