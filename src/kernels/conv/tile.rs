@@ -186,17 +186,18 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
         let first = layout.input.add(row * layout.row_step + column * layout.pixel_step);
         let mut weights = block.weights;
         let run = layout.geometry.run();
+        // Addresses are one of two pointers and one of seven offsets: all of them fit into registers.
+        let offsets: [usize; 7] = from_fn(|pixel| pixel * layout.pixel_step);
         for ky in 0..layout.geometry.kernel.0 {
             let line = first.add(ky * layout.input_row);
-            let seven: [*const f32; 7] =
-                from_fn(|pixel| line.wrapping_add(pixel * layout.pixel_step));
             for tap in 0..run {
+                let (one, two) = (line.wrapping_add(tap), line.wrapping_add(tap + second_seven));
                 let vectors: [V; VECTORS] =
                     from_fn(|vector| V::load(weights.add(vector * V::LANES)));
                 weights = weights.add(VECTORS * V::LANES);
                 each_pixel!(PIXELS, PIXEL => {
-                    let shift = if PIXEL < 7 { 0 } else { second_seven };
-                    let value = V::splat(*seven[PIXEL % 7].wrapping_add(shift).add(tap));
+                    let from = if PIXEL < 7 { one } else { two };
+                    let value = V::splat(*from.wrapping_add(offsets[PIXEL % 7]));
                     for (sum, vector) in sums[PIXEL].iter_mut().zip(vectors) {
                         *sum = sum.add_product(value, vector);
                     }

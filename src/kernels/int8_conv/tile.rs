@@ -299,26 +299,31 @@ unsafe fn tile<V: DotVector, O: Int8Output, const PIXELS: usize, const VECTORS: 
         let first = layout.input.add(row * layout.row_step + column * layout.pixel_step);
         let mut weights = block.weights;
         let run = layout.geometry.run();
-        let quads = run.div_ceil(4);
+        // Addresses are one of two pointers and one of seven offsets: all of them fit into registers.
+        let offsets: [usize; 7] = from_fn(|pixel| pixel * layout.pixel_step);
         for ky in 0..layout.geometry.kernel.0 {
             let line = first.add(ky * layout.input_row);
-            let seven: [*const u8; 7] =
-                from_fn(|pixel| line.wrapping_add(pixel * layout.pixel_step));
-            let mut next = 0;
-            for _ in 0..quads {
-                // The last quad ends with the run.
-                let at = if next + 4 > run { run - 4 } else { next };
-                next += 4;
+            let mut at = 0;
+            loop {
+                let (one, two) = (line.wrapping_add(at), line.wrapping_add(at + second_seven));
                 let vectors: [V::Weights; VECTORS] =
                     from_fn(|vector| V::weights(weights.add(vector * V::LANES * 4)));
                 weights = weights.add(VECTORS * V::LANES * 4);
                 each_pixel!(PIXELS, PIXEL => {
-                    let shift = if PIXEL < 7 { 0 } else { second_seven };
-                    let four = V::four(seven[PIXEL % 7].wrapping_add(shift).add(at));
+                    let from = if PIXEL < 7 { one } else { two };
+                    let four = V::four(from.wrapping_add(offsets[PIXEL % 7]));
                     for (sum, vector) in sums[PIXEL].iter_mut().zip(vectors) {
                         *sum = V::dot(*sum, four, vector);
                     }
                 });
+                // The last quad ends with the run.
+                at += 4;
+                if at + 4 > run {
+                    if at >= run {
+                        break;
+                    }
+                    at = run - 4;
+                }
             }
         }
         let two_rows = PIXELS == 14 && layout.width == 7;
