@@ -205,6 +205,7 @@ fn start(
         max_wait: config.batch_max_wait(),
         queue_capacity: config.queue_capacity,
     };
+    let operators = model.engine.operators();
     let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())
         .map_err(AppError::Threads)?;
     let name = &model.info.name;
@@ -226,7 +227,7 @@ fn start(
         pool: DecodePool::new(workers, decode_memory),
         metrics: state.metrics.clone(),
     };
-    let service = Service { model: model.info, pipeline, queue: batcher.queue() };
+    let service = Service { model: model.info, operators, pipeline, queue: batcher.queue() };
     // Set once: this function runs once for each state.
     let _ = state.service.set(service);
     Ok(batcher)

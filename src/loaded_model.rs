@@ -8,7 +8,6 @@ use tract_onnx::pb::ModelProto;
 
 use crate::config::{ModelConfig, Precision};
 use crate::kernels::isa::{Isa, IsaError};
-use crate::machine;
 use crate::model::{Engine, Preprocessing};
 use crate::model_info::{ModelInfo, ModelName};
 use crate::network::check::{self, CheckError, Interface};
@@ -83,14 +82,15 @@ pub fn read_model(config: &ModelConfig) -> Result<(ModelProto, ModelInfo), Model
     }
 }
 
-/// Loads a model: reads it, optimises its plan, checks it against stock tract and warms it.
+/// Loads a model: reads it, optimises its plan, checks it against stock tract and warms it. A lone
+/// image is shared by `cores` threads.
 ///
 /// # Errors
 /// [`ModelError`] says what is wrong with which file.
-pub fn load_model(config: &ModelConfig) -> Result<LoadedModel, ModelError> {
+pub fn load_model(config: &ModelConfig, cores: usize) -> Result<LoadedModel, ModelError> {
     let (proto, info) = read_model(config)?;
-    let isa = config.isa.map_or_else(|| Ok(Isa::best()), Isa::require)?;
-    let team = Arc::new(Team::new(machine::cores())?);
+    let isa = isa(config)?;
+    let team = Arc::new(Team::new(cores)?);
     let (plan, tolerance) = match config.precision {
         Precision::F32 => (FastPlan::load(&proto, &info.preprocessing, isa, team)?, TOLERANCE),
         Precision::Int8 => {
@@ -103,8 +103,16 @@ pub fn load_model(config: &ModelConfig) -> Result<LoadedModel, ModelError> {
     drop(proto);
     self_check(&plan, &reference, info.preprocessing.side, tolerance)?;
     let precision = config.precision.as_str();
-    tracing::info!(isa = isa.name().as_str(), precision, cores = machine::cores(), "plan");
+    tracing::info!(isa = isa.name().as_str(), precision, cores, "plan");
     Ok(LoadedModel { engine: Arc::new(plan), info })
+}
+
+/// The instruction set that `config` asks for, or the fastest that the machine has.
+///
+/// # Errors
+/// [`IsaError`] when the machine does not have it.
+pub fn isa(config: &ModelConfig) -> Result<Isa, IsaError> {
+    config.isa.map_or_else(|| Ok(Isa::best()), Isa::require)
 }
 
 /// Reads a model to calibrate it.

@@ -147,6 +147,9 @@ async fn model_endpoints() {
     assert_eq!(first["parameters_without_reduction"], 393_472);
     let branches = json!({"o_1":64,"r_3":96,"o_3":128,"r_5":16,"o_5":32,"pool":32});
     assert_eq!(first["branches"], branches);
+    let operators = summary["operators"].as_array().unwrap();
+    let inception = operators.iter().find(|row| row["operator"] == "Inception").unwrap();
+    assert_eq!((&inception["path"], &inception["count"]), (&json!("fast"), &json!(9)));
 
     let layers = client::get(service.address, "/model/layers").await.json();
     assert_eq!(layers["totals"]["parameters"], summary["parameters"]);

@@ -34,19 +34,21 @@ fn photo(seed: usize) -> Input {
 fn is_int8(plan: &FastPlan) {
     let all = plan.operators();
     let expected = [
-        ("Bytes", 1),
-        ("Inception", 9),
-        ("Convolution", 3),
-        ("MaxPooling", 4),
-        ("LocalResponseNorm", 2),
-        ("AveragePooling", 1),
-        ("FullyConnected", 1),
-        ("Softmax", 1),
+        ("Bytes", "u8", 1),
+        ("Convolution", "u8", 3),
+        ("MaxPooling", "u8", 4),
+        ("LocalResponseNorm", "u8", 2),
+        ("Inception", "u8", 9),
+        ("AveragePooling", "u8", 1),
+        ("FullyConnected", "f32", 1),
+        ("Softmax", "f32", 1),
     ];
-    for (name, times) in expected {
-        assert_eq!(all.iter().filter(|o| *o == name).count(), times, "{name} in {all:?}");
+    for (operator, writes, count) in expected {
+        let row = all.iter().find(|row| row.operator == operator);
+        let found = row.map(|row| (row.writes.as_str(), row.count));
+        assert_eq!(found, Some((writes, count)), "{operator} in {all:?}");
     }
-    assert_eq!(all.len(), expected.iter().map(|(_, times)| times).sum::<usize>(), "{all:?}");
+    assert_eq!(all.len(), expected.len(), "{all:?}");
 }
 
 #[test]

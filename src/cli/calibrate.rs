@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::{CliError, log};
+use super::{CliError, log, photo};
 use crate::config::ModelConfig;
-use crate::decode::{self, DecodeLimits};
 use crate::loaded_model::{calibration_path, load_calibrator};
 use crate::model::Input;
 use crate::preprocess::{Crops, Preprocessor};
@@ -78,12 +77,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
 
 fn crop(file: &Path, preprocessor: &Preprocessor) -> Result<Input, CliError> {
     let bytes = std::fs::read(file).map_err(CliError::failed)?;
-    let limits = DecodeLimits { max_pixels: 1 << 30, max_side_pixels: u32::MAX };
-    let header = decode::read_header(&bytes, &limits).map_err(CliError::failed)?;
-    let at_least = preprocessor.preprocessing().resize.size();
-    let decoded = decode::decode(&bytes, &header, at_least).map_err(CliError::failed)?;
     let one = Crops::try_from(1).map_err(CliError::failed)?;
-    let crops = preprocessor.crops(&decoded.pixels, one).map_err(CliError::failed)?;
-    let crop = crops.into_iter().next();
-    crop.map(Input::Pixels).ok_or_else(|| CliError::Failed("it has no crop".into()))
+    let input = photo::inputs(&bytes, preprocessor, one)?.into_iter().next();
+    input.ok_or_else(|| CliError::Failed("it has no crop".into()))
 }

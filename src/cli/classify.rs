@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::{CliError, log};
+use super::{CliError, log, photo};
 use crate::config::ModelConfig;
-use crate::decode::{self, DecodeLimits};
 use crate::loaded_model::{LoadedModel, load_model};
-use crate::model::{Input, Probabilities, Session};
+use crate::machine;
+use crate::model::{Probabilities, Session};
 use crate::preprocess::{Crops, Preprocessor};
 use crate::topk::{Prediction, TopK, top_k};
 
@@ -61,7 +61,7 @@ struct ClassRow<'a> {
 /// Prints the classes of each file; fails when one could not be classified.
 pub(super) fn classify(args: ClassifyArgs) -> Result<(), CliError> {
     log::warnings_only();
-    let model = load_model(&args.model).map_err(CliError::failed)?;
+    let model = load_model(&args.model, machine::cores()).map_err(CliError::failed)?;
     let top_k = TopK::new(args.top_k, model.info.classes()).ok_or_else(|| {
         CliError::Failed(format!("--top-k must be from 1 to {}", model.info.classes()))
     })?;
@@ -94,12 +94,7 @@ fn classify_file(
     session: &mut dyn Session,
 ) -> Result<Probabilities, CliError> {
     let bytes = read(file).map_err(|e| CliError::Failed(format!("cannot read it: {e}")))?;
-    let limits = DecodeLimits { max_pixels: 1 << 30, max_side_pixels: u32::MAX };
-    let header = decode::read_header(&bytes, &limits).map_err(CliError::failed)?;
-    let at_least = preprocessor.preprocessing().resize.size();
-    let decoded = decode::decode(&bytes, &header, at_least).map_err(CliError::failed)?;
-    let crops = preprocessor.crops(&decoded.pixels, crops).map_err(CliError::failed)?;
-    let inputs: Vec<Input> = crops.into_iter().map(Input::Pixels).collect();
+    let inputs = photo::inputs(&bytes, preprocessor, crops)?;
     let answers = session.run(&inputs).map_err(CliError::failed)?;
     Probabilities::mean(&answers).ok_or_else(|| CliError::Failed("the plan gave no answer".into()))
 }

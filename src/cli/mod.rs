@@ -1,11 +1,13 @@
-//! The command line: `serve`, `classify`, `summary`, `calibrate`, `fetch`, `init`, `health`.
+//! The command line: `serve`, `classify`, `summary`, `calibrate`, `bench`, `fetch`, `init`, `health`.
 
+mod bench;
 mod calibrate;
 mod classify;
 mod fetch;
 mod health;
 mod init;
 mod log;
+mod photo;
 mod serve;
 mod summary;
 mod usage;
@@ -38,6 +40,8 @@ enum Command {
     Summary(summary::SummaryArgs),
     /// Run photos and write the calibration table that int8 needs.
     Calibrate(calibrate::CalibrateArgs),
+    /// Measure this machine: milliseconds an image and images a second, in f32 and int8.
+    Bench(bench::BenchArgs),
     /// Download the weights into the cache folder, unless they are at hand.
     Fetch(fetch::FetchArgs),
     /// Write a network with seeded random weights as an ONNX file.
@@ -81,6 +85,7 @@ pub fn run() -> ExitCode {
         Command::Classify(args) => classify::classify(args),
         Command::Summary(args) => summary::summary(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Fetch(args) => fetch::fetch(&args),
         Command::Init(args) => init::init(&args),
         Command::Health(args) => health::health(&args),

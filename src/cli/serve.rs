@@ -53,7 +53,7 @@ async fn run(config: ServeConfig) -> Result<(), CliError> {
     let app = App::bind(config).await.map_err(start_error)?;
     let address = app.address().map_err(CliError::failed)?;
     tracing::info!(%address, admin_address = app.admin_address().map(tracing::field::display), "listening");
-    app.run(move || load_model(&model), shutdown).await.map_err(start_error)
+    app.run(move || load_model(&model, machine::cores()), shutdown).await.map_err(start_error)
 }
 
 fn start_error(error: AppError) -> CliError {

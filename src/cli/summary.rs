@@ -1,10 +1,14 @@
 //! `googlenet summary`.
 
 use clap::Args;
+use serde::Serialize;
 
 use super::{CliError, log};
 use crate::config::ModelConfig;
-use crate::loaded_model::read_model;
+use crate::loaded_model::load_model;
+use crate::machine;
+use crate::model::OperatorCount;
+use crate::network::report::ModelReport;
 use crate::network::summary;
 
 #[derive(Args)]
@@ -17,14 +21,23 @@ pub(super) struct SummaryArgs {
     model: ModelConfig,
 }
 
-/// Prints the report of the model's graph.
+#[derive(Serialize)]
+struct Summary<'a> {
+    #[serde(flatten)]
+    report: &'a ModelReport,
+    operators: Vec<OperatorCount>,
+}
+
+/// Prints the report of the model's graph, and the operators of its plan.
 pub(super) fn summary(args: &SummaryArgs) -> Result<(), CliError> {
     log::warnings_only();
-    let (_, info) = read_model(&args.model).map_err(CliError::failed)?;
+    let model = load_model(&args.model, machine::cores()).map_err(CliError::failed)?;
+    let (report, operators) = (&model.info.report, model.engine.operators());
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&info.report).map_err(CliError::failed)?);
+        let summary = Summary { report, operators };
+        println!("{}", serde_json::to_string_pretty(&summary).map_err(CliError::failed)?);
     } else {
-        print!("{}", summary::text(&info.report));
+        print!("{}", summary::text(report, &operators));
     }
     Ok(())
 }

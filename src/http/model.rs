@@ -8,8 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::{ApiError, ErrorBody};
-use super::state::AppState;
-use crate::model::{ChannelOrder, Resize};
+use super::state::{AppState, Service};
+use crate::model::{ChannelOrder, OperatorCount, Resize};
 use crate::model_info::{ModelInfo, ModelName};
 use crate::network::report::{LayerRow, ModuleRow, Totals};
 use crate::network::summary;
@@ -30,6 +30,9 @@ pub struct Summary {
     multiply_adds: u64,
     /// In data-flow order.
     modules: Vec<ModuleRow>,
+    /// What runs for a photo: `fast` are the kernels of this service, `tract` the operators that no
+    /// rule knows.
+    operators: Vec<OperatorCount>,
 }
 
 /// From a photo to the network's input.
@@ -51,8 +54,8 @@ struct InputFacts {
 }
 
 impl Summary {
-    /// The summary of `model`.
-    pub fn new(model: &ModelInfo) -> Self {
+    /// The summary of `model`, which `operators` run.
+    pub fn new(model: &ModelInfo, operators: &[OperatorCount]) -> Self {
         let preprocessing = &model.preprocessing;
         let side = preprocessing.side as i64;
         Self {
@@ -70,6 +73,7 @@ impl Summary {
             parameters: model.report.totals.parameters,
             multiply_adds: model.report.totals.multiply_adds,
             modules: model.report.modules.clone(),
+            operators: operators.to_vec(),
         }
     }
 }
@@ -84,11 +88,11 @@ pub async fn summary(
     State(state): State<AppState>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let model = &state.service()?.model;
+    let Service { model, operators, .. } = state.service()?;
     Ok(if prefers_text(&headers) {
-        summary::text(&model.report).into_response()
+        summary::text(&model.report, operators).into_response()
     } else {
-        ([(header::VARY, "accept")], Json(Summary::new(model))).into_response()
+        ([(header::VARY, "accept")], Json(Summary::new(model, operators))).into_response()
     })
 }
 

@@ -8,6 +8,7 @@ use crate::batcher::{Place, Queue};
 use crate::config::ServeConfig;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
+use crate::model::OperatorCount;
 use crate::model_info::ModelInfo;
 use crate::pipeline::Pipeline;
 
@@ -30,6 +31,8 @@ pub struct AppState {
 pub struct Service {
     /// What the model is.
     pub model: ModelInfo,
+    /// What runs it.
+    pub operators: Vec<OperatorCount>,
     /// Decode and preprocess.
     pub pipeline: Pipeline,
     /// In front of the workers.

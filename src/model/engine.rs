@@ -1,6 +1,6 @@
 //! What stands between the batcher and the plan.
 
-use super::{Input, InputError, Probabilities, ProbabilitiesError};
+use super::{Input, InputError, OperatorCount, Probabilities, ProbabilitiesError};
 
 /// A loaded network, shared by the workers. Each worker opens one [`Session`] on it.
 pub trait Engine: Send + Sync + 'static {
@@ -10,6 +10,9 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// [`EngineError`] when the plan cannot be prepared.
     fn session(&self) -> Result<Box<dyn Session>, EngineError>;
+
+    /// What runs for a photo, kind by kind, in the order in which they first run.
+    fn operators(&self) -> Vec<OperatorCount>;
 }
 
 /// One worker's state of an [`Engine`]; it stays on the thread that opened it.

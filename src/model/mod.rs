@@ -3,10 +3,12 @@
 
 mod engine;
 mod input;
+mod operators;
 mod preprocessing;
 mod probabilities;
 
 pub use engine::{Engine, EngineError, Session};
 pub use input::{Input, InputError, Pixels};
+pub use operators::{OperatorCount, OperatorPath};
 pub use preprocessing::{ChannelOrder, Preprocessing, Resize};
 pub use probabilities::{Probabilities, ProbabilitiesError};

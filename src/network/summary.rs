@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use super::description::{INCEPTIONS, TABLE_1_PARAMETERS};
 use super::report::{Branches, LayerRow, ModelReport, ModuleKind, ModuleRow, Totals};
+use crate::model::OperatorCount;
 
-/// Writes `report` as aligned lines of plain text, the last one ended.
-pub fn text(report: &ModelReport) -> String {
+/// Writes `report`, and the operators that run it, as aligned lines of plain text, the last one ended.
+pub fn text(report: &ModelReport, operators: &[OperatorCount]) -> String {
     let mut text = layers(report).text();
     if report.inceptions().next().is_some() {
         text.push('\n');
@@ -20,7 +21,27 @@ pub fn text(report: &ModelReport) -> String {
     }
     text.push('\n');
     text.push_str(&totals(report.totals));
+    text.push('\n');
+    text.push_str(&plan(operators).text());
+    text.push_str("Fast: the kernels of this service. Tract: operators that no rule knows.\n");
     text
+}
+
+/// The operators that run for a photo.
+fn plan(operators: &[OperatorCount]) -> Table {
+    let names = ["Operator of the plan", "Path", "Reads", "Writes"].map(|name| (name, Left));
+    let mut table = Table::new(names.into_iter().chain([("Count", Right)]));
+    for row in operators {
+        let OperatorCount { operator, path, reads, writes, count } = row;
+        table.row([
+            operator.clone(),
+            path.as_str().to_owned(),
+            reads.clone(),
+            writes.clone(),
+            count.to_string(),
+        ]);
+    }
+    table
 }
 
 /// The modules, each with its layers where it has several branches.
@@ -121,7 +142,7 @@ fn totals(totals: Totals) -> String {
     let Totals { layers, layers_with_weights, parameters, multiply_adds } = totals;
     let mebibytes = parameters as f64 * 4.0 / f64::from(1 << 20);
     format!(
-        "Operators:           {layers}\n\
+        "Operators in ONNX:   {layers}\n\
          Layers with weights: {layers_with_weights}\n\
          Parameters:          {} ({mebibytes:.1} MiB in f32)\n\
          Multiply-adds:       {} an image\n",

@@ -9,10 +9,13 @@ use tract_onnx::prelude::*;
 use super::calibration::{ActivationUnits, Calibration, Int8LoadError};
 use super::layers::Layers;
 use super::load::{LoadError, typed_model};
+use super::operator_counts::count_operators;
 use super::team::Team;
 use super::wire::{Network, Source, wire};
 use crate::kernels::isa::Isa;
-use crate::model::{Engine, EngineError, Input, InputError, Preprocessing, Probabilities, Session};
+use crate::model::{
+    Engine, EngineError, Input, InputError, OperatorCount, Preprocessing, Probabilities, Session,
+};
 
 /// The network of our operators where a rule knows the layer, and of tract's elsewhere.
 pub struct FastPlan {
@@ -69,13 +72,6 @@ impl FastPlan {
         let (pixels, tensor) = (plan(Source::Pixels)?, plan(Source::Tensor)?);
         Ok(Self { pixels, tensor, side: network.preprocessing.side, team })
     }
-
-    /// Names of the operators, in the order in which they run on a photo; ours and tract's.
-    pub fn operators(&self) -> Vec<String> {
-        let model = self.pixels.model();
-        let nodes = model.nodes().iter().filter(|node| !node.inputs.is_empty());
-        nodes.map(|node| node.op.name().into_owned()).collect()
-    }
 }
 
 fn read(
@@ -97,6 +93,10 @@ impl Engine for FastPlan {
             side: self.side,
             team: self.team.clone(),
         }))
+    }
+
+    fn operators(&self) -> Vec<OperatorCount> {
+        count_operators(self.pixels.model())
     }
 }
 

@@ -12,6 +12,7 @@ mod fast;
 mod layers;
 mod load;
 mod normalise;
+mod operator_counts;
 mod operators;
 mod packing;
 mod self_check;

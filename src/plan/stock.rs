@@ -7,7 +7,10 @@ use tract_onnx::prelude::*;
 
 use super::load::{LoadError, typed_model};
 use super::normalise::normalise;
-use crate::model::{Engine, EngineError, Input, Preprocessing, Probabilities, Session};
+use super::operator_counts::count_operators;
+use crate::model::{
+    Engine, EngineError, Input, OperatorCount, Preprocessing, Probabilities, Session,
+};
 
 /// A network of tract's operators for one image at a time.
 ///
@@ -38,6 +41,10 @@ impl Engine for StockPlan {
         let preprocessing = self.preprocessing.clone();
         let scratch = vec![0.0; 3 * preprocessing.side * preprocessing.side];
         Ok(Box::new(StockSession { state, preprocessing, scratch }))
+    }
+
+    fn operators(&self) -> Vec<OperatorCount> {
+        count_operators(self.plan.model())
     }
 }
 

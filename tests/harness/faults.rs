@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use googlenet::decode::{DecodeError, Decoded, Header};
-use googlenet::model::{Engine, EngineError, Input, Probabilities, Session};
+use googlenet::model::{Engine, EngineError, Input, OperatorCount, Probabilities, Session};
 use googlenet::pipeline::{Decoder, ImageDecoder};
 
 /// A picture of this colour makes the plan panic.
@@ -68,6 +68,10 @@ impl Engine for FaultyEngine {
     fn session(&self) -> Result<Box<dyn Session>, EngineError> {
         let inner = self.inner.session()?;
         Ok(Box::new(FaultySession { inner, gate: Arc::clone(&self.gate) }))
+    }
+
+    fn operators(&self) -> Vec<OperatorCount> {
+        self.inner.operators()
     }
 }
 

@@ -106,7 +106,7 @@ impl TestService {
         let (address, admin_address) = (app.address().unwrap(), app.admin_address());
         let load = move || {
             before_load();
-            let LoadedModel { engine, info } = load_model(&model_config)?;
+            let LoadedModel { engine, info } = load_model(&model_config, 2)?;
             Ok(LoadedModel { engine: (around.engine)(engine), info })
         };
         let (stop, stopped) = oneshot::channel();

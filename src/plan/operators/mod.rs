@@ -20,7 +20,7 @@ mod plan_operator;
 pub(super) mod pooling;
 pub(super) mod quantise;
 
-pub(super) use plan_operator::{Operator, PlanOperator};
+pub(super) use plan_operator::{Operator, PlanOperator, own_name};
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::format_err;

@@ -8,6 +8,14 @@ use tract_onnx::tract_core::internal::*;
 
 use crate::plan::team::Team;
 
+/// What the names of our operators begin with in tract's graph.
+const NAMESPACE: &str = "googlenet.";
+
+/// The name of an operator of ours; none for one of tract's.
+pub(in crate::plan) fn own_name(name: &str) -> Option<&str> {
+    name.strip_prefix(NAMESPACE)
+}
+
 /// One layer, ready to run on one image.
 pub(in crate::plan) trait Operator: Debug + Send + Sync + 'static {
     /// Maps between the layer's own convolutions.
@@ -65,7 +73,7 @@ impl<O: Operator> Eq for PlanOperator<O> {}
 
 impl<O: Operator> Op for PlanOperator<O> {
     fn name(&self) -> StaticName {
-        O::NAME.into()
+        format!("{NAMESPACE}{}", O::NAME).into()
     }
 
     op_as_typed_op!();
