@@ -10,6 +10,7 @@
 //! | [`map`] | a feature map: rows, columns, channels, with a border around them |
 //! | `simd` | the vectors: one file for each instruction set; the only place with intrinsics |
 //! | [`conv`] | convolutions in f32 |
+//! | [`winograd`] | 3x3 convolutions in f32 with fewer multiplications |
 //! | [`int8_conv`] | convolutions of u8 by i8 |
 //! | [`max_pool`], [`average_pool`], [`lrn`] | what stands between the convolutions |
 //! | [`quantise`] | from f32 to u8 |
@@ -36,3 +37,4 @@ mod pool_tests;
 pub mod quantise;
 mod simd;
 mod window;
+pub mod winograd;

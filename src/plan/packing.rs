@@ -1,12 +1,13 @@
 //! From a layer's weights to the packed weights of its operator, in each number format.
 
 use super::layers;
-use super::operators::arithmetic::{Arithmetic, Float, FloatWeights, Int8, Units};
+use super::operators::arithmetic::{Arithmetic, Float, FloatPacked, FloatWeights, Int8, Units};
 use super::operators::inception::{Inception, InceptionShapes};
 use crate::kernels::conv::{Activation, ConvPart, ConvWeights};
 use crate::kernels::int8_conv::{Int8ConvPart, Int8ConvWeights};
 use crate::kernels::isa::Isa;
 use crate::kernels::map::MapShape;
+use crate::kernels::winograd::WinogradWeights;
 use crate::model::Preprocessing;
 
 /// A convolution, and what the numbers that it reads and writes are worth.
@@ -33,8 +34,17 @@ impl Pack for Float {
                 bias: &convolution.bias,
             })
             .collect();
+        let tile = match parts[..] {
+            [one] => WinogradWeights::tile(geometry, one.bias.len(), width).map(|tile| (tile, one)),
+            _ => None,
+        };
         FloatWeights {
-            packed: ConvWeights::pack(isa, geometry, &parts, width),
+            packed: match tile {
+                Some((size, part)) => {
+                    FloatPacked::Winograd(WinogradWeights::pack(isa, size, geometry, part))
+                }
+                None => FloatPacked::Direct(ConvWeights::pack(isa, geometry, &parts, width)),
+            },
             activation: if relu { Activation::Relu } else { Activation::Identity },
         }
     }

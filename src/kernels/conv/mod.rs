@@ -4,7 +4,7 @@ mod pack;
 mod tile;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use super::window::ConvGeometry;
 pub use pack::{ConvPart, ConvWeights};

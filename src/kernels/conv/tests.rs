@@ -5,12 +5,12 @@ use crate::kernels::isa::Isa;
 use crate::kernels::map::{MapRowsMut, MapShape, MapView};
 
 /// Numbers that look like chance, in -1..1.
-fn numbers(count: usize, seed: usize) -> Vec<f32> {
+pub(in crate::kernels) fn numbers(count: usize, seed: usize) -> Vec<f32> {
     (0..count).map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
 }
 
 /// The textbook's loops, over a map with its border.
-fn textbook(
+pub(in crate::kernels) fn textbook(
     geometry: ConvGeometry,
     part: ConvPart<'_>,
     input: MapView<'_, f32>,

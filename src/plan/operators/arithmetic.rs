@@ -11,6 +11,7 @@ use crate::kernels::isa::Isa;
 use crate::kernels::lrn::{LrnParameters, LrnScales, lrn, lrn_u8};
 use crate::kernels::map::{Destination, MapView};
 use crate::kernels::max_pool::PoolElement;
+use crate::kernels::winograd::WinogradWeights;
 
 /// A number format: the elements of a map, and convolutions from maps to maps.
 pub(in crate::plan) trait Arithmetic: Debug + Send + Sync + 'static {
@@ -63,8 +64,14 @@ pub(in crate::plan) struct Float;
 
 /// Weights of f32 with what follows the product.
 pub(in crate::plan) struct FloatWeights {
-    pub(in crate::plan) packed: ConvWeights,
+    pub(in crate::plan) packed: FloatPacked,
     pub(in crate::plan) activation: Activation,
+}
+
+/// The two ways to convolve in f32.
+pub(in crate::plan) enum FloatPacked {
+    Direct(ConvWeights),
+    Winograd(WinogradWeights),
 }
 
 impl Arithmetic for Float {
@@ -77,7 +84,14 @@ impl Arithmetic for Float {
         input: MapView<'_, f32>,
         outputs: &mut [Destination<'_, f32>],
     ) {
-        weights.packed.run(input, outputs, weights.activation);
+        match &weights.packed {
+            FloatPacked::Direct(packed) => packed.run(input, outputs, weights.activation),
+            FloatPacked::Winograd(packed) => {
+                for output in outputs {
+                    packed.run(input, output, weights.activation);
+                }
+            }
+        }
     }
 
     fn normalise(
