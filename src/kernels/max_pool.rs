@@ -69,9 +69,11 @@ fn pool<T: PoolElement>(
         for column in 0..output.shape().width {
             let columns = window(geometry, column, shape.width);
             let to = output.pixel_mut(row, column);
-            if rows.len() == 3 && columns.len() == 3 {
-                let taps: [&[T]; 9] = std::array::from_fn(|tap| {
-                    input.pixel(rows.start + tap / 3, columns.start + tap % 3)
+            if geometry.kernel == 3 {
+                // A clipped window's last row and column count twice: the largest stays the same.
+                let taps = std::array::from_fn(|tap| {
+                    let (y, x) = (rows.start + tap / 3, columns.start + tap % 3);
+                    input.pixel(y.min(rows.end - 1), x.min(columns.end - 1))
                 });
                 nine(taps, to);
                 continue;
@@ -88,17 +90,27 @@ fn pool<T: PoolElement>(
     }
 }
 
-/// The usual window, in one pass.
+/// The usual window, in one pass: so many channels at once that they are whole vectors.
 #[inline(always)]
 fn nine<T: PoolElement>(taps: [&[T]; 9], to: &mut [T]) {
-    let taps = taps.map(|tap| &tap[..to.len()]);
-    for (channel, to) in to.iter_mut().enumerate() {
-        let of_row = |row: usize| {
-            taps[3 * row][channel]
-                .larger(taps[3 * row + 1][channel])
-                .larger(taps[3 * row + 2][channel])
-        };
-        *to = of_row(0).larger(of_row(1)).larger(of_row(2));
+    const CHANNELS: usize = 64;
+    let (whole, rest) = to.as_chunks_mut::<CHANNELS>();
+    let chunks = taps.map(|tap| tap.as_chunks::<CHANNELS>().0);
+    for (chunk, to) in whole.iter_mut().enumerate() {
+        let mut largest = chunks[0][chunk];
+        for tap in &chunks[1..] {
+            for (largest, &value) in largest.iter_mut().zip(&tap[chunk]) {
+                *largest = largest.larger(value);
+            }
+        }
+        *to = largest;
+    }
+    let begin = whole.len() * CHANNELS;
+    for (channel, to) in rest.iter_mut().enumerate() {
+        *to = taps[0][begin + channel];
+        for tap in &taps[1..] {
+            *to = to.larger(tap[begin + channel]);
+        }
     }
 }
 

@@ -119,12 +119,26 @@ macro_rules! dispatch {
                 // SAFETY: an Isa of this name exists only where its features were found.
                 unsafe { avx2($($value),*) }
             }
-            // SAFETY: portable vectors need no instruction set; the body checks its bounds.
-            _ => unsafe { $body::<$crate::kernels::simd::Portable>($($value),*) },
+            _ => {
+                $crate::kernels::simd::forget_wide_registers();
+                // SAFETY: portable vectors need no instruction set; the body checks its bounds.
+                unsafe { $body::<$crate::kernels::simd::Portable>($($value),*) }
+            }
         }
     }};
 }
 pub(super) use dispatch;
+
+/// Clears the upper halves of the vector registers where there are such: other code, of 256 or 512 bits,
+/// leaves them set, and then every instruction of 128 bits waits for the value that it does not replace.
+#[inline(always)]
+pub(super) fn forget_wide_registers() {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx") {
+        // SAFETY: AVX was found.
+        unsafe { std::arch::x86_64::_mm256_zeroupper() }
+    }
+}
 
 /// Runs plain code compiled for the instruction set of `$isa`: the compiler makes the vectors.
 macro_rules! dispatch_plain {

@@ -1,4 +1,5 @@
 //! Tiles to and from the transformed space, a vector of channels at once.
+#![allow(clippy::needless_range_loop)] // rows and columns change places: their indices say so
 
 use std::ops::Range;
 use std::ptr;
