@@ -226,3 +226,59 @@ proptest! {
         }
     }
 }
+
+/// A photo of waves, as JPEG.
+fn large_photo(width: u32, height: u32) -> Vec<u8> {
+    let pixels = image::RgbImage::from_fn(width, height, |x, y| {
+        let wave = |at: u32, period: u32| ((at % period).abs_diff(period / 2) * 500 / period) as u8;
+        image::Rgb([wave(x, 400), wave(y, 300), wave(x + y, 500)])
+    });
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90);
+    pixels.write_with_encoder(encoder).unwrap();
+    bytes
+}
+
+fn decode_at_least(bytes: &[u8], at_least: usize) -> Result<Decoded, DecodeError> {
+    let limits = DecodeLimits { max_pixels: 1 << 26, max_side_pixels: u32::MAX };
+    decode(bytes, &read_header(bytes, &limits)?, at_least)
+}
+
+/// Enough pixels are left, the header's size is told, and each pixel is about the mean of those that it
+/// stands for.
+#[test]
+fn a_large_jpeg_is_decoded_at_a_reduced_scale() {
+    let bytes = large_photo(1601, 1203);
+    let whole = decode_at_least(&bytes, usize::MAX).unwrap();
+    assert_eq!(whole.pixels.dimensions(), (1601, 1203));
+    for (at_least, size, scale) in [(224, (401, 301), 2.0), (64, (201, 151), 1.0)] {
+        let scaled = decode_at_least(&bytes, at_least).unwrap();
+        assert_eq!(scaled.pixels.dimensions(), size);
+        assert_eq!((scaled.width, scaled.height), (1601, 1203));
+        for (x, y, pixel) in scaled.pixels.enumerate_pixels() {
+            let at = |i: u32, most: u32| (((f64::from(i) + 0.5) * 8.0 / scale) as u32).min(most);
+            let expected = whole.pixels.get_pixel(at(x, 1600), at(y, 1202));
+            for (a, b) in pixel.0.iter().zip(expected.0) {
+                assert!(a.abs_diff(b) <= 24, "{x} {y} at {scale}: {pixel:?} is not {expected:?}");
+            }
+        }
+    }
+    assert_eq!(decode_at_least(&bytes, 400).unwrap().pixels, whole.pixels);
+}
+
+/// The reduced scale is no way around the refusal of damaged files.
+#[test]
+fn a_large_jpeg_that_is_damaged_is_refused_at_any_scale() {
+    let bytes = large_photo(1600, 1200);
+    let end = bytes.len();
+    let mut cut = bytes[..end / 2].to_vec();
+    assert!(decode_at_least(&cut, 64).is_err());
+    cut.extend([0xff, 0xd9]);
+    assert_eq!(decode_at_least(&cut, 64).is_ok(), decode_at_least(&cut, usize::MAX).is_ok());
+    for at in (700..end - 2).step_by(end / 40) {
+        let mut damaged = bytes.clone();
+        damaged[at..at + 2].copy_from_slice(&[0xff, 0xd3]);
+        let full = decode_at_least(&damaged, usize::MAX).is_ok();
+        assert_eq!(decode_at_least(&damaged, 64).is_ok(), full, "damaged at {at}");
+    }
+}

@@ -39,7 +39,7 @@ pub struct Decoded {
 
 /// Decodes the file that `header` was read from.
 ///
-/// A JPEG is decoded at a reduced scale when that leaves at least `at_least` pixels on the shorter
+/// A large JPEG is decoded at a reduced scale that leaves at least `at_least` pixels on the shorter
 /// side; `usize::MAX` asks for full scale.
 ///
 /// # Errors
@@ -47,9 +47,8 @@ pub struct Decoded {
 /// never filled up), [`DecodeError::UnsupportedFeature`] when the format is used in a way that is not
 /// decoded.
 pub fn decode(bytes: &[u8], header: &Header, at_least: usize) -> Result<Decoded, DecodeError> {
-    let _ = at_least;
     let stored = match header.format {
-        Format::Jpeg => jpeg::decode(bytes, &jpeg::read_frame(bytes)?)?,
+        Format::Jpeg => jpeg::decode(bytes, &jpeg::read_frame(bytes)?, at_least)?,
         format => raster::decode(format, bytes, (header.width, header.height))?,
     };
     let (width, height) = if swaps_sides(header.orientation) {

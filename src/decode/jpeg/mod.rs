@@ -6,6 +6,7 @@
 //! phones append them, are ignored.
 
 mod markers;
+mod scaled;
 
 use std::borrow::Cow;
 
@@ -41,10 +42,18 @@ pub(super) fn decode_bytes(frame: &Frame) -> u64 {
     coefficients + rows + u64::from(frame.width) * u64::from(frame.height) * rgb::RGB_BYTES
 }
 
-/// Decodes at full scale, as stored (the orientation not applied).
-pub(super) fn decode(bytes: &[u8], frame: &Frame) -> Result<RgbImage, DecodeError> {
+/// Decodes as stored (the orientation not applied): a large photo at a reduced scale that leaves at least
+/// `at_least` pixels on the shorter side, any other at full scale.
+pub(super) fn decode(
+    bytes: &[u8],
+    frame: &Frame,
+    at_least: usize,
+) -> Result<RgbImage, DecodeError> {
     if !markers::has_end_of_image(bytes, frame.scan_at) {
         return Err(corrupt("the file ends before its picture does"));
+    }
+    if let Some(scaled) = scaled::decode(bytes, frame, at_least) {
+        return Ok(scaled);
     }
     let rgb_as_stored = stores_rgb(bytes, frame);
     let bytes = if rgb_as_stored { without_transform_zero(bytes, frame) } else { bytes.into() };
