@@ -1,11 +1,12 @@
-"""The Python stack that the service is measured beside: FastAPI and OpenVINO, one process a core.
+"""The Python stack that the service is measured beside: FastAPI and OpenVINO, one process a core, each
+on a port of its own, so that the clients are spread evenly.
 
-    fastapi_server.py MODEL PORT WORKERS
+    fastapi_server.py MODEL PORT
 """
 
-import os
 import sys
 
+import cv2
 import numpy as np
 import openvino
 import uvicorn
@@ -14,15 +15,16 @@ from fastapi import FastAPI, Request
 import photos
 
 app = FastAPI()
-MODEL = os.environ.get("PEER_MODEL")
-if MODEL:
-    core = openvino.Core()
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": 1,
-        "INFERENCE_PRECISION_HINT": "f32",
-    }
-    request = core.compile_model(core.read_model(MODEL), "CPU", settings).create_infer_request()
+core = openvino.Core()
+settings = {
+    "PERFORMANCE_HINT": "LATENCY",
+    "INFERENCE_NUM_THREADS": 1,
+    "INFERENCE_PRECISION_HINT": "f32",
+    # Every process would pin its thread to the same core.
+    "ENABLE_CPU_PINNING": False,
+}
+model = core.compile_model(core.read_model(sys.argv[1]), "CPU", settings)
+request = model.create_infer_request()
 
 
 @app.get("/readyz")
@@ -42,8 +44,5 @@ async def classify(body: Request):
 
 
 if __name__ == "__main__":
-    os.environ["PEER_MODEL"] = sys.argv[1]
-    uvicorn.run(
-        "fastapi_server:app", port=int(sys.argv[2]), workers=int(sys.argv[3]), log_level="warning",
-        app_dir=os.path.dirname(__file__),
-    )
+    cv2.setNumThreads(1)
+    uvicorn.run(app, port=int(sys.argv[2]), log_level="warning")

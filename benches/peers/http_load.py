@@ -40,14 +40,14 @@ class Client:
         return data
 
 
-def images_per_second(port: int, photos: list[bytes], clients: int, count: int) -> float:
-    """Sends `count` photos in all; every one must be answered with 200."""
+def images_per_second(ports: list[int], photos: list[bytes], clients: int, count: int) -> float:
+    """Sends `count` photos in all, the clients spread evenly; each must be answered with 200."""
     lock, sent, failed = threading.Lock(), 0, []
 
-    def work():
+    def work(number):
         nonlocal sent
         try:
-            client = Client(port)
+            client = Client(ports[number % len(ports)])
             while True:
                 with lock:
                     if sent == count:
@@ -60,7 +60,7 @@ def images_per_second(port: int, photos: list[bytes], clients: int, count: int) 
         except OSError as error:
             failed.append(str(error))
 
-    threads = [threading.Thread(target=work) for _ in range(clients)]
+    threads = [threading.Thread(target=work, args=[number]) for number in range(clients)]
     started = time.perf_counter()
     for thread in threads:
         thread.start()

@@ -64,36 +64,42 @@ class Ours:
 
 
 class Service:
-    """A server on 127.0.0.1 that answers photos."""
+    """Servers on 127.0.0.1 that answer photos: a process for each port."""
 
-    def __init__(self, command, port, photo_bytes, environment=None):
-        self.port, self.photos = port, photo_bytes
-        self.process = subprocess.Popen(
-            command, env={**os.environ, **(environment or {})},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )
+    def __init__(self, command, ports, photo_bytes):
+        """`command` of a port."""
+        self.ports, self.photos = ports, photo_bytes
+        self.processes = [
+            subprocess.Popen(
+                command(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            for port in ports
+        ]
         end = time.monotonic() + 120
-        while not self.answers():
-            if time.monotonic() > end or self.process.poll() is not None:
-                raise RuntimeError(f"{command[0]} does not answer on port {port}")
+        while not all(map(self.answers, ports)):
+            if time.monotonic() > end or any(process.poll() for process in self.processes):
+                raise RuntimeError(f"{command(ports[0])} does not answer")
             time.sleep(0.1)
-        http_load.images_per_second(port, photo_bytes, CLIENTS, 4 * CLIENTS)
+        http_load.images_per_second(ports, photo_bytes, CLIENTS, 4 * CLIENTS)
 
-    def answers(self):
+    @staticmethod
+    def answers(port):
         try:
-            client = http_load.Client(self.port)
+            client = http_load.Client(port)
             client.socket.sendall(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             return client.answer() == 200
         except OSError:
             return False
 
     def measure(self, images):
-        rate = http_load.images_per_second(self.port, self.photos, CLIENTS, images)
+        rate = http_load.images_per_second(self.ports, self.photos, CLIENTS, images)
         return {"milliseconds": 1e3 / rate, "images_per_second": rate}
 
     def close(self):
-        os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait()
+        for process in self.processes:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
 
 
 def free_port():
@@ -118,14 +124,17 @@ def cases(arguments, cores):
         return lambda: Peer(engine, mode, cores, model, folder)
 
     def service(precision):
-        port = free_port()
-        command = [binary, "serve", "--model", f32, "--precision", precision]
-        return lambda: Service([*command, "--listen", f"127.0.0.1:{port}"], port, encoded)
+        def command(port):
+            listen = ["--listen", f"127.0.0.1:{port}", "--drain-delay-ms", "0"]
+            return [binary, "serve", "--model", f32, "--precision", precision, *listen]
+
+        return lambda: Service(command, [free_port()], encoded)
 
     def fastapi(model):
-        port = free_port()
-        command = [sys.executable, HERE / "fastapi_server.py", model, str(port), str(cores)]
-        return lambda: Service(command, port, encoded)
+        def command(port):
+            return [sys.executable, HERE / "fastapi_server.py", model, str(port)]
+
+        return lambda: Service(command, [free_port() for _ in range(cores)], encoded)
 
     return [
         ("f32, one core", 20, {
