@@ -2,6 +2,8 @@
 //! operators; the weights are seeded, which takes as long as trained ones.
 //!
 //!     cargo bench --bench network
+//!
+//! `load` is what a start spends on finding the layers and packing their weights.
 
 use std::sync::Arc;
 
@@ -58,4 +60,24 @@ fn int8(bencher: Bencher<'_, '_>, isa: &IsaName) {
     let isa = Isa::require(*isa).unwrap();
     let plan = FastPlan::load_int8(&proto, &preprocessing, isa, team, &table).unwrap();
     run(bencher, &plan, &photo);
+}
+
+#[divan::bench(sample_count = 10)]
+fn load_f32(bencher: Bencher<'_, '_>) {
+    let (proto, preprocessing, _) = network();
+    let team = Arc::new(Team::new(1).unwrap());
+    bencher
+        .bench_local(|| FastPlan::load(&proto, &preprocessing, Isa::best(), team.clone()).unwrap());
+}
+
+#[divan::bench(sample_count = 10)]
+fn load_int8(bencher: Bencher<'_, '_>) {
+    let (proto, preprocessing, photo) = network();
+    let mut calibrator = Calibrator::new(&proto, &preprocessing).unwrap();
+    calibrator.observe(&photo).unwrap();
+    let table = Calibration::parse(&calibrator.finish().to_toml()).unwrap();
+    let team = Arc::new(Team::new(1).unwrap());
+    bencher.bench_local(|| {
+        FastPlan::load_int8(&proto, &preprocessing, Isa::best(), team.clone(), &table).unwrap()
+    });
 }
