@@ -77,7 +77,7 @@ impl Case {
                 let preprocessor =
                     Preprocessor::new(info.preprocessing).map_err(CliError::failed)?;
                 let one = one_crop()?;
-                let decode = |bytes: &Vec<u8>| photo::inputs(bytes, &preprocessor, one).map(drop);
+                let decode = |file: &Encoded| file.inputs(&preprocessor, one).map(drop);
                 stopwatch::one_after_another(&encoded(&args.files, picture)?, images, decode)
             }
             Self::Lone { precision, cores } => {
@@ -112,8 +112,8 @@ fn load(
     let preprocessor = Preprocessor::new(preprocessing).map_err(CliError::failed)?;
     let picture = if args.files.is_empty() { PICTURES[0] } else { Picture::Files };
     let mut inputs = Vec::new();
-    for bytes in encoded(&args.files, picture)? {
-        inputs.extend(photo::inputs(&bytes, &preprocessor, one_crop()?)?);
+    for file in encoded(&args.files, picture)? {
+        inputs.extend(file.inputs(&preprocessor, one_crop()?)?);
     }
     Ok((model, inputs))
 }
@@ -122,14 +122,33 @@ fn one_crop() -> Result<Crops, CliError> {
     Crops::try_from(1).map_err(CliError::failed)
 }
 
-/// The bytes of image files, at least one.
-fn encoded(files: &[PathBuf], picture: Picture) -> Result<Vec<Vec<u8>>, CliError> {
+/// An image file.
+struct Encoded {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Encoded {
+    fn inputs(&self, preprocessor: &Preprocessor, crops: Crops) -> Result<Vec<Input>, CliError> {
+        photo::inputs(&self.bytes, preprocessor, crops)
+            .map_err(|e| CliError::Failed(format!("{}: {e}", self.name)))
+    }
+}
+
+/// The image files, at least one.
+fn encoded(files: &[PathBuf], picture: Picture) -> Result<Vec<Encoded>, CliError> {
     let read = |file: &PathBuf| {
-        std::fs::read(file)
-            .map_err(|e| CliError::Failed(format!("cannot read {}: {e}", file.display())))
+        let name = file.display().to_string();
+        match std::fs::read(file) {
+            Ok(bytes) => Ok(Encoded { name, bytes }),
+            Err(e) => Err(CliError::Failed(format!("cannot read {name}: {e}"))),
+        }
     };
     match picture {
         Picture::Files => files.iter().map(read).collect(),
-        Picture::Made { width, height } => Ok(vec![made_photo::jpeg(width, height)?]),
+        Picture::Made { width, height } => {
+            let bytes = made_photo::jpeg(width, height)?;
+            Ok(vec![Encoded { name: format!("the picture of {width}x{height}"), bytes }])
+        }
     }
 }
