@@ -8,13 +8,13 @@ use std::time::Instant;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
-use crate::batcher::{Batcher, BatcherConfig};
+use crate::batcher::{Batcher, BatcherConfig, StartError};
 use crate::config::ServeConfig;
 use crate::decode::DecodeLimits;
 use crate::http::{self, AppState, BodyMemory, ConnectionLimits, Service};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::loaded_model::{LoadedModel, ModelError};
-use crate::machine;
+use crate::machine::{self, MemoryBudget};
 use crate::metrics::Metrics;
 use crate::pipeline::{DecodePool, Decoder, ImageDecoder, Pipeline};
 use crate::preprocess::{PreprocessError, Preprocessor};
@@ -49,9 +49,9 @@ pub enum AppError {
     /// The model's preprocessing cannot be done.
     #[error(transparent)]
     Preprocess(#[from] PreprocessError),
-    /// The system refuses threads.
-    #[error("cannot start the workers: {0}")]
-    Threads(io::Error),
+    /// The workers cannot run.
+    #[error(transparent)]
+    Workers(#[from] StartError),
     /// The metrics cannot be registered.
     #[error("cannot register the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -74,11 +74,7 @@ impl App {
             Some(address) => Some(bind(address, "--admin-listen")?),
             None => None,
         };
-        let body_memory = config
-            .body_memory_bytes
-            .unwrap_or_else(|| machine::body_memory_bytes(machine::memory_limit_bytes()));
         let state = AppState {
-            body_memory: BodyMemory::new(body_memory.max(config.max_body_bytes as u64)),
             config: Arc::new(config),
             metrics: Metrics::new()?,
             lifecycle: Lifecycle::default(),
@@ -153,7 +149,9 @@ fn serve(
 ) -> JoinSet<()> {
     let config = &state.config;
     let limits = ConnectionLimits {
-        max_connections: config.max_connections,
+        max_connections: config
+            .max_connections
+            .unwrap_or_else(|| machine::connections(machine::memory_limit_bytes())),
         header_timeout: config.header_timeout(),
         write_timeout: config.request_timeout(),
     };
@@ -196,18 +194,18 @@ fn start(
 ) -> Result<Batcher, AppError> {
     let config = &state.config;
     let workers = config.workers.unwrap_or_else(machine::cores);
-    let decode_memory = config
-        .decode_memory_bytes
-        .unwrap_or_else(|| machine::decode_memory_bytes(machine::memory_limit_bytes()));
     let batcher_config = BatcherConfig {
         workers,
         max_batch_size: config.max_batch_size,
         max_wait: config.batch_max_wait(),
         queue_capacity: config.queue_capacity,
+        // The other half is for decoding, for computing, and for the estimate's error.
+        max_expected_wait: config.request_timeout() / 2,
     };
     let operators = model.engine.operators();
-    let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())
-        .map_err(AppError::Threads)?;
+    let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())?;
+    // All that stays is in memory now; what is left is for images.
+    let memory = memory_budget(config);
     let name = &model.info.name;
     state.metrics.set_build_info(&name.name, &name.version, &name.precision);
     tracing::info!(
@@ -217,20 +215,51 @@ fn start(
         trained = name.trained,
         classes = model.info.classes(),
         workers,
-        decode_memory_bytes = decode_memory,
         "model loaded"
     );
     let pipeline = Pipeline {
         decoder,
         limits: DecodeLimits { max_pixels: config.max_pixels, max_side_pixels: MAX_SIDE_PIXELS },
         preprocessor: Arc::new(Preprocessor::new(model.info.preprocessing.clone())?),
-        pool: DecodePool::new(workers, decode_memory),
+        pool: DecodePool::new(workers, memory.decode_bytes),
         metrics: state.metrics.clone(),
     };
-    let service = Service { model: model.info, operators, pipeline, queue: batcher.queue() };
+    let service = Service {
+        model: model.info,
+        body_memory: BodyMemory::new(memory.body_bytes),
+        operators,
+        pipeline,
+        queue: batcher.queue(),
+    };
     // Set once: this function runs once for each state.
     let _ = state.service.set(service);
     Ok(batcher)
+}
+
+/// What images may take, as the memory limit and the user say.
+fn memory_budget(config: &ServeConfig) -> MemoryBudget {
+    let (limit, resident) = (machine::memory_limit_bytes(), machine::resident_bytes());
+    // A larger share is what the largest body may need: it would never be taken otherwise.
+    let one_body = (http::BODY_COPIES * config.max_body_bytes) as u64;
+    let default = MemoryBudget::new(limit, resident, one_body);
+    let budget = MemoryBudget {
+        body_bytes: config.body_memory_bytes.unwrap_or(default.body_bytes).max(one_body),
+        decode_bytes: config.decode_memory_bytes.unwrap_or(default.decode_bytes),
+    };
+    tracing::info!(
+        limit_bytes = limit,
+        resident_bytes = resident,
+        body_memory_bytes = budget.body_bytes,
+        decode_memory_bytes = budget.decode_bytes,
+        "memory"
+    );
+    if !budget.fits(limit, resident) {
+        tracing::warn!(
+            "the memory limit is too low for these knobs: raise it, or lower --max-body-bytes, \
+             --decode-memory-bytes or --workers, or use --precision int8"
+        );
+    }
+    budget
 }
 
 /// Readiness off, a while of serving on, then no new connection, then the end of those there are.

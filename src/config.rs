@@ -109,9 +109,10 @@ pub struct ServeConfig {
     #[arg(long, env = "GOOGLENET_HEADER_TIMEOUT_MS", value_name = "MS", default_value_t = 15_000, value_parser = milliseconds(1))]
     pub header_timeout_ms: u64,
 
-    /// Connections at once; more wait in the backlog.
-    #[arg(long, env = "GOOGLENET_MAX_CONNECTIONS", value_name = "N", default_value = "8192", value_parser = count(1, 1_000_000))]
-    pub max_connections: usize,
+    /// Connections at once; more wait in the backlog [default: one for each 512 KiB of the memory
+    /// limit, at most 8192].
+    #[arg(long, env = "GOOGLENET_MAX_CONNECTIONS", value_name = "N", value_parser = count(1, 1_000_000))]
+    pub max_connections: Option<usize>,
 
     /// Largest body of a request.
     #[arg(long, env = "GOOGLENET_MAX_BODY_BYTES", value_name = "BYTES", default_value = "20971520", value_parser = count(1, 1 << 31))]
@@ -125,14 +126,14 @@ pub struct ServeConfig {
     #[arg(long, env = "GOOGLENET_MAX_IMAGES", value_name = "IMAGES", default_value = "32", value_parser = count(1, 100_000))]
     pub max_images: usize,
 
-    /// Memory that all images being decoded may take together [default: a third of the memory
-    /// limit, at most 1 GiB].
+    /// Memory that all images may take together, from their decoding to their answer [default: what
+    /// the memory limit leaves beside the loaded model, the bodies and a reserve, at most 1 GiB].
     #[arg(long, env = "GOOGLENET_DECODE_MEMORY_BYTES", value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1 << 20..))]
     pub decode_memory_bytes: Option<u64>,
 
-    /// Memory that the bodies of all requests may take together, never less than one body; past it
-    /// they are refused as when the queue is full [default: an eighth of the memory limit, at most
-    /// 1 GiB].
+    /// Memory that the bodies of all requests may take together, never less than the largest one;
+    /// past it they are refused as when the queue is full [default: three eighths of what the memory
+    /// limit leaves beside the loaded model and a reserve, at most 1 GiB].
     #[arg(long, env = "GOOGLENET_BODY_MEMORY_BYTES", value_name = "BYTES")]
     pub body_memory_bytes: Option<u64>,
 

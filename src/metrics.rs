@@ -1,5 +1,6 @@
 //! What Prometheus scrapes. Names are part of the HTTP contract.
 
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -15,6 +16,10 @@ const BATCH_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 pub struct BatcherMetrics {
     /// Images that wait, those being decoded included.
     pub queue_depth: IntGauge,
+    /// What `queue_depth` may be at most.
+    pub queue_capacity: IntGauge,
+    /// Workers there are.
+    pub workers: IntGauge,
     /// Workers that run a batch.
     pub workers_busy: IntGauge,
     /// From joining the queue to being taken up.
@@ -49,18 +54,25 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers every metric.
+    /// Registers every metric, and those of the process (`process_…`).
     ///
     /// # Errors
     /// When two have one name.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector::for_self()))?;
         let batcher = BatcherMetrics {
             queue_depth: gauge(
                 &registry,
                 "googlenet_queue_depth",
                 "Images admitted and not started",
             )?,
+            queue_capacity: gauge(
+                &registry,
+                "googlenet_queue_capacity",
+                "Images that may be admitted and not started",
+            )?,
+            workers: gauge(&registry, "googlenet_workers", "Workers that run the network")?,
             workers_busy: gauge(&registry, "googlenet_workers_busy", "Workers that run a batch")?,
             queue_seconds: histogram(
                 &registry,

@@ -8,12 +8,12 @@ mod policy;
 mod queue;
 mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::metrics::BatcherMetrics;
-use crate::model::Engine;
+use crate::model::{Engine, EngineError};
 
 pub use queue::{AdmitError, InferError, Inference, Place, Queue};
 
@@ -29,6 +29,23 @@ pub struct BatcherConfig {
     pub max_wait: Duration,
     /// Images that may wait, those that are being decoded included.
     pub queue_capacity: usize,
+    /// No image is admitted when those before it are expected to take longer, however few they are: it
+    /// would be too late for its client, and take the place of one that is not.
+    pub max_expected_wait: Duration,
+}
+
+/// Why the workers did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system refuses a thread.
+    #[error("cannot start the workers: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The engine has no session for a worker.
+    #[error("a worker cannot open the plan: {0}")]
+    Session(#[from] EngineError),
+    /// The engine panicked.
+    #[error("a worker panicked when it opened the plan; this is a bug of the service")]
+    Panicked,
 }
 
 /// Owns the worker threads.
@@ -38,23 +55,28 @@ pub struct Batcher {
 }
 
 impl Batcher {
-    /// Starts the workers.
+    /// Starts the workers and waits until each has what it needs to run.
     ///
     /// # Errors
-    /// When the system refuses a thread.
+    /// [`StartError`] when the system refuses a thread, or the engine a session.
     pub fn start(
         engine: Arc<dyn Engine>,
         config: BatcherConfig,
         metrics: BatcherMetrics,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, StartError> {
         let queue = Arc::new(Queue::new(config, metrics));
         let mut batcher = Self { queue: Arc::clone(&queue), threads: Vec::new() };
+        let (opened, sessions) = mpsc::channel();
         for number in 0..config.workers {
             let (engine, queue) = (Arc::clone(&engine), Arc::clone(&queue));
+            let opened = opened.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || worker::run(engine.as_ref(), &queue))?;
+                .spawn(move || worker::run(engine.as_ref(), &queue, &opened))?;
             batcher.threads.push(thread);
+        }
+        for _ in 0..config.workers {
+            sessions.recv().map_err(|_| StartError::Panicked)??;
         }
         Ok(batcher)
     }

@@ -31,7 +31,7 @@ pub struct Inference {
 /// There is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdmitError {
-    /// As many images wait as may.
+    /// As many images wait as may, or as can be answered in time.
     #[error("the queue is full")]
     Full {
         /// How long the queue will take to drain.
@@ -100,21 +100,26 @@ impl State {
 
 impl Queue {
     pub(super) fn new(config: BatcherConfig, metrics: BatcherMetrics) -> Self {
+        metrics.queue_capacity.set(config.queue_capacity as i64);
+        metrics.workers.set(config.workers as i64);
         Self { state: Mutex::default(), changed: Condvar::new(), config, metrics }
     }
 
     /// Takes places for `images` images, all or none.
     ///
     /// # Errors
-    /// [`AdmitError`] when the queue is full or closed; nothing is taken then.
+    /// [`AdmitError`] when the queue is full, takes too long to drain, or is closed; nothing is taken
+    /// then.
     pub fn admit(self: &Arc<Self>, images: usize) -> Result<Vec<Place>, AdmitError> {
         let mut state = self.lock();
         if state.closed {
             return Err(AdmitError::Closed);
         }
-        if state.depth() + images > self.config.queue_capacity {
-            let depth = state.depth();
-            let retry_after = state.drain_rate.estimate(Instant::now(), depth);
+        let (depth, now) = (state.depth(), Instant::now());
+        let wait = state.drain_rate.wait(now, depth);
+        let too_late = wait.is_some_and(|wait| wait > self.config.max_expected_wait);
+        if too_late || depth + images > self.config.queue_capacity {
+            let retry_after = state.drain_rate.retry_after(now, depth);
             return Err(AdmitError::Full { retry_after });
         }
         state.reserved += images;
@@ -171,6 +176,7 @@ impl Queue {
                 Decision::Run(inputs) => break Some(take(&mut state, inputs)),
                 Decision::Wait => {
                     was_idle = true;
+                    state.drain_rate.idle();
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
                 Decision::WaitUntil(deadline) => {
@@ -281,6 +287,44 @@ impl Drop for Place {
                 }
                 self.queue.report(&state);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+
+    #[test]
+    fn admits_no_image_that_would_be_answered_too_late() {
+        let config = BatcherConfig {
+            workers: 1,
+            max_batch_size: 8,
+            max_wait: Duration::ZERO,
+            queue_capacity: 100,
+            max_expected_wait: Duration::from_secs(5),
+        };
+        let queue = Arc::new(Queue::new(config, Metrics::new().unwrap().batcher));
+        // 10 images a second of late.
+        let now = Instant::now();
+        for batch in 0..=20 {
+            let then = now - Duration::from_millis(100 * (20 - batch));
+            queue.lock().drain_rate.record(then, 1);
+        }
+        let first = queue.admit(45).unwrap();
+        let second = queue.admit(10).unwrap();
+        let refused = queue.admit(1).err();
+        assert!(
+            matches!(refused, Some(AdmitError::Full { retry_after }) if retry_after.as_secs() == 6)
+        );
+        drop(second);
+        assert!(queue.admit(1).is_ok(), "there are 45 again");
+        queue.lock().drain_rate.idle();
+        let third = queue.admit(55).unwrap();
+        assert!(queue.admit(1).is_err(), "the queue has 100 places");
+        for place in first.into_iter().chain(third) {
+            place.give_back();
         }
     }
 }

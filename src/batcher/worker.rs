@@ -1,18 +1,32 @@
 //! One worker: takes a batch, runs it, answers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use super::queue::{InferError, Inference, Job, Queue};
-use crate::model::{Engine, Input, Probabilities, Session};
+use crate::model::{Engine, EngineError, Input, Probabilities, Session};
 
-/// Runs until the queue is closed.
+/// Opens a session, says whether that worked, and runs until the queue is closed.
 ///
 /// A panic in the plan costs the batch that it happened in, and the session, which may be in any
 /// state: the next batch opens a new one.
-pub(super) fn run(engine: &dyn Engine, queue: &Queue) {
-    let mut session: Option<Box<dyn Session>> = None;
+pub(super) fn run(
+    engine: &dyn Engine,
+    queue: &Queue,
+    opened: &mpsc::Sender<Result<(), EngineError>>,
+) {
+    let mut session: Option<Box<dyn Session>> = match engine.session() {
+        Ok(open) => {
+            // Who started the workers waits for all of them.
+            let _ = opened.send(Ok(()));
+            Some(open)
+        }
+        Err(error) => {
+            let _ = opened.send(Err(error));
+            return;
+        }
+    };
     while let Some(batch) = queue.next_batch() {
         let busy = BusyWorker::new(queue);
         let jobs: Vec<Job> = batch.into_iter().filter(|job| !job.answer.is_closed()).collect();

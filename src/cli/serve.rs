@@ -22,6 +22,7 @@ pub(super) fn serve(config: ServeConfig) -> Result<(), CliError> {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         cores,
+        cpu_quota_cores = machine::cpu_quota_cores(),
         memory_limit_bytes = machine::memory_limit_bytes(),
         open_files,
         "starting"

@@ -12,32 +12,41 @@ use tokio::time::timeout_at;
 use super::body_memory::BodyShare;
 use super::error::ApiError;
 use super::request_context::Deadline;
-use super::state::AppState;
+use super::state::{AppState, Service};
 
-/// What is read and thrown away of a body that is too large, so that a client that only reads
-/// when it has written everything gets the answer instead of a reset connection.
+/// What is read and thrown away of a body that is refused, so that a client that only reads when it has
+/// written everything gets the answer instead of a reset connection.
 const DISCARD_BYTES: usize = 64 << 20;
-const DISCARD_TIME: Duration = Duration::from_secs(2);
+/// Reserved for a body before any of it has come.
+const FIRST_BYTES: usize = 16 << 10;
+/// A transparent huge page of Linux on x86-64 and, with pages of 4 KiB, on ARM.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// Bodies come and go within seconds.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A body, and its share of the memory of all bodies, which is held until the answer.
+/// A body, and its share of the memory of all bodies.
 pub struct ReceivedBody {
     /// The content.
     pub bytes: Bytes,
-    _share: BodyShare,
+    /// To be held until its images are answered.
+    pub share: BodyShare,
 }
 
-/// The whole body.
+/// The whole body, of which there will be `copies` for a while.
 ///
 /// # Errors
 /// [`ApiError::BodyTooLarge`] past `--max-body-bytes`, with or without `Content-Length`;
 /// [`ApiError::RequestTimeout`] when it has not arrived by the request's deadline;
 /// [`ApiError::QueueFull`] when the bodies of other requests leave too little memory
 /// (`--body-memory-bytes`); [`ApiError::UnsupportedContentType`] when it is compressed.
-pub async fn read_body(request: Request, state: &AppState) -> Result<ReceivedBody, ApiError> {
+pub async fn read_body(
+    request: Request,
+    copies: usize,
+    state: &AppState,
+    service: &Service,
+) -> Result<ReceivedBody, ApiError> {
     let config = &state.config;
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     refuse_compressed(&head.headers)?;
     let deadline = head
         .extensions
@@ -46,48 +55,64 @@ pub async fn read_body(request: Request, state: &AppState) -> Result<ReceivedBod
     let limit = config.max_body_bytes;
     let declared = content_length(&head.headers);
     if declared.is_some_and(|length| length > limit as u64) {
-        discard(body).await;
+        discard(body, deadline).await;
         return Err(ApiError::BodyTooLarge(limit));
     }
-    let expected = declared.map_or(0, |length| length as usize);
-    timeout_at(deadline.into(), collect(body, expected, state))
+    let expected = declared.map_or(limit, |length| length as usize);
+    let share = service.body_memory.share();
+    let received = timeout_at(deadline.into(), collect(&mut body, expected, copies, share, state))
         .await
-        .map_err(|_| ApiError::RequestTimeout(config.request_timeout()))?
+        .map_err(|_| ApiError::RequestTimeout(config.request_timeout()))?;
+    if received.is_err() {
+        discard(body, deadline).await;
+    }
+    received
 }
 
 async fn collect(
-    mut body: Body,
+    body: &mut Body,
     expected: usize,
+    copies: usize,
+    mut share: BodyShare,
     state: &AppState,
 ) -> Result<ReceivedBody, ApiError> {
     let limit = state.config.max_body_bytes;
-    let mut share = state.body_memory.share();
-    // Memory follows the bytes that came, not those that were announced.
-    let mut bytes = BytesMut::with_capacity(expected.min(64 << 10));
+    let mut bytes = BytesMut::with_capacity(expected.min(FIRST_BYTES));
     while let Some(frame) = body.frame().await {
         // The client broke off; nobody reads this answer.
         let frame =
             frame.map_err(|e| ApiError::InvalidInput(format!("the body broke off: {e}")))?;
         let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > limit {
-            drop(bytes);
-            discard(body).await;
+        let length = bytes.len() + data.len();
+        if length > limit {
             return Err(ApiError::BodyTooLarge(limit));
         }
-        if !share.grow_to(bytes.len() + data.len()) {
-            drop((bytes, share));
-            discard(body).await;
+        if !share.grow_to(copies * resident_bytes(length, expected)) {
             return Err(ApiError::QueueFull {
                 retry_after: RETRY_AFTER,
                 status: state.config.overload_status.into(),
             });
         }
+        if length > bytes.capacity() {
+            // Once, as far as the body can go: growing step by step would copy, and hold what has come
+            // twice. Pages that nothing is written to take no memory.
+            bytes.reserve(expected.max(length) - bytes.len());
+        }
         bytes.extend_from_slice(&data);
     }
-    Ok(ReceivedBody { bytes: bytes.freeze(), _share: share })
+    Ok(ReceivedBody { bytes: bytes.freeze(), share })
 }
 
-async fn discard(mut body: Body) {
+/// What `length` bytes take of the memory that is reserved for `expected`: the system may give it in
+/// huge pages.
+fn resident_bytes(length: usize, expected: usize) -> usize {
+    if length <= FIRST_BYTES {
+        return length;
+    }
+    length.next_multiple_of(HUGE_PAGE_BYTES).min(expected).max(length)
+}
+
+async fn discard(mut body: Body, deadline: Instant) {
     let read = async {
         let mut left = DISCARD_BYTES;
         while let Some(Ok(frame)) = body.frame().await {
@@ -99,7 +124,7 @@ async fn discard(mut body: Body) {
         }
     };
     // Running out of time is as good as having read all: the connection is closed then.
-    let _ = tokio::time::timeout(DISCARD_TIME, read).await;
+    let _ = timeout_at(deadline.into(), read).await;
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
@@ -114,5 +139,20 @@ fn refuse_compressed(headers: &HeaderMap) -> Result<(), ApiError> {
                 .into(),
         )),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_counts_as_the_pages_that_it_touches() {
+        assert_eq!(resident_bytes(1000, 300_000), 1000);
+        assert_eq!(resident_bytes(FIRST_BYTES + 1, 300_000), 300_000);
+        assert_eq!(resident_bytes(FIRST_BYTES + 1, 20 << 20), 2 << 20);
+        assert_eq!(resident_bytes((2 << 20) + 1, 20 << 20), 4 << 20);
+        assert_eq!(resident_bytes(20 << 20, 20 << 20), 20 << 20);
+        assert_eq!(resident_bytes(300_000, 200_000), 300_000, "more than was announced");
     }
 }

@@ -10,6 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// A permit of the semaphore stands for so many bytes: its permits are counted in 32 bits.
 const UNIT: usize = 1024;
 
+/// A form and JSON are held twice while their images are taken out of them: as they came, and as images.
+pub const BODY_COPIES: usize = 2;
+
 /// What all bodies may take together; a clone shares it.
 #[derive(Clone, Debug)]
 pub struct BodyMemory {

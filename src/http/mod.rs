@@ -16,7 +16,7 @@ mod server;
 mod state;
 mod trace_parent;
 
-pub use body_memory::BodyMemory;
+pub use body_memory::{BODY_COPIES, BodyMemory};
 pub use error::{ApiError, ErrorBody, ErrorPayload};
 pub use openapi::document;
 pub use router::{Routers, routers};

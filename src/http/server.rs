@@ -28,6 +28,8 @@ pub struct ConnectionLimits {
     pub write_timeout: Duration,
 }
 
+/// What one connection buffers of what it receives: bodies are counted when they are taken out of it.
+const READ_BUFFER_BYTES: usize = 32 << 10;
 /// How long a connection that is open when the service stops may still bring a request: one that
 /// its client sent just then is answered, not reset.
 const LAST_REQUEST: Duration = Duration::from_millis(300);
@@ -104,6 +106,7 @@ async fn serve_connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
+        .max_buf_size(READ_BUFFER_BYTES)
         .serve_connection(io, service);
     tokio::pin!(connection);
     let ended = tokio::select! {

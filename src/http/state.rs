@@ -17,8 +17,6 @@ use crate::pipeline::Pipeline;
 pub struct AppState {
     /// Limits and knobs.
     pub config: Arc<ServeConfig>,
-    /// What the bodies of all requests may take.
-    pub body_memory: BodyMemory,
     /// What is counted.
     pub metrics: Metrics,
     /// What the service is doing.
@@ -31,6 +29,8 @@ pub struct AppState {
 pub struct Service {
     /// What the model is.
     pub model: ModelInfo,
+    /// What the bodies of all requests may take.
+    pub body_memory: BodyMemory,
     /// What runs it.
     pub operators: Vec<OperatorCount>,
     /// Decode and preprocess.

@@ -1,8 +1,9 @@
-//! Where images are decoded: a bounded number of blocking threads and a bounded sum of memory.
+//! Where images are decoded: a bounded number of blocking threads and a bounded sum of memory, of which
+//! an image keeps its part until it is answered.
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 /// Bounds what is decoded at once, in threads and in bytes.
@@ -11,6 +12,21 @@ pub struct DecodePool {
     threads: Arc<Semaphore>,
     memory: Arc<Semaphore>,
     memory_kib: u32,
+}
+
+/// What work takes of the pool's memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryNeed {
+    /// While it runs, its result included, in bytes.
+    pub running_bytes: u64,
+    /// Its result alone, in bytes.
+    pub kept_bytes: u64,
+}
+
+/// The memory that a result takes; given back when it is dropped.
+#[derive(Debug)]
+pub struct KeptMemory {
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Work in the pool has no result.
@@ -45,24 +61,24 @@ impl DecodePool {
         }
     }
 
-    /// Waits for `bytes` of memory and a thread, then runs `work` there. Both are held until the
-    /// work has ended, also when the caller has gone.
+    /// Waits for memory and a thread, then runs `work` there. Both are held until the work has ended,
+    /// also when the caller has gone; what the result needs is held until its [`KeptMemory`] is dropped.
     ///
     /// # Errors
     /// [`DecodePoolError::Memory`] when the pool never has so much, [`DecodePoolError::Panicked`]
     /// when the work panics.
     pub async fn run<T: Send + 'static>(
         &self,
-        bytes: u64,
+        need: MemoryNeed,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, DecodePoolError> {
-        let needed_kib = bytes.div_ceil(1024);
+    ) -> Result<(T, KeptMemory), DecodePoolError> {
+        let needed_bytes = need.running_bytes.max(need.kept_bytes);
         let limit_bytes = u64::from(self.memory_kib) * 1024;
-        let needed_kib = u32::try_from(needed_kib)
+        let needed_kib = u32::try_from(needed_bytes.div_ceil(1024))
             .ok()
             .filter(|kib| *kib <= self.memory_kib)
-            .ok_or(DecodePoolError::Memory { needed_bytes: bytes, limit_bytes })?;
-        let memory = Arc::clone(&self.memory)
+            .ok_or(DecodePoolError::Memory { needed_bytes, limit_bytes })?;
+        let mut memory = Arc::clone(&self.memory)
             .acquire_many_owned(needed_kib)
             .await
             .map_err(|_| DecodePoolError::Closed)?;
@@ -70,8 +86,10 @@ impl DecodePool {
             Arc::clone(&self.threads).acquire_owned().await.map_err(|_| DecodePoolError::Closed)?;
         let span = tracing::Span::current();
         tokio::task::spawn_blocking(move || {
-            let _held = (memory, thread);
-            span.in_scope(work)
+            let _thread = thread;
+            let done = span.in_scope(work);
+            let kept = memory.split(need.kept_bytes.div_ceil(1024) as usize);
+            (done, KeptMemory { _permit: kept })
         })
         .in_current_span()
         .await
@@ -93,7 +111,8 @@ mod tests {
         let work = (0..12).map(|_| {
             let running = Arc::clone(&running);
             // 20 KiB each: three threads, but memory for three only.
-            pool.run(20 * 1024, move || {
+            let need = MemoryNeed { running_bytes: 20 * 1024, kept_bytes: 0 };
+            pool.run(need, move || {
                 let now = running.0.fetch_add(1, Ordering::SeqCst) + 1;
                 running.1.fetch_max(now, Ordering::SeqCst);
                 std::thread::sleep(Duration::from_millis(5));
@@ -110,10 +129,27 @@ mod tests {
     #[tokio::test]
     async fn a_panic_and_a_giant_cost_only_themselves() {
         let pool = DecodePool::new(1, 1024);
-        let panicked = pool.run(0, || panic!("injected")).await;
+        let need = |running_bytes| MemoryNeed { running_bytes, kept_bytes: 0 };
+        let panicked = pool.run(need(1), || panic!("injected")).await;
         assert!(matches!(panicked, Err(DecodePoolError::Panicked)));
-        let giant = pool.run(1025, || ()).await;
+        let giant = pool.run(need(1025), || ()).await;
         assert!(matches!(giant, Err(DecodePoolError::Memory { limit_bytes: 1024, .. })));
-        assert_eq!(pool.run(1024, || 7).await.unwrap(), 7);
+        assert_eq!(pool.run(need(1024), || 7).await.unwrap().0, 7);
+    }
+
+    #[tokio::test]
+    async fn a_result_keeps_its_memory_until_it_is_answered() {
+        let pool = DecodePool::new(1, 64 * 1024);
+        let need = MemoryNeed { running_bytes: 30 * 1024, kept_bytes: 10 * 1024 };
+        let (done, kept) = pool.run(need, || 7).await.unwrap();
+        assert_eq!((done, pool.memory.available_permits()), (7, 54));
+        drop(kept);
+        assert_eq!(pool.memory.available_permits(), 64);
+        // A result that is larger than the work: crops of a small picture.
+        let need = MemoryNeed { running_bytes: 1024, kept_bytes: 40 * 1024 };
+        let (_, kept) = pool.run(need, || ()).await.unwrap();
+        assert_eq!(pool.memory.available_permits(), 24);
+        drop(kept);
+        assert_eq!(pool.memory.available_permits(), 64);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-pub use decode_pool::{DecodePool, DecodePoolError};
+pub use decode_pool::{DecodePool, DecodePoolError, KeptMemory, MemoryNeed};
 
 use crate::batcher::{InferError, Inference, Place};
 use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, Header};
@@ -124,7 +124,7 @@ impl Pipeline {
         bytes: Bytes,
         crops: Crops,
     ) -> Result<Classified, ClassifyError> {
-        let prepared = match self.prepare(bytes, crops).await {
+        let (prepared, _kept) = match self.prepare(bytes, crops).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 place.give_back();
@@ -147,13 +147,19 @@ impl Pipeline {
         })
     }
 
-    async fn prepare(&self, bytes: Bytes, crops: Crops) -> Result<Prepared, ClassifyError> {
+    async fn prepare(
+        &self,
+        bytes: Bytes,
+        crops: Crops,
+    ) -> Result<(Prepared, KeptMemory), ClassifyError> {
         let limits = self.limits;
         let header = {
             let bytes = bytes.clone();
-            self.pool.run(0, move || decode::read_header(&bytes, &limits)).await??
+            let read = move || decode::read_header(&bytes, &limits);
+            self.pool.run(MemoryNeed::default(), read).await?.0?
         };
-        let memory = header.decode_bytes;
+        let kept_bytes = self.preprocessor.crops_bytes(crops);
+        let need = MemoryNeed { running_bytes: header.decode_bytes + kept_bytes, kept_bytes };
         let (decoder, preprocessor) = (Arc::clone(&self.decoder), Arc::clone(&self.preprocessor));
         let prepare = move || -> Result<Prepared, ClassifyError> {
             let started = Instant::now();
@@ -172,8 +178,9 @@ impl Pipeline {
                 preprocess: started.elapsed() - decode,
             })
         };
-        let prepared = self.pool.run(memory, prepare).await??;
+        let (prepared, kept) = self.pool.run(need, prepare).await?;
+        let prepared = prepared?;
         self.metrics.decode_seconds.observe(prepared.decode.as_secs_f64());
-        Ok(prepared)
+        Ok((prepared, kept))
     }
 }

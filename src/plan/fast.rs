@@ -14,7 +14,8 @@ use super::team::Team;
 use super::wire::{Network, Source, wire};
 use crate::kernels::isa::Isa;
 use crate::model::{
-    Engine, EngineError, Input, InputError, OperatorCount, Preprocessing, Probabilities, Session,
+    Engine, EngineError, Input, InputError, OperatorCount, Pixels, Preprocessing, Probabilities,
+    Session,
 };
 
 /// The network of our operators where a rule knows the layer, and of tract's elsewhere.
@@ -84,15 +85,19 @@ fn read(
 }
 
 impl Engine for FastPlan {
+    /// Runs once: the maps are in memory then, and the first client waits for nothing.
     fn session(&self) -> Result<Box<dyn Session>, EngineError> {
-        Ok(Box::new(FastSession {
+        let mut session = FastSession {
             pixels: self.pixels.spawn().map_err(plan_error)?,
             // Few clients send tensors: its buffers are made when the first one comes.
             tensor: None,
             tensor_plan: self.tensor.clone(),
             side: self.side,
             team: self.team.clone(),
-        }))
+        };
+        let black = vec![0; 3 * self.side * self.side];
+        session.run_one(&Input::Pixels(Pixels::new(self.side, black)?))?;
+        Ok(Box::new(session))
     }
 
     fn operators(&self) -> Vec<OperatorCount> {

@@ -43,6 +43,11 @@ impl Preprocessor {
         &self.preprocessing
     }
 
+    /// Memory that [`Self::crops`] gives, in bytes.
+    pub fn crops_bytes(&self, crops: Crops) -> u64 {
+        (crops.count() * self.preprocessing.side.pow(2) * CHANNELS) as u64
+    }
+
     /// The crops of `image`, `[side, side, 3]` each, in the order that [`Crops`] names.
     ///
     /// # Errors

@@ -14,12 +14,12 @@ use tokio::time::timeout_at;
 
 use answer::{Answer, ImageAnswer};
 use parameters::{Parameters, QueryParameters, RawParameters};
-use upload::read_upload;
+use upload::{UploadForm, read_upload};
 
 pub use answer::server_timing;
 pub use upload::decode_base64;
 
-use super::body::read_body;
+use super::body::{ReceivedBody, read_body};
 use super::error::{ApiError, ErrorBody};
 use super::request_context::Deadline;
 use super::state::{AppState, Service};
@@ -66,10 +66,10 @@ pub async fn classify(
 ) -> Result<Response, ApiError> {
     let service = state.service()?;
     let parameters = RawParameters::from_query(request.uri().query().unwrap_or_default())?;
-    let headers = request.headers().clone();
-    let body = read_body(request, &state).await?;
-    let upload =
-        read_upload(&headers, body.bytes.clone(), parameters, state.config.max_images).await?;
+    let form = UploadForm::of(request.headers());
+    let copies = form.as_ref().map_or(1, UploadForm::body_copies);
+    let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
+    let upload = read_upload(form?, bytes, parameters, state.config.max_images).await?;
     let parameters = upload.parameters.check(service.model.classes())?;
     // A place for each image before any is decoded; one that is broken already gives it back.
     let places = state.admit(service, upload.images.len())?;

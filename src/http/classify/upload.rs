@@ -1,5 +1,7 @@
 //! The three forms in which images come: raw bytes, multipart, base64 in JSON.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -11,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::parameters::RawParameters;
+use crate::http::body_memory::BODY_COPIES;
 use crate::http::error::ApiError;
 
 /// The standard alphabet, with or without padding.
@@ -29,60 +32,76 @@ pub struct Upload {
     pub parameters: RawParameters,
 }
 
-enum Form {
+/// The form of a request, from its Content-Type.
+pub enum UploadForm {
+    /// One image as it is.
     Raw,
-    Multipart,
+    /// `multipart/form-data`; the header has the boundary.
+    Multipart(HeaderValue),
+    /// Base64 in JSON.
     Json,
+}
+
+impl UploadForm {
+    /// A missing Content-Type means `application/octet-stream` (RFC 9110, section 8.3).
+    ///
+    /// # Errors
+    /// 415 when it is none of the three.
+    pub fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(Self::Raw) };
+        let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        let essence = text.split(';').next().unwrap_or_default().trim();
+        match essence {
+            "application/octet-stream" => Ok(Self::Raw),
+            "multipart/form-data" => Ok(Self::Multipart(value.clone())),
+            "application/json" => Ok(Self::Json),
+            image if image.starts_with("image/") => Ok(Self::Raw),
+            _ => Err(ApiError::UnsupportedContentType(
+                "this Content-Type is not taken: send the image's bytes as image/jpeg (or any \
+                 image/*, or application/octet-stream), a form as multipart/form-data, or base64 \
+                 in application/json"
+                    .into(),
+            )),
+        }
+    }
+
+    /// How often the body is held while its images are taken out of it.
+    pub fn body_copies(&self) -> usize {
+        match self {
+            Self::Raw => 1,
+            Self::Multipart(_) | Self::Json => BODY_COPIES,
+        }
+    }
 }
 
 /// Finds the images in a body.
 ///
 /// # Errors
-/// 400 when the form is broken or has no image, 415 when it is none of the three.
+/// 400 when the form is broken or has no image.
 pub async fn read_upload(
-    headers: &HeaderMap,
+    form: UploadForm,
     body: Bytes,
     parameters: RawParameters,
     max_images: usize,
 ) -> Result<Upload, ApiError> {
-    let content_type = headers.get(header::CONTENT_TYPE);
-    match form(content_type)? {
-        Form::Raw if body.is_empty() => Err(ApiError::EmptyImage),
-        Form::Raw => Ok(Upload { images: vec![Ok(body)], many: false, parameters }),
-        Form::Json => from_json(&body, parameters, max_images),
-        Form::Multipart => from_multipart(content_type, body, parameters, max_images).await,
-    }
-}
-
-/// A missing Content-Type means `application/octet-stream` (RFC 9110, section 8.3).
-fn form(content_type: Option<&HeaderValue>) -> Result<Form, ApiError> {
-    let Some(value) = content_type else { return Ok(Form::Raw) };
-    let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    match essence {
-        "application/octet-stream" => Ok(Form::Raw),
-        "multipart/form-data" => Ok(Form::Multipart),
-        "application/json" => Ok(Form::Json),
-        image if image.starts_with("image/") => Ok(Form::Raw),
-        _ => Err(ApiError::UnsupportedContentType(
-            "this Content-Type is not taken: send the image's bytes as image/jpeg (or any image/*, \
-             or application/octet-stream), a form as multipart/form-data, or base64 in \
-             application/json"
-                .into(),
-        )),
+    match form {
+        UploadForm::Raw if body.is_empty() => Err(ApiError::EmptyImage),
+        UploadForm::Raw => Ok(Upload { images: vec![Ok(body)], many: false, parameters }),
+        UploadForm::Json => from_json(&body, parameters, max_images),
+        UploadForm::Multipart(content_type) => {
+            from_multipart(content_type, body, parameters, max_images).await
+        }
     }
 }
 
 async fn from_multipart(
-    content_type: Option<&HeaderValue>,
+    content_type: HeaderValue,
     body: Bytes,
     mut parameters: RawParameters,
     max_images: usize,
 ) -> Result<Upload, ApiError> {
     let mut request = Request::new(Body::from(body));
-    if let Some(value) = content_type {
-        request.headers_mut().insert(header::CONTENT_TYPE, value.clone());
-    }
+    request.headers_mut().insert(header::CONTENT_TYPE, content_type);
     // The body was read under `--max-body-bytes`.
     DefaultBodyLimit::disable().apply(&mut request);
     let mut multipart = Multipart::from_request(request, &())
@@ -111,13 +130,19 @@ async fn from_multipart(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JsonUpload {
-    image: Option<String>,
-    images: Option<Vec<String>>,
+struct JsonUpload<'a> {
+    #[serde(borrow)]
+    image: Option<Text<'a>>,
+    #[serde(borrow)]
+    images: Option<Vec<Text<'a>>>,
     top_k: Option<Value>,
     min_probability: Option<Value>,
     crops: Option<Value>,
 }
+
+/// A string that stays where it is in the body, unless it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn from_json(
     body: &[u8],
@@ -154,7 +179,8 @@ fn from_json(
     if texts.len() > max_images {
         return Err(ApiError::TooManyImages(max_images));
     }
-    let images = texts.iter().enumerate().map(|(index, text)| decode_base64(index, text)).collect();
+    let images =
+        texts.iter().enumerate().map(|(index, Text(text))| decode_base64(index, text)).collect();
     Ok(Upload { images, many, parameters })
 }
 

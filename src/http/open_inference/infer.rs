@@ -9,9 +9,9 @@ use futures_util::future::try_join_all;
 use super::answer::{InferAnswer, respond};
 use super::model_path::ModelPath;
 use super::request::{Checked, InferRequest, Input, invalid, read_request};
-use super::tensor::{Images, memory_bytes, read_images};
+use super::tensor::{Images, body_copies, memory_need, read_images};
 use crate::batcher::Place;
-use crate::http::body::read_body;
+use crate::http::body::{ReceivedBody, read_body};
 use crate::http::classify::{SERVER_TIMING, before, server_timing};
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::request_context::Deadline;
@@ -68,8 +68,9 @@ pub async fn infer(
     let service = state.service()?;
     path.check(&service.model)?;
     let json_bytes = json_bytes(request.headers())?;
-    let body = read_body(request, &state).await?;
-    let Checked { id, input, output } = read_request(&body.bytes, json_bytes, &service.model)?;
+    let copies = body_copies(json_bytes);
+    let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
+    let Checked { id, input, output } = read_request(bytes, json_bytes, &service.model)?;
     // A place for each image before any is decoded.
     let places = state.admit(service, input.images())?;
     let results = before(deadline, &state, classify(service, places, input)).await??;
@@ -141,10 +142,10 @@ async fn classify(
     places: Vec<Place>,
     input: Input,
 ) -> Result<Vec<Answered>, ApiError> {
-    let memory = memory_bytes(&input);
-    let images = service.pipeline.pool.run(memory, move || read_images(&input)).await;
-    let images = images.map_err(ClassifyError::from)??;
-    match images {
+    let need = memory_need(&input);
+    let read = service.pipeline.pool.run(need, move || read_images(&input)).await;
+    let (images, _kept) = read.map_err(ClassifyError::from)?;
+    match images? {
         Images::Tensors(tensors) => {
             let work = places
                 .into_iter()

@@ -171,7 +171,7 @@ impl Input {
 /// # Errors
 /// [`ApiError::InvalidInput`] names what is wrong.
 pub fn read_request(
-    body: &Bytes,
+    body: Bytes,
     json_bytes: Option<usize>,
     model: &ModelInfo,
 ) -> Result<Checked, ApiError> {
@@ -384,7 +384,7 @@ mod tests {
     fn read(request: &Value, tail: &[u8]) -> Result<Checked, ApiError> {
         let json = request.to_string();
         let body = [json.as_bytes(), tail].concat();
-        read_request(&body.into(), Some(json.len()), &model())
+        read_request(body.into(), Some(json.len()), &model())
     }
 
     /// One image as raw bytes, changed by `change`.
@@ -478,7 +478,7 @@ mod tests {
     #[test]
     fn the_header_must_fit_the_body() {
         let body = Bytes::from_static(b"{}");
-        let error = read_request(&body, Some(3), &model()).unwrap_err();
+        let error = read_request(body, Some(3), &model()).unwrap_err();
         assert!(error.to_string().contains("the body has 2 bytes"), "{error}");
         let request = json!({"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1],
             "data": ["a"]}]});

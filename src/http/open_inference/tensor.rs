@@ -6,8 +6,10 @@ use bytes::Bytes;
 
 use super::elements::{Elements, read_elements};
 use super::request::{Data, Input, InputKind, invalid};
+use crate::http::body_memory::BODY_COPIES;
 use crate::http::classify::decode_base64;
 use crate::http::error::ApiError;
+use crate::pipeline::MemoryNeed;
 
 /// Normalised pixels lie within a few hundreds. Beyond this the network's sums overflow, which
 /// would fail the whole batch, the images of other clients included.
@@ -35,14 +37,24 @@ pub fn read_images(input: &Input) -> Result<Images, ApiError> {
     read.map_err(|sentence| invalid(format!("input `{}`: {sentence}", input.name)))
 }
 
-/// Memory that [`read_images`] takes, in bytes.
-pub fn memory_bytes(input: &Input) -> u64 {
-    match (input.kind, &input.data) {
-        // The shape's product was checked, four bytes an element included.
-        (InputKind::Tensor, _) => 4 * input.shape.iter().product::<usize>() as u64,
-        (InputKind::Images, Data::Json(json)) => json.len() as u64,
-        (InputKind::Images, Data::Binary(_)) => 0,
+/// Memory that [`read_images`] takes beside the body's.
+///
+/// Encoded images keep none of it: they are part of the body's share ([`body_copies`]), and wait for
+/// the memory of their own decoding.
+pub fn memory_need(input: &Input) -> MemoryNeed {
+    match input.kind {
+        InputKind::Tensor => {
+            // The shape's product was checked, four bytes an element included.
+            let bytes = 4 * input.shape.iter().product::<usize>() as u64;
+            MemoryNeed { running_bytes: bytes, kept_bytes: bytes }
+        }
+        InputKind::Images => MemoryNeed::default(),
     }
+}
+
+/// How often a body is held: raw bytes behind the JSON are images as they are.
+pub fn body_copies(json_bytes: Option<usize>) -> usize {
+    if json_bytes.is_some() { 1 } else { BODY_COPIES }
 }
 
 fn read_tensors(input: &Input) -> Result<Vec<Arc<[f32]>>, String> {

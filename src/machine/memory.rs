@@ -1,0 +1,85 @@
+//! What of the memory limit is left for images once the model is loaded.
+
+use procfs::process::Process;
+
+const MIB: u64 = 1 << 20;
+
+/// Anonymous memory that the process holds now, in bytes; pages of files are not counted, for the system
+/// takes them back when it needs to.
+pub fn resident_bytes() -> u64 {
+    let status = Process::myself().and_then(|process| process.status());
+    status.ok().and_then(|status| status.rssanon).unwrap_or(0) * 1024
+}
+
+/// Who may take how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryBudget {
+    /// The bodies of all requests together.
+    pub body_bytes: u64,
+    /// All images together, from their decoding to their answer.
+    pub decode_bytes: u64,
+}
+
+impl MemoryBudget {
+    /// More of either only helps to run out of it elsewhere.
+    const MOST: u64 = 1 << 30;
+    /// With less, hardly a photo can be decoded.
+    const LEAST_DECODE: u64 = 8 * MIB;
+
+    /// Splits what `limit` leaves beside what is `resident`: three eighths for bodies, but at least
+    /// `one_body`, the rest for decoding.
+    ///
+    /// A part is held back, for connections, stacks, the system's own buffers, and what the allocator
+    /// cannot give back.
+    pub fn new(limit: Option<u64>, resident: u64, one_body: u64) -> Self {
+        let spare = limit
+            .map_or(2 * Self::MOST, |limit| limit.saturating_sub(resident + 16 * MIB + limit / 16));
+        let body_bytes = (spare / 8 * 3).min(Self::MOST).max(one_body);
+        let decode_bytes = spare.saturating_sub(body_bytes).clamp(Self::LEAST_DECODE, Self::MOST);
+        Self { body_bytes, decode_bytes }
+    }
+
+    /// Whether both parts, and what is resident, go into `limit`.
+    pub fn fits(&self, limit: Option<u64>, resident: u64) -> bool {
+        limit.is_none_or(|limit| resident + self.body_bytes + self.decode_bytes <= limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_resident_is_seen() {
+        assert!(resident_bytes() > MIB / 4);
+    }
+
+    #[test]
+    fn a_large_machine_gives_no_more_than_helps() {
+        let budget = MemoryBudget::new(Some(64 << 30), 150 * MIB, 40 * MIB);
+        assert_eq!(budget, MemoryBudget { body_bytes: 1 << 30, decode_bytes: 1 << 30 });
+        assert_eq!(
+            MemoryBudget::new(None, 150 * MIB, 40 * MIB),
+            MemoryBudget { body_bytes: 768 * MIB, decode_bytes: 1 << 30 }
+        );
+    }
+
+    #[test]
+    fn a_limit_that_is_too_low_still_gives_the_least_and_is_told() {
+        let budget = MemoryBudget::new(Some(100 * MIB), 150 * MIB, 40 * MIB);
+        assert_eq!(budget, MemoryBudget { body_bytes: 40 * MIB, decode_bytes: 8 * MIB });
+        assert!(!budget.fits(Some(100 * MIB), 150 * MIB));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_given_is_there(limit in 220_u64..100_000, resident in 50_u64..130) {
+            let (limit, resident) = (Some(limit * MIB), resident * MIB);
+            let budget = MemoryBudget::new(limit, resident, 40 * MIB);
+            prop_assert!(budget.fits(limit, resident), "{budget:?}");
+            prop_assert!(budget.body_bytes >= 40 * MIB);
+        }
+    }
+}
