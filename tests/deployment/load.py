@@ -1,0 +1,143 @@
+"""Real photos over HTTP to 127.0.0.1, bounded in count and time, and what became of each."""
+
+import asyncio
+import itertools
+import json
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+# Shorter than the balancer's 15 s: a connection that it is about to close is not used again.
+KEEP_ALIVE_SECONDS = 8
+# More requests than this at once are not sent but counted.
+MOST_IN_FLIGHT = 1000
+
+
+@dataclass(frozen=True)
+class Photo:
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    started: float
+    seconds: float
+    # 0: there was no answer.
+    status: int
+    # The error's code, or what broke.
+    code: str
+    # An answer of 200 names the class of its own photo, and every answer carries its request's id.
+    right: bool
+
+    @property
+    def ok(self) -> bool:
+        return self.status == 200 and self.right
+
+    def kind(self) -> str:
+        if self.ok:
+            return "200"
+        return f"{self.status} {self.code}" + ("" if self.right else " (not the answer to this request)")
+
+
+def photos(shared: Path) -> list[Photo]:
+    return [Photo(path.name, path.read_bytes()) for path in sorted((shared / "photos").glob("*.JPEG"))]
+
+
+class Client:
+    def __init__(self, port: int, shared: Path):
+        self.url = f"http://127.0.0.1:{port}/classify?top_k=1"
+        self.photos = photos(shared)
+        reference = json.loads((shared / "reference/photos_top5.json").read_text())
+        self.best = {name: top[0][0] for name, top in reference.items()}
+
+    async def __aenter__(self):
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=60),
+        )
+        return self
+
+    async def __aexit__(self, *_):
+        await self.session.close()
+
+    async def send(self, photo: Photo) -> Outcome:
+        started = time.monotonic()
+        request_id = str(uuid.uuid4())
+        headers = {"Content-Type": "image/jpeg", "X-Request-Id": request_id}
+        try:
+            async with self.session.post(self.url, data=photo.data, headers=headers) as response:
+                status, body = response.status, await response.read()
+                answer = json.loads(body)
+                code = answer.get("code", "")
+                right = response.headers.get("X-Request-Id") == request_id
+                if status == 200:
+                    right = right and answer["predictions"][0]["class"] == self.best[photo.name]
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+            status, code, right = 0, f"{type(error).__name__}: {error}", True
+        return Outcome(started, time.monotonic() - started, status, code, right)
+
+    async def closed_loop(self, clients: int, seconds: float) -> list[Outcome]:
+        """Each client sends its next photo when it has the answer to its last."""
+        end = time.monotonic() + seconds
+        photos = itertools.cycle(self.photos)
+        outcomes = []
+
+        async def one_client():
+            while time.monotonic() < end:
+                outcomes.append(await self.send(next(photos)))
+
+        await asyncio.gather(*(one_client() for _ in range(clients)))
+        return outcomes
+
+    async def open_loop(self, rate: float, count: int, until: asyncio.Event | None = None) -> "Sent":
+        """Sends `rate` photos a second whatever becomes of them: `count` of them, and on until the event."""
+        most = 10 * count if until else count
+        tasks, held_back, started = set(), 0, time.monotonic()
+        outcomes = []
+
+        def done(task):
+            tasks.discard(task)
+            outcomes.append(task.result())
+
+        for number, photo in zip(range(most), itertools.cycle(self.photos)):
+            if number >= count and until and until.is_set():
+                break
+            await asyncio.sleep(max(0, started + number / rate - time.monotonic()))
+            if len(tasks) >= MOST_IN_FLIGHT:
+                held_back += 1
+                continue
+            task = asyncio.create_task(self.send(photo))
+            tasks.add(task)
+            task.add_done_callback(done)
+        sending = time.monotonic() - started
+        while tasks:
+            await asyncio.wait(tasks)
+            # The callbacks of finished tasks run in the loop's next turn.
+            await asyncio.sleep(0)
+        return Sent(outcomes, held_back, sending)
+
+
+@dataclass
+class Sent:
+    outcomes: list[Outcome]
+    held_back: int
+    seconds: float
+
+    @property
+    def failed(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if not outcome.ok]
+
+    def kinds(self) -> str:
+        counts = Counter(outcome.kind() for outcome in self.outcomes)
+        return ", ".join(f"{count} x {kind}" for kind, count in counts.most_common())
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The smallest value that at least `share` of them do not pass."""
+    values = sorted(values)
+    return values[max(0, -(-int(share * 1000) * len(values) // 1000) - 1)]
