@@ -73,7 +73,7 @@ async def kill(bars: Bars, stack: Stack, client: Client, rate: float):
         before = inspect(stack.container(replica))["RestartCount"]
         served = int(stack.balancer_state()[replica]["hrsp_2xx"])
         stack.kill(replica)
-        wait_until("it is out", lambda: replica not in stack.in_rotation(), 10)
+        wait_until("it is out", lambda: stack.taken_out(replica), 10)
         took.append(back_in_rotation(stack, replica))
         restarts.append(inspect(stack.container(replica))["RestartCount"] - before)
         serves = lambda: int(stack.balancer_state()[replica]["hrsp_2xx"]) > served
@@ -92,7 +92,7 @@ async def cut_off(bars: Bars, stack: Stack, client: Client, rate: float):
 
     def cut_and_join():
         stack.cut_off(replica)
-        seconds = wait_until("it is out", lambda: replica not in stack.in_rotation(), 20)
+        seconds = wait_until("it is out", lambda: stack.taken_out(replica), 20)
         out.append((seconds, time.monotonic()))
         time.sleep(6)
         stack.join(replica)

@@ -101,8 +101,13 @@ class Stack:
             state = self.balancer_state()
         except OSError:
             return set()
-        good = {name for name, row in state.items() if row["status"] == "UP" and row["check_status"] == "L7OK"}
+        # `* L7OK` while the next check is under way, `UP 1/2` after a check that failed.
+        good = {n for n, row in state.items() if row["status"] == "UP" and row["check_status"].endswith("L7OK")}
         return good & set(REPLICAS)
+
+    def taken_out(self, service: str) -> bool:
+        """Whether the balancer sends it nothing more."""
+        return not self.balancer_state()[service]["status"].startswith("UP")
 
     def kill(self, service: str):
         """As the kernel does when memory is out: no signal handler runs, and the restart policy acts."""
