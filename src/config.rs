@@ -10,6 +10,9 @@ use clap::{Args, ValueEnum};
 use crate::kernels::isa::IsaName;
 use crate::weights::ModelSource;
 
+/// What `--max-images` may be at most.
+pub const MOST_IMAGES: usize = 100_000;
+
 /// Which model, and in which number format.
 #[derive(Clone, Debug, Args)]
 pub struct ModelConfig {
@@ -123,7 +126,7 @@ pub struct ServeConfig {
     pub max_pixels: u64,
 
     /// Images in one request at most.
-    #[arg(long, env = "GOOGLENET_MAX_IMAGES", value_name = "IMAGES", default_value = "32", value_parser = count(1, 100_000))]
+    #[arg(long, env = "GOOGLENET_MAX_IMAGES", value_name = "IMAGES", default_value = "32", value_parser = count(1, MOST_IMAGES as u64))]
     pub max_images: usize,
 
     /// Memory that all images may take together, from their decoding to their answer [default: what

@@ -72,9 +72,11 @@ impl Batcher {
             let opened = opened.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || worker::run(engine.as_ref(), &queue, &opened))?;
+                .spawn(move || worker::run(engine.as_ref(), &queue, opened))?;
             batcher.threads.push(thread);
         }
+        // A worker that panics sends nothing: with no sender left, nobody waits for it.
+        drop(opened);
         for _ in 0..config.workers {
             sessions.recv().map_err(|_| StartError::Panicked)??;
         }
@@ -101,5 +103,58 @@ impl Drop for Batcher {
                 tracing::error!("a worker thread panicked outside of a batch");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::model::{Input, OperatorCount, Probabilities, Session};
+
+    /// The first session is opened, the second is not.
+    struct OneSession {
+        opened: std::sync::atomic::AtomicUsize,
+        panics: bool,
+    }
+
+    struct Nothing;
+
+    impl Session for Nothing {
+        fn run(&mut self, _: &[Input]) -> Result<Vec<Probabilities>, EngineError> {
+            Ok(Vec::new())
+        }
+    }
+
+    impl Engine for OneSession {
+        fn session(&self) -> Result<Box<dyn Session>, EngineError> {
+            match self.opened.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                0 => Ok(Box::new(Nothing)),
+                _ if self.panics => panic!("injected"),
+                _ => Err(EngineError::Plan("injected".into())),
+            }
+        }
+
+        fn operators(&self) -> Vec<OperatorCount> {
+            Vec::new()
+        }
+    }
+
+    fn start(panics: bool) -> Result<Batcher, StartError> {
+        let config = BatcherConfig {
+            workers: 2,
+            max_batch_size: 1,
+            max_wait: Duration::ZERO,
+            queue_capacity: 1,
+            max_expected_wait: Duration::from_secs(1),
+        };
+        let engine = OneSession { opened: 0.into(), panics };
+        Batcher::start(Arc::new(engine), config, Metrics::new().unwrap().batcher)
+    }
+
+    #[test]
+    fn a_worker_that_cannot_open_the_plan_ends_the_start_and_the_other_workers() {
+        assert!(matches!(start(false).err(), Some(StartError::Session(_))));
+        assert!(matches!(start(true).err(), Some(StartError::Panicked)));
     }
 }

@@ -176,7 +176,11 @@ impl Queue {
                 Decision::Run(inputs) => break Some(take(&mut state, inputs)),
                 Decision::Wait => {
                     was_idle = true;
-                    state.drain_rate.idle();
+                    // Images that are being decoded are on their way: then decoding is what takes the
+                    // time, and its rate is the queue's.
+                    if state.depth() == 0 {
+                        state.drain_rate.idle();
+                    }
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
                 Decision::WaitUntil(deadline) => {

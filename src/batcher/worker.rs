@@ -14,7 +14,7 @@ use crate::model::{Engine, EngineError, Input, Probabilities, Session};
 pub(super) fn run(
     engine: &dyn Engine,
     queue: &Queue,
-    opened: &mpsc::Sender<Result<(), EngineError>>,
+    opened: mpsc::Sender<Result<(), EngineError>>,
 ) {
     let mut session: Option<Box<dyn Session>> = match engine.session() {
         Ok(open) => {
@@ -27,6 +27,7 @@ pub(super) fn run(
             return;
         }
     };
+    drop(opened);
     while let Some(batch) = queue.next_batch() {
         let busy = BusyWorker::new(queue);
         let jobs: Vec<Job> = batch.into_iter().filter(|job| !job.answer.is_closed()).collect();

@@ -57,7 +57,10 @@ pub enum ApiError {
     UnsupportedImageFormat(String),
     #[error("{0}")]
     CorruptImage(String),
-    #[error("as many images wait as may: try again after the seconds in Retry-After")]
+    #[error(
+        "the service is full (its queue, the time that it would take, or the memory for bodies): try \
+         again after the seconds in Retry-After"
+    )]
     QueueFull { retry_after: Duration, status: StatusCode },
     #[error("this replica is shutting down: send the request to another")]
     ShuttingDown,

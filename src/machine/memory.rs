@@ -33,15 +33,21 @@ impl MemoryBudget {
     /// cannot give back.
     pub fn new(limit: Option<u64>, resident: u64, one_body: u64) -> Self {
         let spare = limit
-            .map_or(2 * Self::MOST, |limit| limit.saturating_sub(resident + 16 * MIB + limit / 16));
+            .map_or(2 * Self::MOST, |limit| limit.saturating_sub(resident + Self::reserve(limit)));
         let body_bytes = (spare / 8 * 3).min(Self::MOST).max(one_body);
         let decode_bytes = spare.saturating_sub(body_bytes).clamp(Self::LEAST_DECODE, Self::MOST);
         Self { body_bytes, decode_bytes }
     }
 
-    /// Whether both parts, and what is resident, go into `limit`.
+    /// Whether both parts, what is resident and the reserve go into `limit`.
     pub fn fits(&self, limit: Option<u64>, resident: u64) -> bool {
-        limit.is_none_or(|limit| resident + self.body_bytes + self.decode_bytes <= limit)
+        limit.is_none_or(|limit| {
+            resident + self.body_bytes + self.decode_bytes + Self::reserve(limit) <= limit
+        })
+    }
+
+    fn reserve(limit: u64) -> u64 {
+        16 * MIB + limit / 16
     }
 }
 

@@ -104,26 +104,34 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn holds_both_bounds() {
-        let pool = DecodePool::new(3, 64 * 1024);
+    /// How many of 12 pieces of work of 20 KiB run at once.
+    async fn most_at_once(pool: &DecodePool) -> usize {
         let running = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
         let work = (0..12).map(|_| {
             let running = Arc::clone(&running);
-            // 20 KiB each: three threads, but memory for three only.
             let need = MemoryNeed { running_bytes: 20 * 1024, kept_bytes: 0 };
             pool.run(need, move || {
                 let now = running.0.fetch_add(1, Ordering::SeqCst) + 1;
                 running.1.fetch_max(now, Ordering::SeqCst);
-                std::thread::sleep(Duration::from_millis(5));
+                std::thread::sleep(Duration::from_millis(20));
                 running.0.fetch_sub(1, Ordering::SeqCst);
             })
         });
         for done in futures_util::future::join_all(work).await {
             done.unwrap();
         }
-        assert_eq!(running.1.load(Ordering::SeqCst), 3);
-        assert_eq!(pool.memory.available_permits(), 64);
+        running.1.load(Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn holds_both_bounds() {
+        let few_threads = DecodePool::new(2, 1 << 20);
+        assert!(most_at_once(&few_threads).await <= 2);
+        let little_memory = DecodePool::new(12, 64 * 1024);
+        assert!(most_at_once(&little_memory).await <= 3);
+        assert_eq!(little_memory.memory.available_permits(), 64);
+        let enough = DecodePool::new(12, 1 << 20);
+        assert!(most_at_once(&enough).await > 3, "else the bounds above prove nothing");
     }
 
     #[tokio::test]

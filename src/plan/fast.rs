@@ -88,10 +88,9 @@ impl Engine for FastPlan {
     /// Runs once: the maps are in memory then, and the first client waits for nothing.
     fn session(&self) -> Result<Box<dyn Session>, EngineError> {
         let mut session = FastSession {
-            pixels: self.pixels.spawn().map_err(plan_error)?,
-            // Few clients send tensors: its buffers are made when the first one comes.
-            tensor: None,
-            tensor_plan: self.tensor.clone(),
+            pixels: self.pixels.clone(),
+            tensor: self.tensor.clone(),
+            open: None,
             side: self.side,
             team: self.team.clone(),
         };
@@ -106,34 +105,50 @@ impl Engine for FastPlan {
 }
 
 struct FastSession {
-    pixels: TypedSimpleState,
-    tensor: Option<TypedSimpleState>,
-    tensor_plan: Arc<TypedRunnableModel>,
+    pixels: Arc<TypedRunnableModel>,
+    tensor: Arc<TypedRunnableModel>,
+    /// The plan that ran last, with its maps; those of the other are made when an input of the other kind
+    /// comes. Clients send photos or tensors, few send both, and the maps take tens of megabytes.
+    open: Option<(Source, TypedSimpleState)>,
     side: usize,
     team: Arc<Team>,
 }
 
 impl FastSession {
+    fn state(&mut self, source: Source) -> Result<&mut TypedSimpleState, EngineError> {
+        let open = match self.open.take() {
+            Some(open) if open.0 == source => open,
+            other => {
+                // Its maps go before new ones come.
+                drop(other);
+                let plan = match source {
+                    Source::Pixels => &self.pixels,
+                    Source::Tensor => &self.tensor,
+                };
+                (source, plan.spawn().map_err(plan_error)?)
+            }
+        };
+        Ok(&mut self.open.insert(open).1)
+    }
+
     fn run_one(&mut self, input: &Input) -> Result<Probabilities, EngineError> {
         let side = self.side;
         let expected = 3 * side * side;
-        let (state, tensor) = match input {
+        let (source, tensor) = match input {
             Input::Pixels(pixels) => {
                 check_length(expected, pixels.as_bytes().len())?;
                 let tensor = Tensor::from_shape(&[side, side, 3], pixels.as_bytes());
-                (&mut self.pixels, tensor.map_err(plan_error)?)
+                (Source::Pixels, tensor.map_err(plan_error)?)
             }
             Input::Tensor(values) => {
                 check_length(expected, values.len())?;
                 let tensor = Tensor::from_shape(&[1, 3, side, side], values);
-                let open = match self.tensor.take() {
-                    Some(open) => open,
-                    None => self.tensor_plan.spawn().map_err(plan_error)?,
-                };
-                (self.tensor.insert(open), tensor.map_err(plan_error)?)
+                (Source::Tensor, tensor.map_err(plan_error)?)
             }
         };
-        let outputs = self.team.infer(|| state.run(tvec!(tensor.into()))).map_err(plan_error)?;
+        let team = Arc::clone(&self.team);
+        let state = self.state(source)?;
+        let outputs = team.infer(|| state.run(tvec!(tensor.into()))).map_err(plan_error)?;
         let output = outputs.first().ok_or_else(|| EngineError::Plan("no output".into()))?;
         let values = output.to_plain_array_view::<f32>().map_err(plan_error)?;
         Ok(Probabilities::new(values.iter().copied().collect::<Vec<_>>())?)

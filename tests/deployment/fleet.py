@@ -134,16 +134,17 @@ async def overload(bars: Bars, stack: Stack, client: Client, rate: float):
     reached = len(sent.outcomes) / sent.seconds / rate
     accepted = [outcome.seconds for outcome in sent.outcomes if outcome.status == 200]
     strange = [outcome for outcome in sent.failed if outcome.kind() not in OVERLOAD_ANSWERS]
-    p99 = percentile(accepted, 0.99)
+    late = sum(outcome.status == 504 for outcome in sent.failed)
+    p99 = percentile(accepted, 0.99) if accepted else float("inf")
     bars.check(
         "overload, twice the capacity for 60 s: no 5xx but those of the contract",
-        not strange and not sent.held_back and reached > 1.8,
+        not strange and not sent.held_back and reached > 1.8 and late <= len(sent.outcomes) / 100,
         f"{sent.kinds()}, sent at {reached:.2f} times the capacity",
     )
     bars.check(
         f"overload: p99 of the accepted within {REQUEST_TIMEOUT_SECONDS} s",
-        p99 <= REQUEST_TIMEOUT_SECONDS,
-        f"p50 {percentile(accepted, 0.5):.2f} s, p99 {p99:.2f} s, {len(accepted) / sent.seconds / rate:.2f} of the capacity",
+        p99 <= REQUEST_TIMEOUT_SECONDS and len(accepted) / sent.seconds > rate / 2,
+        f"p50 {percentile(accepted or [0], 0.5):.2f} s, p99 {p99:.2f} s, {len(accepted) / sent.seconds / rate:.2f} of the capacity",
     )
     state = {replica: inspect(stack.container(replica)) for replica in REPLICAS}
     limit = min(one["HostConfig"]["Memory"] for one in state.values())

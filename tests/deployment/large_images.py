@@ -47,6 +47,10 @@ def bodies() -> list[tuple[str, str, bytes]]:
         ("BMP in a form", *multipart(bmp)),
         ("BMP in JSON", "application/json", json),
     ]
+    # Nothing to classify, but much to read.
+    head = b'{"image":"aGk=","top_k":['
+    images.append(("JSON of 10 million numbers", "application/json", head + b"0," * 10_000_000 + b"0]}"))
+    images.append(("JSON of 6 million images", "application/json", b'{"images":[' + b'"",' * 6_000_000 + b'""]}'))
     too_large = [what for what, _, body in images if len(body) > LARGEST_BODY]
     assert not too_large, too_large
     return images

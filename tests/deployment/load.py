@@ -77,7 +77,7 @@ class Client:
                 right = response.headers.get("X-Request-Id") == request_id
                 if status == 200:
                     right = right and answer["predictions"][0]["class"] == self.best[photo.name]
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             status, code, right = 0, f"{type(error).__name__}: {error}", True
         return Outcome(started, time.monotonic() - started, status, code, right)
 
@@ -119,6 +119,7 @@ class Client:
             await asyncio.wait(tasks)
             # The callbacks of finished tasks run in the loop's next turn.
             await asyncio.sleep(0)
+        await asyncio.sleep(0)
         return Sent(outcomes, held_back, sending)
 
 

@@ -34,5 +34,5 @@ def live(bars: Bars, stack: Stack):
     sick = [rule["name"] for rule in rules if rule["health"] != "ok"]
     bars.check("Prometheus evaluates each alert", len(rules) > 0 and not sick, f"{len(rules)} rules {sick or ''}".strip())
     names = set(json.loads(get(stack.prometheus_port, "/api/v1/label/__name__/values"))["data"])
-    used = {name for rule in rules for name in re.findall(r"\b(?:googlenet|process)_\w+", rule["query"])}
+    used = {name for rule in rules for name in re.findall(r"\b(?:googlenet|process|haproxy)_\w+", rule["query"])}
     bars.check("the alerts ask for metrics that there are", used <= names, f"{len(used)} metrics {sorted(used - names) or ''}".strip())

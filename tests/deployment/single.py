@@ -204,7 +204,7 @@ def memory(bars: Bars, image: str, shared: Path):
         kinds = asyncio.run(everything())
         state = inspect(name)["State"]
         alive = state["Running"] and state["Pid"] == pid and not state["OOMKilled"]
-        refused = {"413 image_too_large", "413 body_too_large", "429 queue_full", "408 request_timeout", "200"}
+        refused = {"400 invalid_parameter", "413 too_many_images", "413 image_too_large", "413 body_too_large", "429 queue_full", "408 request_timeout", "200"}
         peak = process_memory(pid, "VmHWM") if alive else 0
         bars.check(
             "--memory 256m, f32, a storm of the largest images: not killed, 413 or 429 instead",

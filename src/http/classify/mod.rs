@@ -1,6 +1,7 @@
 //! `POST /classify`.
 
 mod answer;
+mod json;
 mod parameters;
 mod upload;
 

@@ -1,7 +1,5 @@
 //! The three forms in which images come: raw bytes, multipart, base64 in JSON.
 
-use std::borrow::Cow;
-
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -9,9 +7,8 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::Value;
 
+use super::json::{Base64Text, JsonUpload, Parameter};
 use super::parameters::RawParameters;
 use crate::http::body_memory::BODY_COPIES;
 use crate::http::error::ApiError;
@@ -128,22 +125,6 @@ async fn from_multipart(
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct JsonUpload<'a> {
-    #[serde(borrow)]
-    image: Option<Text<'a>>,
-    #[serde(borrow)]
-    images: Option<Vec<Text<'a>>>,
-    top_k: Option<Value>,
-    min_probability: Option<Value>,
-    crops: Option<Value>,
-}
-
-/// A string that stays where it is in the body, unless it has escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
 fn from_json(
     body: &[u8],
     mut parameters: RawParameters,
@@ -159,28 +140,31 @@ fn from_json(
     for (name, value) in members {
         match value {
             None => {}
-            Some(Value::Number(number)) => parameters.set(name, number.to_string())?,
-            Some(_) => {
+            Some(Parameter::Number(number)) => parameters.set(name, number.to_string())?,
+            Some(Parameter::Other) => {
                 return Err(ApiError::InvalidParameter(format!("{name} must be a number")));
             }
         }
     }
-    let (texts, many) = match (upload.image, upload.images) {
+    let (texts, count, many) = match (upload.image, upload.images) {
         (Some(_), Some(_)) => {
             return Err(ApiError::InvalidJson("give `image` or `images`, not both".into()));
         }
-        (Some(image), None) => (vec![image], false),
-        (None, Some(images)) => (images, true),
+        (Some(image), None) => (vec![image], 1, false),
+        (None, Some(images)) => (images.kept, images.count, true),
         (None, None) => return Err(ApiError::MissingImage),
     };
     if texts.is_empty() {
         return Err(ApiError::MissingImage);
     }
-    if texts.len() > max_images {
+    if count > max_images {
         return Err(ApiError::TooManyImages(max_images));
     }
-    let images =
-        texts.iter().enumerate().map(|(index, Text(text))| decode_base64(index, text)).collect();
+    let images = texts
+        .iter()
+        .enumerate()
+        .map(|(index, Base64Text(text))| decode_base64(index, text))
+        .collect();
     Ok(Upload { images, many, parameters })
 }
 

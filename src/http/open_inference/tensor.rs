@@ -52,9 +52,11 @@ pub fn memory_need(input: &Input) -> MemoryNeed {
     }
 }
 
-/// How often a body is held: raw bytes behind the JSON are images as they are.
+/// How often a body is held: raw bytes behind a short JSON are images as they are, what is in the JSON is
+/// held once more when it is read.
 pub fn body_copies(json_bytes: Option<usize>) -> usize {
-    if json_bytes.is_some() { 1 } else { BODY_COPIES }
+    const SHORT: usize = 64 << 10;
+    if json_bytes.is_some_and(|bytes| bytes <= SHORT) { 1 } else { BODY_COPIES }
 }
 
 fn read_tensors(input: &Input) -> Result<Vec<Arc<[f32]>>, String> {
