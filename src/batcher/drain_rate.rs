@@ -1,10 +1,10 @@
-//! How fast the queue drains when all workers are busy: how long an image would wait, and `Retry-After`.
+//! How fast the queue drains while there is work: how long an image would wait, and `Retry-After`.
 //! Pure: time is an argument.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Images taken from the queue since a worker last had nothing to do, within the last
+/// Images taken from the queue since it was last empty with a worker free, within the last
 /// [`DrainRate::WINDOW`].
 #[derive(Debug, Default)]
 pub(super) struct DrainRate {
@@ -22,7 +22,7 @@ impl DrainRate {
         self.forget(now);
     }
 
-    /// A worker has nothing to do: how much was taken says no longer how much could be.
+    /// There is nothing to do: how much was taken says no longer how much could be.
     pub(super) fn idle(&mut self) {
         self.taken.clear();
     }

@@ -331,4 +331,36 @@ mod tests {
             place.give_back();
         }
     }
+
+    /// A worker that waits for the decoder says nothing of how fast the queue could drain; one that waits
+    /// for clients makes what is known obsolete.
+    #[test]
+    fn the_rate_is_forgotten_only_when_nothing_is_on_its_way() {
+        let config = BatcherConfig {
+            workers: 1,
+            max_batch_size: 8,
+            max_wait: Duration::ZERO,
+            queue_capacity: 100,
+            max_expected_wait: Duration::from_secs(60),
+        };
+        for (decoding, known) in [(1, true), (0, false)] {
+            let queue = Arc::new(Queue::new(config, Metrics::new().unwrap().batcher));
+            let now = Instant::now();
+            queue.lock().drain_rate.record(now - Duration::from_secs(1), 1);
+            queue.lock().drain_rate.record(now, 1);
+            let places = queue.admit(decoding).unwrap();
+            std::thread::scope(|scope| {
+                let worker = scope.spawn(|| queue.next_batch());
+                // The lock is free again when it has decided to wait.
+                while queue.lock().free_workers == 0 {
+                    std::thread::yield_now();
+                }
+                let wait = queue.lock().drain_rate.wait(Instant::now(), 10);
+                queue.close();
+                assert!(worker.join().unwrap().is_none());
+                assert_eq!(wait.is_some(), known, "{decoding} being decoded");
+            });
+            places.into_iter().for_each(Place::give_back);
+        }
+    }
 }

@@ -77,7 +77,7 @@ class Client:
                 right = response.headers.get("X-Request-Id") == request_id
                 if status == 200:
                     right = right and answer["predictions"][0]["class"] == self.best[photo.name]
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, LookupError, TypeError) as error:
             status, code, right = 0, f"{type(error).__name__}: {error}", True
         return Outcome(started, time.monotonic() - started, status, code, right)
 
@@ -97,30 +97,21 @@ class Client:
     async def open_loop(self, rate: float, count: int, until: asyncio.Event | None = None) -> "Sent":
         """Sends `rate` photos a second whatever becomes of them: `count` of them, and on until the event."""
         most = 10 * count if until else count
-        tasks, held_back, started = set(), 0, time.monotonic()
-        outcomes = []
-
-        def done(task):
-            tasks.discard(task)
-            outcomes.append(task.result())
-
+        tasks, in_flight, held_back, started = [], set(), 0, time.monotonic()
         for number, photo in zip(range(most), itertools.cycle(self.photos)):
             if number >= count and until and until.is_set():
                 break
             await asyncio.sleep(max(0, started + number / rate - time.monotonic()))
-            if len(tasks) >= MOST_IN_FLIGHT:
+            if len(in_flight) >= MOST_IN_FLIGHT:
                 held_back += 1
                 continue
             task = asyncio.create_task(self.send(photo))
-            tasks.add(task)
-            task.add_done_callback(done)
+            tasks.append(task)
+            in_flight.add(task)
+            task.add_done_callback(in_flight.discard)
         sending = time.monotonic() - started
-        while tasks:
-            await asyncio.wait(tasks)
-            # The callbacks of finished tasks run in the loop's next turn.
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        return Sent(outcomes, held_back, sending)
+        # Each has an outcome, or the scenario fails.
+        return Sent(await asyncio.gather(*tasks), held_back, sending)
 
 
 @dataclass

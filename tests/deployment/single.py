@@ -66,13 +66,10 @@ def content(bars: Bars, image: str):
         run("docker", "rm", name)
     with tarfile.open(fileobj=io.BytesIO(exported)) as archive:
         files = {"/" + member.name for member in archive if member.isfile() and member.size > 0}
-    foreign = sorted(
-        path
-        for path in files
-        if path not in {"/usr/local/bin/googlenet", "/etc/passwd", "/etc/group"}
-        and not path.startswith(("/lib/", "/lib64/"))
-        or not (path.endswith("/googlenet") or path.startswith("/etc/") or ".so" in path)
-    )
+    ours = {"/usr/local/bin/googlenet", "/etc/passwd", "/etc/group"}
+    libraries = {path for path in files if path.startswith(("/lib/", "/lib64/")) and ".so" in path}
+    # The engine puts empty files of its own beside these.
+    foreign = sorted(files - ours - libraries)
     bars.check(
         "the image holds the program and its libraries only", not foreign,
         f"{len(files)} files" + (f", foreign: {foreign}" if foreign else ""),
@@ -94,7 +91,7 @@ def hardening(bars: Bars, image: str, shared: Path):
         run("docker", "exec", name, "/usr/local/bin/googlenet", "health")
         healthy = lambda: inspect(name)["State"]["Health"]["Status"] == "healthy"
         seconds = wait_until("the engine calls it healthy", healthy, 30)
-        bars.check("HEALTHCHECK through the binary", True, f"healthy {seconds + ready:.0f} s after the start")
+        bars.figure("HEALTHCHECK through the binary", f"healthy {seconds + ready:.0f} s after the start")
         shell = subprocess.run(["docker", "exec", name, "/bin/sh", "-c", "true"], capture_output=True)
         bars.check("no shell", shell.returncode != 0, f"exit status {shell.returncode}")
         started = time.monotonic()
@@ -190,9 +187,15 @@ def memory(bars: Bars, image: str, shared: Path):
     with container(image, shared, "--cpus", "1", "--memory", "256m") as (name, port, _):
         pid = inspect(name)["State"]["Pid"]
         budget = logged(name, "memory")
+        refused = {
+            "400 invalid_parameter", "408 request_timeout", "413 body_too_large", "413 image_too_large",
+            "413 too_many_images", "429 queue_full",
+        }
         for label, content_type, body in images:
             alone = asyncio.run(storm(port, [(label, content_type, body)], 1, 1))
-            print(f"        {label}, {len(body) / 1e6:.1f} MB: {', '.join(alone)}")
+            # Alone it is not refused for want of a place.
+            clear = set(alone) <= {"200"} | refused - {"429 queue_full"}
+            bars.check(f"{label} alone, {len(body) / 1e6:.1f} MB, on 256 MiB", clear, ", ".join(alone))
 
         async def everything() -> Counter:
             writers = await half_sent(port, 100)
@@ -204,11 +207,10 @@ def memory(bars: Bars, image: str, shared: Path):
         kinds = asyncio.run(everything())
         state = inspect(name)["State"]
         alive = state["Running"] and state["Pid"] == pid and not state["OOMKilled"]
-        refused = {"400 invalid_parameter", "413 too_many_images", "413 image_too_large", "413 body_too_large", "429 queue_full", "408 request_timeout", "200"}
         peak = process_memory(pid, "VmHWM") if alive else 0
         bars.check(
             "--memory 256m, f32, a storm of the largest images: not killed, 413 or 429 instead",
-            alive and set(kinds) <= refused and kinds["200"] > 0 and sum(kinds.values()) == 400,
+            alive and set(kinds) <= refused | {"200"} and kinds["200"] > 0 and sum(kinds.values()) == 400,
             f"{', '.join(f'{n} x {kind}' for kind, n in kinds.most_common())}; "
             f"{'alive' if alive else 'killed'}, peak {peak / MIB:.0f} MiB; "
             f"for decoding {budget['decode_memory_bytes'] // MIB} MiB, bodies {budget['body_memory_bytes'] // MIB} MiB",
