@@ -10,10 +10,16 @@ pub enum DecodeError {
     Empty,
     /// The first bytes are the signature of no format that is decoded.
     #[error(
-        "the bytes are no image in a known format: send JPEG, PNG, GIF, WebP, BMP or TIFF \
+        "the bytes are not an image in a known format: send JPEG, PNG, GIF, WebP, BMP or TIFF \
          (the format is found from the bytes, not from a name or a content type)"
     )]
     UnsupportedFormat,
+    /// The first bytes are those of a format that is known by name only.
+    #[error("this is {what}: send JPEG, PNG, GIF, WebP, BMP or TIFF")]
+    ForeignFormat {
+        /// The format and where it comes from, as a person would say it.
+        what: &'static str,
+    },
     /// A known format that uses a feature that is not decoded.
     #[error("this {format} cannot be decoded: {detail}; save it as an ordinary JPEG or PNG")]
     UnsupportedFeature {
@@ -36,6 +42,18 @@ pub enum DecodeError {
         max_pixels: u64,
         /// Largest accepted width, and height.
         max_side_pixels: u32,
+    },
+    /// The file is valid as far as is known, but holds more of something than is accepted.
+    #[error(
+        "this {format} has {what}; at most {most} are accepted: save it anew, without metadata"
+    )]
+    TooMany {
+        /// Format of the bytes.
+        format: Format,
+        /// What there is too much of.
+        what: &'static str,
+        /// The limit.
+        most: u64,
     },
     /// The bytes break the rules of their format, or end before the picture does.
     #[error("the {format} is damaged or incomplete ({detail}): send the whole, valid file")]

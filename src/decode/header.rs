@@ -1,7 +1,10 @@
 //! What a file says of itself, read and checked before any pixel is reserved.
 
+use std::time::Duration;
+
 use image::metadata::Orientation;
 
+use super::stored::Checked;
 use super::{DecodeError, Format, jpeg, raster, rgb, swaps_sides};
 
 /// The largest photo that is accepted.
@@ -25,6 +28,8 @@ pub struct Header {
     /// Upper estimate of the memory that decoding takes at its peak, in bytes: the output, what the
     /// decoder works with and copies of the file's metadata; the file itself is not counted.
     pub decode_bytes: u64,
+    /// Estimate of the time that decoding takes on one core of 2023, alone.
+    pub decode_time: Duration,
     pub(super) orientation: Orientation,
 }
 
@@ -39,16 +44,9 @@ pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Decode
         return Err(DecodeError::Empty);
     }
     let format = Format::sniff(bytes).ok_or(DecodeError::UnsupportedFormat)?;
-    let (width, height, orientation, decoder_bytes) = match format {
-        Format::Jpeg => {
-            let frame = jpeg::read_frame(bytes)?;
-            let (width, height) = (frame.width.into(), frame.height.into());
-            (width, height, frame.orientation, jpeg::decode_bytes(&frame))
-        }
-        format => {
-            let raster = raster::read_header(format, bytes)?;
-            (raster.width, raster.height, raster.orientation, raster.decode_bytes)
-        }
+    let Checked { width, height, orientation, decode_bytes, decode_time } = match format {
+        Format::Jpeg => jpeg::read_header(bytes)?,
+        format => raster::read_header(format, bytes)?,
     };
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
@@ -61,6 +59,6 @@ pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Decode
     let turned_bytes =
         if swaps_sides(orientation) { pixels.saturating_mul(rgb::RGB_BYTES) } else { 0 };
     let metadata_bytes = bytes.len() as u64;
-    let decode_bytes = decoder_bytes.saturating_add(turned_bytes).saturating_add(metadata_bytes);
-    Ok(Header { format, width, height, decode_bytes, orientation })
+    let decode_bytes = decode_bytes.saturating_add(turned_bytes).saturating_add(metadata_bytes);
+    Ok(Header { format, width, height, decode_bytes, decode_time, orientation })
 }

@@ -14,15 +14,19 @@ mod header;
 mod jpeg;
 mod raster;
 mod rgb;
+mod spliced;
+mod stored;
 mod tiff;
 mod webp;
 
 use image::metadata::Orientation;
 use image::{RgbImage, imageops};
+use stored::Stored;
 
 pub use error::DecodeError;
 pub use format::Format;
 pub use header::{DecodeLimits, Header, read_header};
+pub use stored::Warning;
 
 /// A decoded photo.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct Decoded {
     pub width: u32,
     /// Height of the photo as viewed, at full scale, in pixels.
     pub height: u32,
+    /// What is wrong with the file, though it could be decoded.
+    pub warnings: Vec<Warning>,
 }
 
 /// Decodes the file that `header` was read from.
@@ -47,8 +53,8 @@ pub struct Decoded {
 /// never filled up), [`DecodeError::UnsupportedFeature`] when the format is used in a way that is not
 /// decoded.
 pub fn decode(bytes: &[u8], header: &Header, at_least: usize) -> Result<Decoded, DecodeError> {
-    let stored = match header.format {
-        Format::Jpeg => jpeg::decode(bytes, &jpeg::read_frame(bytes)?, at_least)?,
+    let Stored { pixels, colour_profile, warnings } = match header.format {
+        Format::Jpeg => jpeg::decode(bytes, at_least)?,
         format => raster::decode(format, bytes, (header.width, header.height))?,
     };
     let (width, height) = if swaps_sides(header.orientation) {
@@ -56,7 +62,9 @@ pub fn decode(bytes: &[u8], header: &Header, at_least: usize) -> Result<Decoded,
     } else {
         (header.width, header.height)
     };
-    Ok(Decoded { pixels: orient(stored, header.orientation), format: header.format, width, height })
+    let _ = colour_profile;
+    let pixels = orient(pixels, header.orientation);
+    Ok(Decoded { pixels, format: header.format, width, height, warnings })
 }
 
 /// Whether width and height change places.

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::io::Cursor;
+use std::time::Duration;
 
 use image::codecs::{
     bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
 };
 use image::metadata::Orientation;
-use image::{ImageDecoder, ImageResult, Limits, RgbImage};
+use image::{ImageDecoder, ImageResult, Limits};
 
+use super::stored::{Checked, Stored};
 use super::{DecodeError, Format, rgb, tiff, webp};
 
 /// For rows and tables.
@@ -19,17 +21,8 @@ const PNG_CHUNKS_BYTES: u64 = 4 << 20;
 
 type Bytes<'a> = Cursor<Cow<'a, [u8]>>;
 
-/// What the header says.
-pub(super) struct Raster {
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) orientation: Orientation,
-    /// Upper estimate of the bytes that decoding takes, the output included.
-    pub(super) decode_bytes: u64,
-}
-
 /// Reads the header; `format` is any but JPEG.
-pub(super) fn read_header(format: Format, bytes: &[u8]) -> Result<Raster, DecodeError> {
+pub(super) fn read_header(format: Format, bytes: &[u8]) -> Result<Checked, DecodeError> {
     let mut open = Open::new(format, bytes)?;
     let failed = |error| DecodeError::from_image(format, error);
     let orientation = match open.orientation {
@@ -43,7 +36,10 @@ pub(super) fn read_header(format: Format, bytes: &[u8]) -> Result<Raster, Decode
     let decode_bytes = samples
         .saturating_add(working_bytes(format, width, height, samples))
         .saturating_add(if second { pixels.saturating_mul(rgb::RGB_BYTES) } else { 0 });
-    Ok(Raster { width, height, orientation, decode_bytes })
+    // Measured on an RGBA PNG of 16 bits, the slowest.
+    let decode_time =
+        Duration::from_nanos(6).saturating_mul(u32::try_from(samples).unwrap_or(u32::MAX));
+    Ok(Checked { width, height, orientation, decode_bytes, decode_time })
 }
 
 /// Decodes as stored (the orientation not applied).
@@ -51,7 +47,7 @@ pub(super) fn decode(
     format: Format,
     bytes: &[u8],
     (width, height): (u32, u32),
-) -> Result<RgbImage, DecodeError> {
+) -> Result<Stored, DecodeError> {
     let failed = |error| DecodeError::from_image(format, error);
     let mut open = Open::new(format, bytes)?;
     if open.decoder.dimensions() != (width, height) {
@@ -74,7 +70,7 @@ pub(super) fn decode(
     let mut image = rgb::to_rgb(color, width, height, samples)
         .ok_or_else(|| DecodeError::unsupported(format, format!("samples of type {color:?}")))?;
     open.directory.apply_palette(&mut image);
-    Ok(image)
+    Ok(image.into())
 }
 
 /// What a decoder reserves beside its output of `samples` bytes.

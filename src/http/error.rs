@@ -161,10 +161,12 @@ impl From<DecodeError> for ApiError {
         let sentence = error.to_string();
         match error {
             DecodeError::Empty => Self::EmptyImage,
-            DecodeError::UnsupportedFormat | DecodeError::UnsupportedFeature { .. } => {
-                Self::UnsupportedImageFormat(sentence)
+            DecodeError::UnsupportedFormat
+            | DecodeError::ForeignFormat { .. }
+            | DecodeError::UnsupportedFeature { .. } => Self::UnsupportedImageFormat(sentence),
+            DecodeError::TooLarge { .. } | DecodeError::TooMany { .. } => {
+                Self::ImageTooLarge(sentence)
             }
-            DecodeError::TooLarge { .. } => Self::ImageTooLarge(sentence),
             DecodeError::Corrupt { .. } => Self::CorruptImage(sentence),
         }
     }

@@ -9,6 +9,7 @@ mod markers;
 mod scaled;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use image::RgbImage;
 use zune_jpeg::JpegDecoder;
@@ -17,15 +18,25 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::stored::{Checked, Stored};
 use super::{DecodeError, Format, rgb};
-pub(super) use markers::{Frame, read_frame};
+use markers::{Frame, read_frame};
 
 /// Scans that a progressive file may have; each costs a pass over the whole picture, and encoders
 /// write about ten.
 const MAX_SCANS: usize = 40;
 
+/// Reads the segments before the first scan.
+pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
+    let frame = read_frame(bytes)?;
+    let (width, height) = (frame.width.into(), frame.height.into());
+    let decode_time = Duration::from_nanos(7).saturating_mul(width * height);
+    let decode_bytes = decode_bytes(&frame);
+    Ok(Checked { width, height, orientation: frame.orientation, decode_bytes, decode_time })
+}
+
 /// Upper estimate of the bytes that decoding takes at full scale, the output included.
-pub(super) fn decode_bytes(frame: &Frame) -> u64 {
+fn decode_bytes(frame: &Frame) -> u64 {
     let h_max = frame.sampling.iter().map(|&(h, _)| u64::from(h)).max().unwrap_or(1);
     let v_max = frame.sampling.iter().map(|&(_, v)| u64::from(v)).max().unwrap_or(1);
     let padded_width = u64::from(frame.width).next_multiple_of(8 * h_max);
@@ -44,16 +55,13 @@ pub(super) fn decode_bytes(frame: &Frame) -> u64 {
 
 /// Decodes as stored (the orientation not applied): a large photo at a reduced scale that leaves at least
 /// `at_least` pixels on the shorter side, any other at full scale.
-pub(super) fn decode(
-    bytes: &[u8],
-    frame: &Frame,
-    at_least: usize,
-) -> Result<RgbImage, DecodeError> {
+pub(super) fn decode(bytes: &[u8], at_least: usize) -> Result<Stored, DecodeError> {
+    let frame = &read_frame(bytes)?;
     if !markers::has_end_of_image(bytes, frame.scan_at) {
         return Err(corrupt("the file ends before its picture does"));
     }
     if let Some(scaled) = scaled::decode(bytes, frame, at_least) {
-        return Ok(scaled);
+        return Ok(scaled.into());
     }
     let rgb_as_stored = stores_rgb(bytes, frame);
     let bytes = if rgb_as_stored { without_transform_zero(bytes, frame) } else { bytes.into() };
@@ -78,6 +86,7 @@ pub(super) fn decode(
     let mut samples = vec![0; length];
     decoder.decode_into(&mut samples).map_err(from_decoder)?;
     RgbImage::from_raw(frame.width.into(), frame.height.into(), samples)
+        .map(Stored::from)
         .ok_or_else(|| corrupt("fewer samples than pixels"))
 }
 

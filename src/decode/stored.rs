@@ -1,0 +1,58 @@
+//! What every format's module gives: first what its header check found, then the picture as stored.
+
+use std::time::Duration;
+
+use image::RgbImage;
+use image::metadata::Orientation;
+use serde::Serialize;
+
+/// What the check of a header found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Checked {
+    /// Width in pixels as stored.
+    pub(super) width: u32,
+    /// Height in pixels as stored.
+    pub(super) height: u32,
+    /// How the picture is to be turned for viewing.
+    pub(super) orientation: Orientation,
+    /// Upper estimate of the bytes that decoding takes, the output included, the file not.
+    pub(super) decode_bytes: u64,
+    /// Estimate of the time that decoding takes on one core of 2023.
+    pub(super) decode_time: Duration,
+}
+
+/// A decoded picture as stored: the orientation and the colour profile not applied.
+pub(super) struct Stored {
+    /// 8-bit RGB.
+    pub(super) pixels: RgbImage,
+    /// The embedded ICC profile, if it is of RGB and of a size that profiles have.
+    pub(super) colour_profile: Option<Vec<u8>>,
+    /// What is wrong with the file, though it could be decoded.
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl From<RgbImage> for Stored {
+    fn from(pixels: RgbImage) -> Self {
+        Self { pixels, colour_profile: None, warnings: Vec::new() }
+    }
+}
+
+/// What is wrong with a file that could be decoded all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Warning {
+    /// The file ends before its picture does; what is missing is filled up.
+    Truncated,
+    /// Bytes within the file are wrong; the picture may be, in places.
+    Damaged,
+}
+
+impl Warning {
+    /// As answers show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::Damaged => "damaged",
+        }
+    }
+}
