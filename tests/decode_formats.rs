@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use googlenet::decode::{DecodeError, DecodeLimits, Decoded, Format, decode, read_header};
+use googlenet::decode::{DecodeError, DecodeLimits, Decoded, Format, Warning, decode, read_header};
 use proptest::prelude::*;
 
 const LIMITS: DecodeLimits = DecodeLimits { max_pixels: 1 << 20, max_side_pixels: 4096 };
@@ -105,14 +105,23 @@ fn every_format_has_fixtures() {
 }
 
 #[test]
-fn no_cut_of_any_file_gives_a_picture_that_differs() {
+fn no_cut_of_any_file_gives_a_picture_that_differs_without_a_warning() {
     for fixture in fixtures() {
         let whole = decode_bytes(&fixture.bytes).unwrap().pixels;
         for length in 0..fixture.bytes.len() {
-            // Only what follows the picture (a trailer, other frames, metadata) may be missing.
-            if let Ok(cut) = decode_bytes(&fixture.bytes[..length]) {
-                assert_eq!(cut.pixels, whole, "{} cut to {length} bytes", fixture.name);
-                assert_ne!(cut.format, Format::Jpeg, "{} cut to {length} bytes", fixture.name);
+            // Only what follows the picture (a trailer, other frames, metadata) may be missing, but of a
+            // JPEG, whose answer says so.
+            match decode_bytes(&fixture.bytes[..length]) {
+                Ok(cut) if cut.format == Format::Jpeg => {
+                    assert_eq!(
+                        cut.warnings,
+                        [Warning::Truncated],
+                        "{} cut to {length}",
+                        fixture.name
+                    );
+                }
+                Ok(cut) => assert!(cut.pixels == whole, "{} cut to {length} bytes", fixture.name),
+                Err(_) => {}
             }
         }
     }
@@ -266,19 +275,26 @@ fn a_large_jpeg_is_decoded_at_a_reduced_scale() {
     assert_eq!(decode_at_least(&bytes, 400).unwrap().pixels, whole.pixels);
 }
 
-/// The reduced scale is no way around the refusal of damaged files.
+/// The reduced scale is no way around the warning about damaged files, nor around their refusal.
 #[test]
-fn a_large_jpeg_that_is_damaged_is_refused_at_any_scale() {
+fn a_large_jpeg_that_is_damaged_is_told_at_any_scale() {
     let bytes = large_photo(1600, 1200);
     let end = bytes.len();
     let mut cut = bytes[..end / 2].to_vec();
-    assert!(decode_at_least(&cut, 64).is_err());
-    cut.extend([0xff, 0xd9]);
-    assert_eq!(decode_at_least(&cut, 64).is_ok(), decode_at_least(&cut, usize::MAX).is_ok());
+    for _ in 0..2 {
+        for at_least in [64, usize::MAX] {
+            let decoded = decode_at_least(&cut, at_least).unwrap();
+            assert_eq!(decoded.warnings, [Warning::Truncated]);
+        }
+        cut.extend([0xff, 0xd9]);
+    }
+    let told = |bytes: &[u8], at_least| {
+        decode_at_least(bytes, at_least).map_or(true, |decoded| !decoded.warnings.is_empty())
+    };
     for at in (700..end - 2).step_by(end / 40) {
         let mut damaged = bytes.clone();
         damaged[at..at + 2].copy_from_slice(&[0xff, 0xd3]);
-        let full = decode_at_least(&damaged, usize::MAX).is_ok();
-        assert_eq!(decode_at_least(&damaged, 64).is_ok(), full, "damaged at {at}");
+        assert!(told(&damaged, usize::MAX), "damaged at {at}");
+        assert!(told(&damaged, 64), "damaged at {at}");
     }
 }

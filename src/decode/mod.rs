@@ -2,12 +2,13 @@
 //!
 //! [`read_header`] finds the format and checks the size, and says how much memory decoding will take,
 //! before any pixel is reserved; [`decode`] then does it. What comes out is upright (EXIF orientation
-//! applied), without alpha (composited over white) and the first frame of what moves. Colour profiles
-//! are not applied.
+//! applied), without alpha (composited over white) and the first frame of what moves. Embedded
+//! profiles of RGB are applied, so that the colours are those of sRGB; those of grey and CMYK are not.
 //!
 //! The bytes are not trusted: every length in them is checked before it is believed. The decoders
 //! below are other people's, so a caller that has to survive everything also catches panics.
 
+mod colour;
 mod error;
 mod format;
 mod header;
@@ -49,11 +50,11 @@ pub struct Decoded {
 /// side; `usize::MAX` asks for full scale.
 ///
 /// # Errors
-/// [`DecodeError::Corrupt`] when the bytes are damaged or end too early (a truncated photo is refused,
-/// never filled up), [`DecodeError::UnsupportedFeature`] when the format is used in a way that is not
+/// [`DecodeError::Corrupt`] when the bytes are damaged or end too early (of JPEG only when nothing can be
+/// made of them: else [`Decoded::warnings`] says so), [`DecodeError::UnsupportedFeature`] when the format is used in a way that is not
 /// decoded.
 pub fn decode(bytes: &[u8], header: &Header, at_least: usize) -> Result<Decoded, DecodeError> {
-    let Stored { pixels, colour_profile, warnings } = match header.format {
+    let Stored { mut pixels, colour_profile, warnings } = match header.format {
         Format::Jpeg => jpeg::decode(bytes, at_least)?,
         format => raster::decode(format, bytes, (header.width, header.height))?,
     };
@@ -62,7 +63,9 @@ pub fn decode(bytes: &[u8], header: &Header, at_least: usize) -> Result<Decoded,
     } else {
         (header.width, header.height)
     };
-    let _ = colour_profile;
+    if let Some(profile) = &colour_profile {
+        colour::to_srgb(&mut pixels, profile);
+    }
     let pixels = orient(pixels, header.orientation);
     Ok(Decoded { pixels, format: header.format, width, height, warnings })
 }

@@ -53,6 +53,27 @@ pub(super) fn to_rgb(
     RgbImage::from_raw(width, height, samples)
 }
 
+/// Converts CMYK `samples`, layout `[height, width, 4]`, to RGB: what cyan and black leave of red, and so
+/// on. `inverted` samples are 255 where there is no ink.
+///
+/// Returns `None` when the samples are fewer than the size needs.
+pub(super) fn cmyk_to_rgb(
+    width: u32,
+    height: u32,
+    mut samples: Vec<u8>,
+    inverted: bool,
+) -> Option<RgbImage> {
+    let paper = if inverted { 0 } else { 255 };
+    compact::<4>(&mut samples, |[c, m, y, k]| [c, m, y].map(|ink| times(ink ^ paper, k ^ paper)));
+    RgbImage::from_raw(width, height, samples)
+}
+
+/// `round(a * b / 255)`.
+fn times(a: u8, b: u8) -> u8 {
+    // At most 255 * 255 + 127, so the quotient is at most 255.
+    ((u32::from(a) * u32::from(b) + 127) / 255) as u8
+}
+
 /// `round((colour * alpha + 255 * (255 - alpha)) / 255)`.
 fn over_white(colour: u8, alpha: u8) -> u8 {
     let (colour, alpha) = (u32::from(colour), u32::from(alpha));

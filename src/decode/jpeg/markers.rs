@@ -1,85 +1,145 @@
-//! The marker segments before a JPEG's first scan (ITU-T T.81, annex B).
+//! The marker segments of a JPEG, from its start to its end-of-image marker (ITU-T T.81, annex B).
 //!
-//! They are read here and not by the decoder, because the memory that decoding takes follows from
-//! them, and has to be known before the decoder is started.
+//! They are read here and not by a decoder, because the memory and the time that decoding takes, and
+//! which decoder is right for the file, follow from them and have to be known before one is started.
+
+use std::ops::Range;
 
 use image::metadata::Orientation;
 
+use super::frame::{Component, Frame, Scan};
 use crate::decode::{DecodeError, Format};
 
-/// What the segments before the first scan say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::decode) struct Frame {
-    pub(in crate::decode) width: u16,
-    pub(in crate::decode) height: u16,
-    pub(in crate::decode) progressive: bool,
-    /// Horizontal and vertical sampling factors of each component, 1..=4.
-    pub(in crate::decode) sampling: Vec<(u8, u8)>,
-    /// Fewer components in the first scan than in the frame: the others follow in scans of their own.
-    pub(in crate::decode) several_scans: bool,
-    /// Where the Adobe segment's colour transform byte lies.
-    pub(in crate::decode) adobe_transform_at: Option<usize>,
-    pub(in crate::decode) orientation: Orientation,
-    /// Where the entropy-coded data begin.
-    pub(in crate::decode) scan_at: usize,
-}
+/// Scans that a file may have; each costs a pass over the whole picture, and encoders write about ten.
+const MAX_SCANS: usize = 40;
+/// Parts of a colour profile; one segment holds 64 kB.
+const MAX_PROFILE_PARTS: usize = 64;
 
-/// Reads up to the first start of scan.
-pub(in crate::decode) fn read_frame(bytes: &[u8]) -> Result<Frame, DecodeError> {
-    let mut segments = Segments { bytes, at: 2 };
-    let mut start_of_frame = None;
-    let mut adobe_transform_at = None;
-    let mut orientation = Orientation::NoTransforms;
+const ICC_PROFILE: &[u8] = b"ICC_PROFILE\0";
+
+/// Reads every segment up to the end of the image.
+pub(super) fn read_frame(bytes: &[u8]) -> Result<Frame, DecodeError> {
+    let mut reader = Reader::new(bytes);
     loop {
-        let segment = segments.next()?;
-        match (segment.marker, segment.body) {
-            (0xc0..=0xc2, body) => {
-                if start_of_frame.is_some() {
-                    return Err(corrupt("two start-of-frame segments"));
-                }
-                start_of_frame = Some((segment.marker == 0xc2, parse_start_of_frame(body)?));
+        let before = reader.segments.at;
+        let segment = match reader.segments.next() {
+            Ok(segment) => segment,
+            // What was there is a picture, though the file ends within the segments behind a scan.
+            Err(_) if reader.has_scans() => return reader.finish(before, false),
+            Err(error) => return Err(error),
+        };
+        let taken = match segment.marker {
+            0xd9 => {
+                let end = reader.segments.at;
+                return reader.finish(end, true);
             }
-            // 0xc4, 0xc8 and 0xcc are no start of frame.
-            (marker @ (0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf), _) => {
-                return Err(unsupported(unsupported_process(marker)));
+            // A second image, behind one that has no end.
+            0xd8 => return reader.finish(segment.at, false),
+            _ => reader.take(&segment),
+        };
+        match taken {
+            // An end that was put behind a cut can lie within a segment.
+            Err(DecodeError::Corrupt { .. }) if reader.has_scans() => {
+                return reader.finish(before, false);
             }
-            (0xe1, [b'E', b'x', b'i', b'f', 0, _, tiff @ ..]) => {
-                orientation = Orientation::from_exif_chunk(tiff).unwrap_or(orientation);
-            }
-            (0xee, [b'A', b'd', b'o', b'b', b'e', _, _, _, _, _, _, _transform, ..]) => {
-                adobe_transform_at = Some(segment.body_at + 11);
-            }
-            (0xd9, _) => return Err(corrupt("the end of the image comes before any scan")),
-            (0xda, body) => {
-                let (progressive, (width, height, sampling)) =
-                    start_of_frame.ok_or_else(|| corrupt("a scan comes before its frame"))?;
-                let in_scan = usize::from(*body.first().unwrap_or(&0));
-                return Ok(Frame {
-                    width,
-                    height,
-                    progressive,
-                    several_scans: in_scan < sampling.len(),
-                    sampling,
-                    adobe_transform_at,
-                    orientation,
-                    scan_at: segments.at,
-                });
-            }
-            _ => {}
+            other => other?,
         }
     }
 }
 
-/// Whether an end-of-image marker follows the start of the scan.
-///
-/// Entropy-coded data never contain the marker's two bytes (a 0xff in them is followed by 0x00), so
-/// a file that was cut off has none.
-pub(in crate::decode) fn has_end_of_image(bytes: &[u8], scan_at: usize) -> bool {
-    bytes[scan_at.min(bytes.len())..].windows(2).rev().any(|pair| pair == [0xff, 0xd9])
+struct Reader<'a> {
+    segments: Segments<'a>,
+    frame: Option<Frame>,
+    orientation: Orientation,
+    adobe_transform: Option<u8>,
+    profile: Vec<Range<usize>>,
+    restart_interval: u16,
+}
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            segments: Segments { bytes, at: 2, strays: 0 },
+            frame: None,
+            orientation: Orientation::NoTransforms,
+            adobe_transform: None,
+            profile: Vec::new(),
+            restart_interval: 0,
+        }
+    }
+
+    fn has_scans(&self) -> bool {
+        self.frame.as_ref().is_some_and(|frame| !frame.scans.is_empty())
+    }
+
+    fn take(&mut self, segment: &Segment<'a>) -> Result<(), DecodeError> {
+        match (segment.marker, segment.body) {
+            (0xc0..=0xc2, body) => {
+                if self.frame.is_some() {
+                    return Err(corrupt("two start-of-frame segments"));
+                }
+                self.frame = Some(parse_start_of_frame(body, segment.marker == 0xc2)?);
+            }
+            // 0xc4 and 0xcc are not a start of frame; 0xc8 is reserved.
+            (marker @ (0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | 0xf7), _) => {
+                return Err(unsupported(unsupported_process(marker)));
+            }
+            (0xda, body) => self.take_scan(body)?,
+            (0xdd, [high, low, ..]) => self.restart_interval = u16::from_be_bytes([*high, *low]),
+            (0xe1, [b'E', b'x', b'i', b'f', 0, _, tiff @ ..]) => {
+                self.orientation = Orientation::from_exif_chunk(tiff).unwrap_or(self.orientation);
+            }
+            (0xe2, body) if body.starts_with(ICC_PROFILE) => {
+                if self.profile.len() < MAX_PROFILE_PARTS {
+                    let from = segment.body_at + ICC_PROFILE.len();
+                    self.profile.push(from..segment.body_at + body.len());
+                }
+            }
+            (0xee, [b'A', b'd', b'o', b'b', b'e', _, _, _, _, _, _, transform, ..]) => {
+                self.adobe_transform = Some(*transform);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_scan(&mut self, body: &[u8]) -> Result<(), DecodeError> {
+        let frame = self.frame.as_mut().ok_or_else(|| corrupt("a scan comes before its frame"))?;
+        if frame.scans.len() == MAX_SCANS {
+            return Err(DecodeError::TooMany {
+                format: Format::Jpeg,
+                what: "too many scans",
+                most: MAX_SCANS as u64,
+            });
+        }
+        let mut scan = parse_start_of_scan(body, frame)?;
+        scan.restart_interval = self.restart_interval;
+        let data_at = self.segments.at;
+        scan.restarts = self.segments.skip_entropy_coded_data();
+        scan.data_bytes = self.segments.at - data_at;
+        frame.scans.push(scan);
+        Ok(())
+    }
+
+    fn finish(self, end: usize, has_end: bool) -> Result<Frame, DecodeError> {
+        let frame = self.frame.filter(Frame::has_data);
+        let frame = frame.ok_or_else(|| corrupt("the file ends before its picture begins"))?;
+        Ok(Frame {
+            orientation: self.orientation,
+            adobe_transform: self.adobe_transform,
+            profile: self.profile,
+            strays: self.segments.strays,
+            end,
+            has_end,
+            ..frame
+        })
+    }
 }
 
 struct Segment<'a> {
     marker: u8,
+    /// Where the marker's 0xff lies.
+    at: usize,
     body: &'a [u8],
     body_at: usize,
 }
@@ -87,6 +147,8 @@ struct Segment<'a> {
 struct Segments<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Places where bytes stand between segments that belong to none.
+    strays: usize,
 }
 
 impl<'a> Segments<'a> {
@@ -94,8 +156,10 @@ impl<'a> Segments<'a> {
         let ends = || corrupt("the file ends within its headers");
         loop {
             let rest = self.bytes.get(self.at..).ok_or_else(ends)?;
-            let marker_at = rest.iter().position(|&byte| byte == 0xff).ok_or_else(ends)?;
-            self.at += marker_at + 1;
+            let stray = memchr::memchr(0xff, rest).ok_or_else(ends)?;
+            self.strays += usize::from(stray > 0);
+            let marker_at = self.at + stray;
+            self.at = marker_at + 1;
             // Any number of 0xff may stand before a marker's code (B.1.1.2).
             let marker = loop {
                 let byte = *self.bytes.get(self.at).ok_or_else(ends)?;
@@ -105,8 +169,11 @@ impl<'a> Segments<'a> {
                 }
             };
             match marker {
-                0x00 | 0x01 | 0xd0..=0xd8 => {}
-                0xd9 => return Ok(Segment { marker, body: &[], body_at: self.at }),
+                0x00 => self.strays += 1,
+                0x01 | 0xd0..=0xd7 => {}
+                0xd8 | 0xd9 => {
+                    return Ok(Segment { marker, at: marker_at, body: &[], body_at: self.at });
+                }
                 _ => {
                     let length = self.bytes.get(self.at..self.at + 2).ok_or_else(ends)?;
                     let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
@@ -116,16 +183,43 @@ impl<'a> Segments<'a> {
                         return Err(corrupt("a segment is shorter than its own length field"));
                     }
                     let body = self.bytes.get(body_at..self.at).ok_or_else(ends)?;
-                    return Ok(Segment { marker, body, body_at });
+                    return Ok(Segment { marker, at: marker_at, body, body_at });
+                }
+            }
+        }
+    }
+
+    /// Goes to the marker that ends a scan's data; returns how many restart markers are in them.
+    ///
+    /// In the data a 0xff is followed by 0x00, by another 0xff or by a restart marker (B.1.1.5, F.1.2.3).
+    fn skip_entropy_coded_data(&mut self) -> usize {
+        let mut restarts = 0;
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let Some(found) = memchr::memchr(0xff, rest) else {
+                self.at = self.bytes.len();
+                return restarts;
+            };
+            self.at += found;
+            match rest.get(found + 1) {
+                Some(0x00) => self.at += 2,
+                Some(0xff) => self.at += 1,
+                Some(0xd0..=0xd7) => {
+                    restarts += 1;
+                    self.at += 2;
+                }
+                Some(_) => return restarts,
+                None => {
+                    self.at = self.bytes.len();
+                    return restarts;
                 }
             }
         }
     }
 }
 
-type StartOfFrame = (u16, u16, Vec<(u8, u8)>);
-
-fn parse_start_of_frame(body: &[u8]) -> Result<StartOfFrame, DecodeError> {
+/// B.2.2.
+fn parse_start_of_frame(body: &[u8], progressive: bool) -> Result<Frame, DecodeError> {
     let [precision, h1, h0, w1, w0, count, components @ ..] = body else {
         return Err(corrupt("the start-of-frame segment is too short"));
     };
@@ -136,24 +230,52 @@ fn parse_start_of_frame(body: &[u8]) -> Result<StartOfFrame, DecodeError> {
         return Err(unsupported(format!("{count} components instead of 1, 3 or 4")));
     }
     let (components, _) = components.as_chunks::<3>();
-    let sampling: Vec<_> = components
+    let components: Vec<_> = components
         .iter()
         .take(usize::from(*count))
-        .map(|&[_, factors, _]| (factors >> 4, factors & 15))
+        .map(|&[id, factors, _]| Component { id, h: factors >> 4, v: factors & 15 })
         .collect();
-    if sampling.len() < usize::from(*count) {
+    if components.len() < usize::from(*count) {
         return Err(corrupt("the start-of-frame segment is too short"));
     }
-    if sampling.iter().any(|&(h, v)| !(1..=4).contains(&h) || !(1..=4).contains(&v)) {
+    if components.iter().any(|c| !(1..=4).contains(&c.h) || !(1..=4).contains(&c.v)) {
         return Err(corrupt("a sampling factor is not in 1..=4"));
     }
-    Ok((u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0]), sampling))
+    let (width, height) = (u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0]));
+    Ok(Frame::new(width, height, progressive, components))
+}
+
+/// B.2.3 and G.1.1.1.
+fn parse_start_of_scan(body: &[u8], frame: &Frame) -> Result<Scan, DecodeError> {
+    let short = || corrupt("the start-of-scan segment is too short");
+    let (&count, rest) = body.split_first().ok_or_else(short)?;
+    let (selectors, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or_else(short)?;
+    let &[first, last, bits, ..] = rest else { return Err(short()) };
+    let mut components = Vec::new();
+    for &[id, _] in selectors.as_chunks::<2>().0 {
+        let index = frame.components.iter().position(|component| component.id == id);
+        components.push(index.ok_or_else(|| corrupt("a scan of a component that is not there"))?);
+    }
+    if components.is_empty() || components.len() > 4 {
+        return Err(corrupt("a scan has not 1 to 4 components"));
+    }
+    let (high_bit, low_bit) = (bits >> 4, bits & 15);
+    if !frame.progressive {
+        return Ok(Scan::new(components, 0..=63, 0));
+    }
+    let band_is_right = if first == 0 { last == 0 } else { components.len() == 1 && last <= 63 };
+    let bits_are_right = low_bit <= 13 && (high_bit == 0 || high_bit == low_bit + 1);
+    if first > last || !band_is_right || !bits_are_right {
+        return Err(corrupt("a scan's coefficients or bits are not ones that a scan can have"));
+    }
+    Ok(Scan::new(components, first..=last, low_bit))
 }
 
 fn unsupported_process(marker: u8) -> &'static str {
     match marker {
         0xc3 => "lossless JPEG",
         0xc9..=0xcb | 0xcd..=0xcf => "arithmetic coding",
+        0xf7 => "JPEG-LS",
         _ => "hierarchical JPEG",
     }
 }
@@ -188,30 +310,59 @@ mod tests {
         [vec![0xff, 0xd8], parts.concat()].concat()
     }
 
+    fn scan(components: &[u8]) -> Vec<u8> {
+        let mut body = vec![components.len() as u8];
+        body.extend(components.iter().flat_map(|&id| [id, 0]));
+        body.extend([0, 0, 0]);
+        segment(0xda, &body)
+    }
+
+    const END: [u8; 2] = [0xff, 0xd9];
+
     #[test]
     fn size_sampling_and_scans_are_read() {
         let bytes = file(&[
+            segment(0xdd, &[0, 4]),
             segment(0xc2, &frame_body(&[(2, 2), (1, 1), (1, 1)])),
-            segment(0xda, &[1, 0, 0, 0, 63, 0]),
+            scan(&[0]),
+            vec![1, 0xff, 0, 0xff, 0xd0, 2, 0xff, 0xff, 0xd1],
+            scan(&[1, 2]),
+            vec![1],
+            END.to_vec(),
+            b"trailer".to_vec(),
         ]);
         let frame = read_frame(&bytes).unwrap();
         assert_eq!((frame.width, frame.height), (0x0304, 0x0102));
-        assert!(frame.progressive && frame.several_scans);
-        assert_eq!(frame.sampling, [(2, 2), (1, 1), (1, 1)]);
-        assert_eq!(frame.scan_at, bytes.len());
+        assert!(frame.progressive && frame.has_end);
+        assert_eq!(frame.components[0], Component { id: 0, h: 2, v: 2 });
+        assert_eq!(frame.end, bytes.len() - 7);
+        assert_eq!(frame.scans.len(), 2);
+        assert_eq!(frame.scans[0].components, [0]);
+        assert_eq!((frame.scans[0].restarts, frame.scans[0].restart_interval), (2, 4));
+        assert_eq!(frame.scans[1].components, [1, 2]);
+        assert_eq!(frame.strays, 0);
     }
 
     #[test]
-    fn fill_bytes_and_stray_bytes_between_segments_are_skipped() {
-        let mut bytes = vec![0xff, 0xd8, 0x12, 0xff, 0xff];
-        bytes.extend(segment(0xc0, &frame_body(&[(1, 1)])));
-        bytes.extend(segment(0xda, &[1, 0, 0, 0, 63, 0]));
-        assert!(!read_frame(&bytes).unwrap().several_scans);
+    fn fill_bytes_are_no_stray_bytes() {
+        let whole = |between: &[u8]| {
+            let mut bytes = vec![0xff, 0xd8];
+            bytes.extend(between);
+            bytes.extend(segment(0xc0, &frame_body(&[(1, 1)])));
+            bytes.extend(scan(&[0]));
+            bytes.push(1);
+            bytes.extend(END);
+            read_frame(&bytes).unwrap().strays
+        };
+        assert_eq!(whole(&[0xff, 0xff]), 0);
+        assert_eq!(whole(&[0x12, 0x13]), 1);
     }
 
     #[test]
     fn processes_that_are_not_decoded_are_named() {
-        for (marker, name) in [(0xc3, "lossless"), (0xc9, "arithmetic"), (0xc5, "hierarchical")] {
+        for (marker, name) in
+            [(0xc3, "lossless"), (0xc9, "arithmetic"), (0xc5, "hierarchical"), (0xf7, "JPEG-LS")]
+        {
             let bytes = file(&[segment(marker, &frame_body(&[(1, 1)]))]);
             let message = read_frame(&bytes).unwrap_err().to_string();
             assert!(message.contains(name), "{message}");
@@ -223,22 +374,32 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_within_the_headers_is_an_error() {
+    fn every_cut_within_the_headers_is_an_error_and_one_behind_them_is_seen() {
         let bytes = file(&[
             segment(0xe0, b"JFIF\0"),
             segment(0xc0, &frame_body(&[(1, 1)])),
-            segment(0xda, &[1, 0, 0, 0, 63, 0]),
+            scan(&[0]),
+            vec![1, 2, 3],
+            END.to_vec(),
         ]);
-        for length in 2..bytes.len() {
+        for length in 2..bytes.len() - 4 {
             assert!(read_frame(&bytes[..length]).is_err(), "{length}");
+        }
+        for length in bytes.len() - 4..bytes.len() {
+            let frame = read_frame(&bytes[..length]).unwrap();
+            assert!(!frame.has_end, "{length}");
+            assert!(frame.end <= length, "{length}");
         }
     }
 
     #[test]
-    fn an_end_of_image_before_the_scan_does_not_count() {
-        let bytes = [0xff, 0xd9, 0xff, 0x00, 0xd9, 0xff];
-        assert!(!has_end_of_image(&bytes, 1));
-        assert!(has_end_of_image(&bytes, 0));
-        assert!(!has_end_of_image(&bytes, 99));
+    fn scans_are_counted_and_bounded() {
+        let with = |scans: usize| {
+            let one = [scan(&[0]), vec![1]].concat();
+            let head = [segment(0xc2, &frame_body(&[(1, 1)])), one.repeat(scans)];
+            read_frame(&file(&[head.concat(), END.to_vec()]))
+        };
+        assert_eq!(with(MAX_SCANS).unwrap().scans.len(), MAX_SCANS);
+        assert!(matches!(with(MAX_SCANS + 1), Err(DecodeError::TooMany { .. })));
     }
 }

@@ -1,119 +1,72 @@
 //! JPEG to RGB.
 //!
-//! A file that ends before its picture does is refused, not filled up with grey: the decoder runs in
-//! its strict mode, and a file without an end-of-image marker is refused as well, because the
-//! decoder cannot tell when only the last row of blocks is missing. Bytes after that marker, as
-//! phones append them, are ignored.
+//! Two decoders share the work: zune-jpeg for the layouts that cameras and programs usually write, and
+//! libjpeg for all others, for large photos at a reduced scale, and for files with something wrong in
+//! them. As browsers do, a file that ends before its picture does is decoded, and what is missing filled
+//! up; the answer says so. Bytes behind the end-of-image marker, as phones append them, are ignored.
 
+mod frame;
+mod libjpeg;
 mod markers;
-mod scaled;
+mod profile;
+mod zune;
 
-use std::borrow::Cow;
-use std::time::Duration;
+use super::stored::{Checked, Stored, Warning};
+use super::{DecodeError, Format};
+use frame::Frame;
+use markers::read_frame;
 
-use image::RgbImage;
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::errors::DecodeErrors;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
+/// At larger scales, in eighths, the decoder of full scale is as fast.
+const LARGEST_REDUCED_SCALE: u8 = 2;
 
-use super::stored::{Checked, Stored};
-use super::{DecodeError, Format, rgb};
-use markers::{Frame, read_frame};
-
-/// Scans that a progressive file may have; each costs a pass over the whole picture, and encoders
-/// write about ten.
-const MAX_SCANS: usize = 40;
-
-/// Reads the segments before the first scan.
+/// Reads the file's segments.
 pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
     let frame = read_frame(bytes)?;
-    let (width, height) = (frame.width.into(), frame.height.into());
-    let decode_time = Duration::from_nanos(7).saturating_mul(width * height);
-    let decode_bytes = decode_bytes(&frame);
-    Ok(Checked { width, height, orientation: frame.orientation, decode_bytes, decode_time })
-}
-
-/// Upper estimate of the bytes that decoding takes at full scale, the output included.
-fn decode_bytes(frame: &Frame) -> u64 {
-    let h_max = frame.sampling.iter().map(|&(h, _)| u64::from(h)).max().unwrap_or(1);
-    let v_max = frame.sampling.iter().map(|&(_, v)| u64::from(v)).max().unwrap_or(1);
-    let padded_width = u64::from(frame.width).next_multiple_of(8 * h_max);
-    let padded_height = u64::from(frame.height).next_multiple_of(8 * v_max);
-    let samples: u64 = frame
-        .sampling
-        .iter()
-        .map(|&(h, v)| padded_width * padded_height * u64::from(h * v) / (h_max * v_max))
-        .sum();
-    // Coefficients of the whole picture, 16 bits each, are kept until the last scan.
-    let coefficients = if frame.progressive || frame.several_scans { 2 * samples } else { 0 };
-    // Rows of blocks for each component, before and after upsampling, 16 bits a sample.
-    let rows = padded_width * 8 * v_max * frame.sampling.len() as u64 * 2 * 6;
-    coefficients + rows + u64::from(frame.width) * u64::from(frame.height) * rgb::RGB_BYTES
+    frame.check()?;
+    Ok(Checked {
+        width: frame.width.into(),
+        height: frame.height.into(),
+        orientation: frame.orientation,
+        decode_bytes: frame.decode_bytes(),
+        decode_time: frame.decode_time(),
+    })
 }
 
 /// Decodes as stored (the orientation not applied): a large photo at a reduced scale that leaves at least
 /// `at_least` pixels on the shorter side, any other at full scale.
 pub(super) fn decode(bytes: &[u8], at_least: usize) -> Result<Stored, DecodeError> {
-    let frame = &read_frame(bytes)?;
-    if !markers::has_end_of_image(bytes, frame.scan_at) {
-        return Err(corrupt("the file ends before its picture does"));
-    }
-    if let Some(scaled) = scaled::decode(bytes, frame, at_least) {
-        return Ok(scaled.into());
-    }
-    let rgb_as_stored = stores_rgb(bytes, frame);
-    let bytes = if rgb_as_stored { without_transform_zero(bytes, frame) } else { bytes.into() };
-
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(frame.width.into())
-        .set_max_height(frame.height.into())
-        .jpeg_set_max_scans(MAX_SCANS)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&*bytes), options);
-    decoder.decode_headers().map_err(from_decoder)?;
-    if rgb_as_stored {
-        // Asked for what it stores, the decoder gives the components as they are.
-        let stored = decoder.input_colorspace().ok_or_else(|| corrupt("no colour space"))?;
-        decoder.set_options(options.jpeg_set_out_colorspace(stored));
-    }
-    if decoder.dimensions() != Some((frame.width.into(), frame.height.into())) {
-        return Err(corrupt("two sizes are given"));
-    }
-    let length = decoder.output_buffer_size().ok_or_else(|| corrupt("the size overflows"))?;
-    let mut samples = vec![0; length];
-    decoder.decode_into(&mut samples).map_err(from_decoder)?;
-    RgbImage::from_raw(frame.width.into(), frame.height.into(), samples)
-        .map(Stored::from)
-        .ok_or_else(|| corrupt("fewer samples than pixels"))
-}
-
-/// Whether three components are RGB because the Adobe segment says that nothing was transformed.
-fn stores_rgb(bytes: &[u8], frame: &Frame) -> bool {
-    frame.sampling.len() == 3 && frame.adobe_transform_at.map(|at| bytes[at]) == Some(0)
-}
-
-/// The decoder takes Adobe's transform 0 for CMYK whatever the number of components; it is given 1
-/// (YCbCr) instead, and asked to leave the components alone.
-fn without_transform_zero<'a>(bytes: &'a [u8], frame: &Frame) -> Cow<'a, [u8]> {
-    let mut bytes = bytes.to_vec();
-    if let Some(at) = frame.adobe_transform_at {
-        bytes[at] = 1;
-    }
-    bytes.into()
-}
-
-fn from_decoder(error: DecodeErrors) -> DecodeError {
-    match error {
-        DecodeErrors::Unsupported(feature) => {
-            DecodeError::unsupported(Format::Jpeg, format!("{feature:?}"))
+    let frame = read_frame(bytes)?;
+    frame.check()?;
+    let reduced = reduced_scale(&frame, at_least);
+    let fast = match reduced {
+        None if zune::is_right_for(&frame) => zune::decode(bytes, &frame),
+        _ => None,
+    };
+    let (pixels, warnings) = match fast {
+        Some(pixels) => (pixels, Vec::new()),
+        None => {
+            let scale = reduced.unwrap_or(libjpeg::FULL_SCALE);
+            let picture = libjpeg::decode(bytes, &frame, scale).ok_or_else(|| {
+                DecodeError::corrupt(Format::Jpeg, "its compressed data cannot be read")
+            })?;
+            (picture.pixels, warnings(&frame, picture.warnings))
         }
-        error => corrupt(&error.to_string()),
-    }
+    };
+    Ok(Stored { pixels, colour_profile: profile::collect(bytes, &frame), warnings })
 }
 
-fn corrupt(detail: &str) -> DecodeError {
-    DecodeError::corrupt(Format::Jpeg, detail)
+/// The smallest scale, in eighths, that leaves enough pixels; none where it would save no time.
+fn reduced_scale(frame: &Frame, at_least: usize) -> Option<u8> {
+    let shorter = usize::from(frame.width.min(frame.height));
+    let enough = |scale: &u8| shorter * usize::from(*scale) / 8 >= at_least;
+    (1..=LARGEST_REDUCED_SCALE).find(enough).filter(|_| frame.is_one_scan())
+}
+
+/// What the decoder's warnings mean: one that no stray bytes explain is given where the data end early.
+fn warnings(frame: &Frame, count: usize) -> Vec<Warning> {
+    let others = count.saturating_sub(frame.strays);
+    let truncated = frame.is_cut() || others == 1;
+    let damaged = frame.strays > 0 || (others > 1 && !frame.is_cut());
+    let found = [(truncated, Warning::Truncated), (damaged, Warning::Damaged)];
+    found.into_iter().filter_map(|(is, warning)| is.then_some(warning)).collect()
 }
