@@ -1,10 +1,12 @@
 //! Embedded colour profiles: the colours that the file means, as sRGB, which the network was trained on.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use image::RgbImage;
 use moxcms::{
     ColorProfile, DataColorSpace, Layout, ParsingOptions, Transform8BitExecutor, TransformOptions,
 };
-use std::sync::Arc;
 
 /// A larger profile is not applied; those of cameras and editors take 500 bytes to 1 MiB.
 pub(super) const LARGEST_PROFILE_BYTES: usize = 4 << 20;
@@ -15,7 +17,7 @@ const NEGLIGIBLE_LEVELS: u8 = 2;
 /// Converts `pixels` to sRGB by an ICC profile. A profile that cannot be read, that is not one of RGB, or
 /// that means sRGB changes nothing.
 pub(super) fn to_srgb(pixels: &mut RgbImage, profile: &[u8]) {
-    let Some(transform) = transform(profile) else { return };
+    let Some(transform) = KNOWN.transform(profile) else { return };
     let row_bytes = 3 * pixels.width() as usize;
     let mut stored = vec![0; row_bytes];
     for row in pixels.chunks_exact_mut(row_bytes) {
@@ -27,7 +29,40 @@ pub(super) fn to_srgb(pixels: &mut RgbImage, profile: &[u8]) {
     }
 }
 
-fn transform(profile: &[u8]) -> Option<Arc<Transform8BitExecutor>> {
+/// Profiles of this size are remembered.
+const KNOWN_PROFILE_BYTES: usize = 64 << 10;
+/// Few programs write most files.
+const KNOWN_PROFILES: usize = 8;
+
+static KNOWN: Known = Known(Mutex::new(VecDeque::new()));
+
+/// The transforms of the profiles that came last: to make one takes longer than to convert a small photo.
+struct Known(Mutex<VecDeque<(Vec<u8>, Option<Transform>)>>);
+
+type Transform = Arc<Transform8BitExecutor>;
+
+impl Known {
+    fn transform(&self, profile: &[u8]) -> Option<Transform> {
+        if profile.len() > KNOWN_PROFILE_BYTES {
+            return transform(profile);
+        }
+        if let Some((_, transform)) = self.lock().iter().find(|(known, _)| known == profile) {
+            return transform.clone();
+        }
+        let made = transform(profile);
+        let mut known = self.lock();
+        known.truncate(KNOWN_PROFILES - 1);
+        known.push_front((profile.to_vec(), made.clone()));
+        made
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Vec<u8>, Option<Transform>)>> {
+        // Nothing panics while the lock is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn transform(profile: &[u8]) -> Option<Transform> {
     if profile.len() > LARGEST_PROFILE_BYTES {
         return None;
     }
