@@ -1,9 +1,13 @@
 //! Gathers images into batches for the workers.
 //!
-//! `policy` decides when a batch goes (pure), `queue` holds the bounded places and the waiting
-//! images, `worker` is one worker's thread, and `drain_rate` tells how long the queue will take.
+//! `admission` decides who gets a place and `policy` when a batch goes (both pure), `clients` whose turn
+//! it is, `queue` holds the bounded places and the waiting images, `worker` is one worker's thread, and
+//! `drain_rate` and `effort` tell how long the queue and the decoding will take.
 
+mod admission;
+mod clients;
 mod drain_rate;
+mod effort;
 mod policy;
 mod queue;
 mod worker;
@@ -15,6 +19,9 @@ use std::time::Duration;
 use crate::metrics::BatcherMetrics;
 use crate::model::{Engine, EngineError};
 
+pub use admission::Bound;
+pub use clients::{ClientKey, Turn};
+pub use effort::Effort;
 pub use queue::{AdmitError, InferError, Inference, Place, Queue};
 
 /// How images are gathered.
@@ -32,6 +39,8 @@ pub struct BatcherConfig {
     /// No image is admitted when those before it are expected to take longer, however few they are: it
     /// would be too late for its client, and take the place of one that is not.
     pub max_expected_wait: Duration,
+    /// Threads that decode ordinary images, and dear ones ([`Effort`]).
+    pub decode_threads: [usize; 2],
 }
 
 /// Why the workers did not start.
@@ -147,6 +156,7 @@ mod tests {
             max_wait: Duration::ZERO,
             queue_capacity: 1,
             max_expected_wait: Duration::from_secs(1),
+            decode_threads: [1, 1],
         };
         let engine = OneSession { opened: 0.into(), panics };
         Batcher::start(Arc::new(engine), config, Metrics::new().unwrap().batcher)

@@ -2,9 +2,10 @@
 //!
 //! An image takes its [`Place`] before it is decoded and gives it back when a worker takes it up,
 //! or when its client goes away: dropping a place, or the future of [`Place::infer`], frees it at
-//! once, and the image is never computed.
+//! once, and the image is never computed. Images are served by the turns of their clients, so that the
+//! backlog of one is not in the way of another; what has waited long goes first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,10 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::BatcherConfig;
+use super::admission::{self, Bound};
+use super::clients::{ClientKey, Clients, Turn};
 use super::drain_rate::DrainRate;
+use super::effort::{Backlog, Effort};
 use super::policy::{Decision, View, decide};
 use crate::metrics::BatcherMetrics;
 use crate::model::{EngineError, Input, Probabilities};
@@ -31,11 +35,13 @@ pub struct Inference {
 /// There is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdmitError {
-    /// As many images wait as may, or as can be answered in time.
+    /// As many images wait as may, of all clients or of this one, or as can be answered in time.
     #[error("the queue is full")]
     Full {
         /// How long the queue will take to drain.
         retry_after: Duration,
+        /// What it is full by.
+        bound: Bound,
     },
     /// The batcher is shutting down.
     #[error("the queue is closed")]
@@ -59,6 +65,11 @@ pub enum InferError {
 /// An image that waits.
 pub(super) struct Job {
     pub inputs: Vec<Input>,
+    pub client: ClientKey,
+    pub turn: Turn,
+    /// When it got its place.
+    pub admitted: Instant,
+    /// When it was decoded.
     pub arrived: Instant,
     pub answer: oneshot::Sender<Result<Inference, InferError>>,
     pub span: Span,
@@ -72,29 +83,80 @@ pub struct Queue {
     pub(super) metrics: BatcherMetrics,
 }
 
-#[derive(Default)]
 struct State {
     /// Admitted, not yet queued: being decoded.
-    reserved: usize,
-    /// By order of arrival.
+    reserved: [usize; 2],
+    backlog: Backlog,
+    /// By order of admission.
     waiting: BTreeMap<u64, Job>,
+    /// The same by their turn.
+    turns: BTreeSet<(Turn, u64)>,
     /// Inputs of all that wait.
     inputs: usize,
     next_id: u64,
+    clients: Clients,
     free_workers: usize,
     closed: bool,
     drain_rate: DrainRate,
 }
 
 impl State {
+    fn new(config: &BatcherConfig) -> Self {
+        Self {
+            reserved: [0; 2],
+            backlog: Backlog::new(config.decode_threads),
+            waiting: BTreeMap::new(),
+            turns: BTreeSet::new(),
+            inputs: 0,
+            next_id: 0,
+            clients: Clients::default(),
+            free_workers: 0,
+            closed: false,
+            drain_rate: DrainRate::default(),
+        }
+    }
+
     fn depth(&self) -> usize {
-        self.reserved + self.waiting.len()
+        self.reserved[0] + self.reserved[1] + self.waiting.len()
     }
 
     fn remove(&mut self, id: u64) -> Option<Job> {
         let job = self.waiting.remove(&id)?;
+        self.turns.remove(&(job.turn, id));
         self.inputs -= job.inputs.len();
         Some(job)
+    }
+
+    /// The image whose turn it is: the one that has waited longest when that is long, so that clients that
+    /// come anew cannot keep it waiting, else that of the smallest turn.
+    fn next(&self, now: Instant, long: Duration) -> Option<u64> {
+        let (&oldest, job) = self.waiting.first_key_value()?;
+        if now - job.admitted >= long {
+            return Some(oldest);
+        }
+        self.turns.first().map(|(_, id)| *id)
+    }
+
+    /// How long images are expected to wait that take these times to decode, behind `share` of those of
+    /// others, 0..=1.
+    fn wait(&mut self, decode_times: &[Duration], share: f64, now: Instant) -> Duration {
+        // Ordinary images are not behind dear ones.
+        let behind = self.reserved[Effort::Ordinary.index()] + self.waiting.len();
+        let behind = (behind as f64 * share).ceil() as usize;
+        let to_run = self.drain_rate.wait(now, behind).unwrap_or_default();
+        let to_decode = Effort::ALL.map(|effort| {
+            let own = decode_times.iter().filter(|time| Effort::of(**time) == effort);
+            let own: Duration = own.sum();
+            if own.is_zero() { own } else { self.backlog.wait(effort, own, share) }
+        });
+        // Both go on side by side, but a dear image has all of its run still before it.
+        to_run.max(to_decode[0]).max(to_run + to_decode[1])
+    }
+
+    /// An image leaves the decoding.
+    fn decoded(&mut self, decode_time: Duration) {
+        self.reserved[Effort::of(decode_time).index()] -= 1;
+        self.backlog.remove(decode_time);
     }
 }
 
@@ -102,31 +164,85 @@ impl Queue {
     pub(super) fn new(config: BatcherConfig, metrics: BatcherMetrics) -> Self {
         metrics.queue_capacity.set(config.queue_capacity as i64);
         metrics.workers.set(config.workers as i64);
-        Self { state: Mutex::default(), changed: Condvar::new(), config, metrics }
+        let state = Mutex::new(State::new(&config));
+        Self { state, changed: Condvar::new(), config, metrics }
     }
 
-    /// Takes places for `images` images, all or none.
+    /// Takes a place for each image of a client, all or none. `decode_times` are the times that decoding is
+    /// estimated to take, zero for a tensor; `time_left` is how soon the client wants its answer.
     ///
     /// # Errors
-    /// [`AdmitError`] when the queue is full, takes too long to drain, or is closed; nothing is taken
-    /// then.
-    pub fn admit(self: &Arc<Self>, images: usize) -> Result<Vec<Place>, AdmitError> {
+    /// [`AdmitError`] when the queue is full, the client has its share of it, or the images would be too
+    /// late, or when it is closed; nothing is taken then.
+    pub fn admit(
+        self: &Arc<Self>,
+        client: ClientKey,
+        decode_times: &[Duration],
+        time_left: Duration,
+    ) -> Result<Vec<Place>, AdmitError> {
         let mut state = self.lock();
         if state.closed {
             return Err(AdmitError::Closed);
         }
-        let (depth, now) = (state.depth(), Instant::now());
-        let wait = state.drain_rate.wait(now, depth);
-        let too_late = wait.is_some_and(|wait| wait > self.config.max_expected_wait);
-        if too_late || depth + images > self.config.queue_capacity {
-            let retry_after = state.drain_rate.retry_after(now, depth);
-            return Err(AdmitError::Full { retry_after });
+        let now = Instant::now();
+        let view = self.view(&mut state, client, decode_times, time_left, now);
+        if let Err(bound) = admission::decide(view) {
+            let retry_after = state.drain_rate.retry_after(now, view.depth).max(view.wait_of_all / 2);
+            return Err(AdmitError::Full { retry_after, bound });
         }
-        state.reserved += images;
+        let mut turns = Vec::with_capacity(decode_times.len());
+        for &decode_time in decode_times {
+            let turn = state.clients.take_turn(client, decode_time + Self::RUN, now);
+            turns.push((state.next_id, turn));
+            state.next_id += 1;
+            state.reserved[Effort::of(decode_time).index()] += 1;
+            state.backlog.add(decode_time);
+        }
         self.report(&state);
         drop(state);
-        let place = || Place { queue: Arc::clone(self), stage: Stage::Reserved };
-        Ok(std::iter::repeat_with(place).take(images).collect())
+        let place = |((id, turn), &decode_time)| Place {
+            queue: Arc::clone(self),
+            client,
+            id,
+            turn,
+            decode_time,
+            admitted: now,
+            stage: Stage::Reserved,
+        };
+        Ok(turns.into_iter().zip(decode_times).map(place).collect())
+    }
+
+    /// What a run of the network counts in a client's share, beside the decoding.
+    const RUN: Duration = Duration::from_millis(10);
+
+    fn view(
+        &self,
+        state: &mut State,
+        client: ClientKey,
+        decode_times: &[Duration],
+        time_left: Duration,
+        now: Instant,
+    ) -> admission::View {
+        let (clients, held) = state.clients.ask(client, now);
+        let (images, depth) = (decode_times.len(), state.depth());
+        // By turns with the others, it waits for as many of each as it has itself.
+        let before = depth.min((held + images).saturating_mul(clients));
+        let share = before as f64 / depth.max(1) as f64;
+        admission::View {
+            images,
+            depth,
+            capacity: self.config.queue_capacity,
+            held,
+            clients,
+            wait: state.wait(decode_times, share, now),
+            wait_of_all: state.wait(decode_times, 1.0, now),
+            longest_wait: self.config.max_expected_wait.min(time_left / 2),
+        }
+    }
+
+    /// Begins with how this machine decodes, by the estimates: 2 is half as fast.
+    pub fn calibrate_decoding(&self, slowness: f64) {
+        self.lock().backlog.calibrate(slowness);
     }
 
     /// Images that wait, those being decoded included.
@@ -144,6 +260,7 @@ impl Queue {
         let mut state = self.lock();
         state.closed = true;
         state.inputs = 0;
+        state.turns.clear();
         let left = std::mem::take(&mut state.waiting);
         self.report(&state);
         drop(state);
@@ -173,7 +290,9 @@ impl Queue {
                 now: Instant::now(),
             };
             match decide(view, self.config.max_batch_size, self.config.max_wait) {
-                Decision::Run(inputs) => break Some(take(&mut state, inputs)),
+                Decision::Run(inputs) => {
+                    break Some(take(&mut state, inputs, self.config.max_expected_wait));
+                }
                 Decision::Wait => {
                     was_idle = true;
                     // Images that are being decoded are on their way: then decoding is what takes the
@@ -205,18 +324,24 @@ impl Queue {
     }
 }
 
-/// Takes the oldest images: as many as fit into `inputs` inputs, at least one.
-fn take(state: &mut State, inputs: usize) -> Vec<Job> {
-    let mut batch = Vec::new();
+/// Takes the images whose turn it is: as many as fit into `inputs` inputs, at least one.
+fn take(state: &mut State, inputs: usize, long: Duration) -> Vec<Job> {
+    let now = Instant::now();
+    let mut batch: Vec<Job> = Vec::new();
     let mut taken = 0;
-    while let Some((&id, job)) = state.waiting.first_key_value() {
-        if taken > 0 && taken + job.inputs.len() > inputs {
+    while let Some(id) = state.next(now, long) {
+        let more = state.waiting.get(&id).map_or(0, |job| job.inputs.len());
+        if taken > 0 && taken + more > inputs {
             break;
         }
-        taken += job.inputs.len();
-        batch.extend(state.remove(id));
+        taken += more;
+        if let Some(job) = state.remove(id) {
+            state.clients.served(job.turn);
+            state.clients.give_back(job.client);
+            batch.push(job);
+        }
     }
-    state.drain_rate.record(Instant::now(), batch.len());
+    state.drain_rate.record(now, batch.len());
     batch
 }
 
@@ -224,24 +349,50 @@ fn take(state: &mut State, inputs: usize) -> Vec<Job> {
 /// cancelled.
 pub struct Place {
     queue: Arc<Queue>,
+    client: ClientKey,
+    id: u64,
+    turn: Turn,
+    decode_time: Duration,
+    admitted: Instant,
     stage: Stage,
 }
 
+#[derive(Clone, Copy)]
 enum Stage {
     /// The place is taken, the image is being decoded.
     Reserved,
-    /// The image waits under this number, or a worker has it.
-    Queued(u64),
+    /// The image waits, or a worker has it.
+    Queued,
     /// There is an answer, or there will be none.
     Settled,
 }
 
 impl Place {
+    /// When the image is served, among all: also the order in which images are decoded.
+    pub fn turn(&self) -> Turn {
+        self.turn
+    }
+
+    /// What it takes to decode the image.
+    pub fn effort(&self) -> Effort {
+        Effort::of(self.decode_time)
+    }
+
+    /// Takes note of how long the image took to decode.
+    pub fn decoded_in(&self, taken: Duration) {
+        self.queue.lock().backlog.record(self.decode_time, taken);
+    }
+
     /// Frees the place of an image that cannot join the queue: it is broken.
     pub fn give_back(mut self) {
+        self.leave_decoding();
         self.stage = Stage::Settled;
+    }
+
+    fn leave_decoding(&self) {
         let mut state = self.queue.lock();
-        state.reserved -= 1;
+        state.decoded(self.decode_time);
+        state.clients.give_back(self.client);
         self.queue.report(&state);
     }
 
@@ -251,7 +402,15 @@ impl Place {
     /// [`InferError`] when the plan fails or the batcher is shut down.
     pub async fn infer(mut self, inputs: Vec<Input>) -> Result<Inference, InferError> {
         let (answer, receive) = oneshot::channel();
-        let job = Job { inputs, arrived: Instant::now(), answer, span: Span::current() };
+        let job = Job {
+            inputs,
+            client: self.client,
+            turn: self.turn,
+            admitted: self.admitted,
+            arrived: Instant::now(),
+            answer,
+            span: Span::current(),
+        };
         {
             let mut state = self.queue.lock();
             if state.closed {
@@ -259,12 +418,11 @@ impl Place {
                 self.give_back();
                 return Err(InferError::Closed);
             }
-            let id = state.next_id;
-            state.next_id += 1;
-            state.reserved -= 1;
+            state.decoded(self.decode_time);
             state.inputs += job.inputs.len();
-            state.waiting.insert(id, job);
-            self.stage = Stage::Queued(id);
+            state.turns.insert((job.turn, self.id));
+            state.waiting.insert(self.id, job);
+            self.stage = Stage::Queued;
         }
         self.queue.changed.notify_all();
         let answer = receive.await;
@@ -279,14 +437,13 @@ impl Drop for Place {
         match self.stage {
             Stage::Settled => {}
             Stage::Reserved => {
-                let mut state = self.queue.lock();
-                state.reserved -= 1;
                 self.queue.metrics.cancelled.inc();
-                self.queue.report(&state);
+                self.leave_decoding();
             }
-            Stage::Queued(id) => {
+            Stage::Queued => {
                 let mut state = self.queue.lock();
-                if state.remove(id).is_some() {
+                if state.remove(self.id).is_some() {
+                    state.clients.give_back(self.client);
                     self.queue.metrics.cancelled.inc();
                 }
                 self.queue.report(&state);
@@ -308,6 +465,7 @@ mod tests {
             max_wait: Duration::ZERO,
             queue_capacity: 100,
             max_expected_wait: Duration::from_secs(5),
+            decode_threads: [1, 1],
         };
         let queue = Arc::new(Queue::new(config, Metrics::new().unwrap().batcher));
         // 10 images a second of late.
@@ -342,6 +500,7 @@ mod tests {
             max_wait: Duration::ZERO,
             queue_capacity: 100,
             max_expected_wait: Duration::from_secs(60),
+            decode_threads: [1, 1],
         };
         for (decoding, known) in [(1, true), (0, false)] {
             let queue = Arc::new(Queue::new(config, Metrics::new().unwrap().batcher));

@@ -28,8 +28,9 @@ pub struct Header {
     /// Upper estimate of the memory that decoding takes at its peak, in bytes: the output, what the
     /// decoder works with and copies of the file's metadata; the file itself is not counted.
     pub decode_bytes: u64,
-    /// Estimate of the time that decoding takes on one core of 2023, alone.
-    pub decode_time: Duration,
+    decode_time: Duration,
+    /// For a JPEG that can be decoded at a reduced scale.
+    reduced: Option<Reduced>,
     pub(super) orientation: Orientation,
 }
 

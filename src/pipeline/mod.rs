@@ -1,17 +1,19 @@
 //! From the bytes of an image to its probabilities: decode, preprocess, queue, plan.
 
-mod decode_pool;
+mod prepare_pool;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-pub use decode_pool::{DecodePool, DecodePoolError, KeptMemory, MemoryNeed};
+pub use prepare_pool::{
+    KeptMemory, MemoryNeed, PrepareError, PreparePool, PrepareThreads, Work,
+};
 
 use crate::batcher::{InferError, Inference, Place};
-use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, Header};
-use crate::metrics::Metrics;
+use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, Header, Warning};
+use crate::metrics::{Metrics, PanicPlace};
 use crate::model::{Input, Pixels, Probabilities};
 use crate::preprocess::{Crops, PreprocessError, Preprocessor};
 
@@ -53,7 +55,9 @@ pub struct Pipeline {
     /// Resizes and crops.
     pub preprocessor: Arc<Preprocessor>,
     /// Where both happen.
-    pub pool: DecodePool,
+    pub pool: PreparePool,
+    /// Whether files with something wrong in them are refused, though they could be decoded.
+    pub reject_damaged: bool,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -69,6 +73,8 @@ pub struct Classified {
     pub width: u32,
     /// In pixels, as viewed.
     pub height: u32,
+    /// What is wrong with the file.
+    pub warnings: Vec<Warning>,
     /// How long each stage took.
     pub timing: Timing,
 }
@@ -92,9 +98,23 @@ pub enum ClassifyError {
     /// The image cannot be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The decoder panicked, or its memory limit is too small.
+    /// The decoder panicked on this file.
+    #[error("the {format} decoder failed on this file: it is damaged, or made to do that")]
+    DecoderPanicked {
+        /// Format of the file.
+        format: Format,
+    },
+    /// It could be decoded, but something is wrong with it, and such files are not wanted.
+    #[error("the {format} is {}: send the whole, valid file", warning.as_str())]
+    Damaged {
+        /// Format of the file.
+        format: Format,
+        /// What is wrong.
+        warning: Warning,
+    },
+    /// The memory limit is too small, or the service is ending.
     #[error(transparent)]
-    Pool(#[from] DecodePoolError),
+    Prepare(#[from] PrepareError),
     /// The crops cannot be made.
     #[error(transparent)]
     Preprocess(#[from] PreprocessError),
@@ -103,16 +123,50 @@ pub enum ClassifyError {
     Infer(#[from] InferError),
 }
 
+/// An encoded image, its header read: what is known before it has a place in the queue.
+pub struct Encoded {
+    bytes: Bytes,
+    header: Header,
+    need: MemoryNeed,
+    decode_time: Duration,
+    crops: Crops,
+}
+
+impl Encoded {
+    /// How long decoding is estimated to take.
+    pub fn decode_time(&self) -> Duration {
+        self.decode_time
+    }
+}
+
 struct Prepared {
     crops: Vec<Pixels>,
-    format: Format,
-    width: u32,
-    height: u32,
+    /// Without its pixels.
+    decoded: Decoded,
     decode: Duration,
     preprocess: Duration,
 }
 
 impl Pipeline {
+    /// Reads the header of an encoded image; its pixels are not touched.
+    ///
+    /// # Errors
+    /// [`ClassifyError::Decode`] when it is not an image that can be decoded within the limits,
+    /// [`ClassifyError::Prepare`] when there is never enough memory for it.
+    pub async fn read_header(&self, bytes: Bytes, crops: Crops) -> Result<Encoded, ClassifyError> {
+        let (limits, to_read) = (self.limits, bytes.clone());
+        let read = move || decode::read_header(&to_read, &limits);
+        let header = match self.pool.run_briefly(read).await {
+            Err(PrepareError::Panicked) => return Err(self.decoder_panicked(&bytes)),
+            read => read??,
+        };
+        let kept_bytes = self.preprocessor.crops_bytes(crops);
+        let need = MemoryNeed { running_bytes: header.decode_bytes + kept_bytes, kept_bytes };
+        self.pool.check(need)?;
+        let decode_time = header.decode_time(self.at_least());
+        Ok(Encoded { bytes, header, need, decode_time, crops })
+    }
+
     /// Classifies one encoded image. The future may be dropped at any time: the place is freed, and
     /// what has not started never runs.
     ///
@@ -121,10 +175,9 @@ impl Pipeline {
     pub async fn classify(
         &self,
         place: Place,
-        bytes: Bytes,
-        crops: Crops,
+        image: Encoded,
     ) -> Result<Classified, ClassifyError> {
-        let (prepared, _kept) = match self.prepare(bytes, crops).await {
+        let (prepared, _kept) = match self.prepare(&place, image).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 place.give_back();
@@ -133,54 +186,56 @@ impl Pipeline {
         };
         let inputs = prepared.crops.into_iter().map(Input::Pixels).collect();
         let Inference { probabilities, queue, inference } = place.infer(inputs).await?;
-        Ok(Classified {
-            probabilities,
-            format: prepared.format,
-            width: prepared.width,
-            height: prepared.height,
-            timing: Timing {
-                decode: prepared.decode,
-                preprocess: prepared.preprocess,
-                queue,
-                inference,
-            },
-        })
+        let Decoded { format, width, height, warnings, .. } = prepared.decoded;
+        let timing =
+            Timing { decode: prepared.decode, preprocess: prepared.preprocess, queue, inference };
+        Ok(Classified { probabilities, format, width, height, warnings, timing })
     }
 
     async fn prepare(
         &self,
-        bytes: Bytes,
-        crops: Crops,
+        place: &Place,
+        image: Encoded,
     ) -> Result<(Prepared, KeptMemory), ClassifyError> {
-        let limits = self.limits;
-        let header = {
-            let bytes = bytes.clone();
-            let read = move || decode::read_header(&bytes, &limits);
-            self.pool.run(MemoryNeed::default(), read).await?.0?
-        };
-        let kept_bytes = self.preprocessor.crops_bytes(crops);
-        let need = MemoryNeed { running_bytes: header.decode_bytes + kept_bytes, kept_bytes };
+        let Encoded { bytes, header, need, crops, .. } = image;
+        let work = Work { need, effort: place.effort(), turn: place.turn() };
         let (decoder, preprocessor) = (Arc::clone(&self.decoder), Arc::clone(&self.preprocessor));
+        let (at_least, to_decode) = (self.at_least(), bytes.clone());
         let prepare = move || -> Result<Prepared, ClassifyError> {
             let started = Instant::now();
-            let decoded = tracing::debug_span!("decode", format = header.format.as_str())
-                .in_scope(|| {
-                    decoder.decode(&bytes, &header, preprocessor.preprocessing().resize.size())
-                })?;
+            let span = tracing::debug_span!("decode", format = header.format.as_str());
+            let mut decoded =
+                span.in_scope(|| decoder.decode(&to_decode, &header, at_least))?;
             let decode = started.elapsed();
-            let crops = preprocessor.crops(&decoded.pixels, crops)?;
-            Ok(Prepared {
-                crops,
-                format: decoded.format,
-                width: decoded.width,
-                height: decoded.height,
-                decode,
-                preprocess: started.elapsed() - decode,
-            })
+            // The pixels are not kept beside the crops.
+            let crops = preprocessor.crops(&std::mem::take(&mut decoded.pixels), crops)?;
+            Ok(Prepared { crops, decoded, decode, preprocess: started.elapsed() - decode })
         };
-        let (prepared, kept) = self.pool.run(need, prepare).await?;
+        let (prepared, kept) = match self.pool.run(work, prepare).await {
+            Err(PrepareError::Panicked) => return Err(self.decoder_panicked(&bytes)),
+            prepared => prepared?,
+        };
         let prepared = prepared?;
+        place.decoded_in(prepared.decode);
         self.metrics.decode_seconds.observe(prepared.decode.as_secs_f64());
-        Ok((prepared, kept))
+        match prepared.decoded.warnings.first() {
+            Some(&warning) if self.reject_damaged => {
+                Err(ClassifyError::Damaged { format: prepared.decoded.format, warning })
+            }
+            _ => Ok((prepared, kept)),
+        }
+    }
+
+    /// Shorter side that a photo keeps when it is decoded at a reduced scale, in pixels.
+    fn at_least(&self) -> usize {
+        self.preprocessor.preprocessing().resize.size()
+    }
+
+    fn decoder_panicked(&self, bytes: &[u8]) -> ClassifyError {
+        self.metrics.panics(PanicPlace::Decode).inc();
+        match Format::sniff(bytes) {
+            Some(format) => ClassifyError::DecoderPanicked { format },
+            None => DecodeError::UnsupportedFormat.into(),
+        }
     }
 }

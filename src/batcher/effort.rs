@@ -1,0 +1,121 @@
+//! How long images take to decode, as their headers tell: what is in front of an image, and what it costs.
+
+use std::time::Duration;
+
+/// Whether an image is an ordinary photo to decode, or takes the time of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effort {
+    /// Most photos.
+    Ordinary,
+    /// Pictures of many pixels in a slow format: they have threads of their own, so that photos need not
+    /// wait for them.
+    Dear,
+}
+
+impl Effort {
+    /// Both, in the order of their index.
+    pub const ALL: [Self; 2] = [Self::Ordinary, Self::Dear];
+    const LONGEST_ORDINARY: Duration = Duration::from_millis(100);
+
+    /// By the time that decoding is estimated to take.
+    pub fn of(decode_time: Duration) -> Self {
+        if decode_time <= Self::LONGEST_ORDINARY { Self::Ordinary } else { Self::Dear }
+    }
+
+    /// 0 or 1.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Ordinary => 0,
+            Self::Dear => 1,
+        }
+    }
+}
+
+/// What is being decoded or waits for it, by effort.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    threads: [usize; 2],
+    estimated: [Duration; 2],
+    /// Time taken, by time estimated: how this machine, as busy as it is, compares with the estimates.
+    slowness: [f64; 2],
+}
+
+impl Backlog {
+    /// The weight of the last image in the mean.
+    const WEIGHT: f64 = 0.1;
+    const LEAST_SLOWNESS: f64 = 0.25;
+    const MOST_SLOWNESS: f64 = 16.0;
+
+    /// Nothing, on so many threads for each effort.
+    pub(super) fn new(threads: [usize; 2]) -> Self {
+        Self {
+            threads: threads.map(|n| n.max(1)),
+            estimated: [Duration::ZERO; 2],
+            slowness: [1.0; 2],
+        }
+    }
+
+    pub(super) fn add(&mut self, decode_time: Duration) {
+        self.estimated[Effort::of(decode_time).index()] += decode_time;
+    }
+
+    pub(super) fn remove(&mut self, decode_time: Duration) {
+        let estimated = &mut self.estimated[Effort::of(decode_time).index()];
+        *estimated = estimated.saturating_sub(decode_time);
+    }
+
+    /// How long until images that take `own`, behind a share of the backlog, are decoded.
+    pub(super) fn wait(&self, effort: Effort, own: Duration, share: f64) -> Duration {
+        let index = effort.index();
+        let work = self.estimated[index].as_secs_f64() * share.clamp(0.0, 1.0) + own.as_secs_f64();
+        Duration::from_secs_f64(work * self.slowness[index] / self.threads[index] as f64)
+    }
+
+    /// Takes note of how long an image took.
+    pub(super) fn record(&mut self, estimated: Duration, taken: Duration) {
+        let ratio = taken.as_secs_f64() / estimated.as_secs_f64().max(1e-6);
+        let ratio = ratio.clamp(Self::LEAST_SLOWNESS, Self::MOST_SLOWNESS);
+        let slowness = &mut self.slowness[Effort::of(estimated).index()];
+        *slowness += Self::WEIGHT * (ratio - *slowness);
+    }
+
+    /// Begins with what was measured at the start.
+    pub(super) fn calibrate(&mut self, slowness: f64) {
+        self.slowness = [slowness.clamp(Self::LEAST_SLOWNESS, Self::MOST_SLOWNESS); 2];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEAP: Duration = Duration::from_millis(2);
+    const DEAR: Duration = Duration::from_millis(500);
+
+    #[test]
+    fn dear_images_are_not_in_the_way_of_ordinary_ones() {
+        let mut backlog = Backlog::new([2, 1]);
+        for _ in 0..4 {
+            backlog.add(DEAR);
+        }
+        assert_eq!(backlog.wait(Effort::Ordinary, CHEAP, 1.0), CHEAP / 2);
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 5 * DEAR);
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 0.5), 3 * DEAR);
+        backlog.remove(DEAR);
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 4 * DEAR);
+    }
+
+    #[test]
+    fn the_wait_follows_the_machine() {
+        let mut backlog = Backlog::new([1, 1]);
+        backlog.calibrate(2.0);
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 2 * DEAR);
+        for _ in 0..100 {
+            backlog.record(DEAR, 4 * DEAR);
+        }
+        let wait = backlog.wait(Effort::Dear, DEAR, 1.0).as_secs_f64();
+        assert!((1.99..2.01).contains(&wait), "{wait}");
+        assert_eq!(backlog.wait(Effort::Ordinary, CHEAP, 1.0), 2 * CHEAP);
+        backlog.record(Duration::ZERO, DEAR);
+    }
+}
