@@ -5,7 +5,7 @@ use std::time::Duration;
 use image::metadata::Orientation;
 
 use super::stored::Checked;
-use super::{DecodeError, Format, jpeg, raster, rgb, swaps_sides};
+use super::{DecodeError, Format, bmp, foreign, gif, jpeg, png, raster, rgb, swaps_sides, webp};
 
 /// The largest photo that is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,17 +36,25 @@ pub struct Header {
 /// Finds the format from the first bytes and reads its header.
 ///
 /// # Errors
-/// [`DecodeError::Empty`], [`DecodeError::UnsupportedFormat`], [`DecodeError::TooLarge`] when the
-/// size passes `limits`, [`DecodeError::UnsupportedFeature`] and [`DecodeError::Corrupt`], also for a
-/// picture without pixels.
+/// [`DecodeError::Empty`], [`DecodeError::ForeignFormat`] for what is known by name and
+/// [`DecodeError::UnsupportedFormat`] for what is not, [`DecodeError::TooLarge`] when the size passes
+/// `limits`, [`DecodeError::TooMany`], [`DecodeError::UnsupportedFeature`] and
+/// [`DecodeError::Corrupt`], also for a picture without pixels.
 pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
-    let format = Format::sniff(bytes).ok_or(DecodeError::UnsupportedFormat)?;
+    let Some(format) = Format::sniff(bytes) else {
+        let foreign = |what| DecodeError::ForeignFormat { what };
+        return Err(foreign::name(bytes).map_or(DecodeError::UnsupportedFormat, foreign));
+    };
     let Checked { width, height, orientation, decode_bytes, decode_time } = match format {
         Format::Jpeg => jpeg::read_header(bytes)?,
-        format => raster::read_header(format, bytes)?,
+        Format::Png => png::read_header(bytes)?,
+        Format::Gif => gif::read_header(bytes)?,
+        Format::WebP => webp::read_header(bytes)?,
+        Format::Bmp => bmp::read_header(bytes)?,
+        Format::Tiff => raster::read_tiff_header(bytes)?,
     };
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
