@@ -223,9 +223,9 @@ mod tests {
 
     use super::*;
 
-    /// The pixels of a frame of 2 x 2: red, green, blue, black. Codes of three bits, a clear code
-    /// before each pair.
-    const DATA: [u8; 7] = [2, 4, 0x44, 0x08, 0x32, 0x0b, 0];
+    /// The pixels of a frame of 2 x 2, the colours in their order. The codes are 4 (clear), 0, 1, 2 of
+    /// three bits, and 3, 5 (end) of four.
+    const DATA: [u8; 6] = [2, 3, 0x44, 0x34, 0x05, 0];
 
     const COLOURS: [u8; 12] = [255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0];
 
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn extensions_of_any_size_are_passed_and_the_last_control_counts() {
         let comment = [b"!\xfe".to_vec(), [vec![255], vec![b'x'; 255]].concat().repeat(9000), vec![0]];
-        let xmp = [b"!\xff\x0bXMP DataXMP".to_vec(), vec![1; 2_000_000], vec![0, 0]].concat();
+        let xmp = [b"!\xff\x0bXMP DataXMP".to_vec(), vec![1; 2_000_000], vec![0]].concat();
         let unknown = b"!\x42\x02ab\0".to_vec();
         let control = |flags: u8, index: u8| vec![b'!', 0xf9, 4, flags, 0, 0, index, 0];
         let many = [b"!\xfe\0".repeat(300_000), comment.concat(), xmp, unknown].concat();

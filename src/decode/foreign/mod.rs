@@ -127,7 +127,7 @@ mod tests {
             let what = name(bytes).unwrap();
             assert!(what.contains(expected), "{what}");
         }
-        assert_eq!(name(b"RIFF"), None);
+        assert_eq!(name(b"RIFF\0\0\0"), None);
         assert_eq!(name(b"\xff"), None);
         assert_eq!(name(b"\0\x01\x02\x03"), None);
     }

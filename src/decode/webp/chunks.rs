@@ -9,6 +9,9 @@ const MOST_CHUNKS: usize = 65_536;
 const ALPHA_FLAG: u8 = 0x10;
 const ANIMATION_FLAG: u8 = 0x02;
 
+/// Of a frame's header (2.7.1.1).
+const NO_BLENDING: u8 = 0x02;
+
 /// Width and height in pixels.
 type Size = (u32, u32);
 
@@ -195,6 +198,9 @@ impl<'a> Found<'a> {
         if left + size.0 > canvas.0 || top + size.1 > canvas.1 {
             return Err(corrupt("its first frame is not within the canvas"));
         }
+        // Over a canvas on which nothing is yet, blending changes no colour, but by rounding.
+        let mut unblended = *header;
+        unblended[15] |= NO_BLENDING;
         // Alpha belongs to lossy frames; lossless ones have their own.
         let alpha_plane = still.alpha_plane.filter(|_| matches!(stream, Stream::Lossy(_)));
         check_alpha(alpha_plane, size)?;
@@ -202,7 +208,7 @@ impl<'a> Found<'a> {
             canvas,
             frame: size,
             has_alpha: flags & ALPHA_FLAG != 0,
-            animation: Some(*header),
+            animation: Some(unblended),
             alpha_plane,
             stream,
             exif: self.exif,
