@@ -4,6 +4,8 @@
 //! `BITMAPINFOHEADER` and their successors; the names here are those. The decoder is given the headers,
 //! the palette and the pixels, and nothing of what may lie between or behind them.
 
+use std::io::BufReader;
+
 use image::ColorType;
 use image::codecs::bmp::BmpDecoder;
 use image::metadata::Orientation;
@@ -12,8 +14,7 @@ use super::spliced::Spliced;
 use super::stored::{Checked, Stored};
 use super::{DecodeError, Format, raster};
 
-/// Nanoseconds a pixel.
-const NANOSECONDS: u64 = 12;
+const READ_BYTES: usize = 64 << 10;
 
 /// `BITMAPFILEHEADER`.
 const FILE_HEADER_BYTES: usize = 14;
@@ -32,7 +33,7 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
         height,
         orientation: Orientation::NoTransforms,
         decode_bytes: pixels.saturating_mul(channels).saturating_add(working_bytes(&picture)),
-        decode_time: raster::time(pixels, NANOSECONDS),
+        decode_time: raster::time(pixels, nanoseconds(&picture.info)),
     })
 }
 
@@ -44,7 +45,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
         let detail = format!("a side of more than {MOST_SIDE_PIXELS} pixels");
         return Err(DecodeError::unsupported(Format::Bmp, detail));
     }
-    let decoder = BmpDecoder::new(picture.for_decoder())
+    // The decoder reads a few bytes at a time.
+    let file = BufReader::with_capacity(READ_BYTES, picture.for_decoder());
+    let decoder = BmpDecoder::new(file)
         .map_err(|error| DecodeError::from_image(Format::Bmp, error))?;
     let mut samples = raster::run(Format::Bmp, decoder, size, working_bytes(&picture))?;
     if samples.color == ColorType::Rgba8 {
@@ -67,6 +70,16 @@ fn make_opaque_if_unseen(rgba: &mut [u8]) {
 /// A row of indices, and small buffers.
 fn working_bytes(picture: &Picture<'_>) -> u64 {
     u64::from(picture.info.width).saturating_add(raster::SMALL_BUFFERS_BYTES)
+}
+
+/// Of a pixel; runs as of those that are no longer than they have to be.
+fn nanoseconds(info: &Info) -> u64 {
+    match (info.compression, info.bits) {
+        (Compression::Rows, 1..=8) => 4,
+        (Compression::Rows, 24) => 8,
+        (Compression::Rows, _) if info.has_alpha => 22,
+        (Compression::Rows | Compression::Runs, _) => 16,
+    }
 }
 
 /// How the pixels are stored: those of the values of `biCompression` that are decoded.

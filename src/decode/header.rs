@@ -66,7 +66,11 @@ pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Decode
     }
     let turned_bytes =
         if swaps_sides(orientation) { pixels.saturating_mul(rgb::RGB_BYTES) } else { 0 };
-    let metadata_bytes = bytes.len() as u64;
+    // These decoders keep copies of whatever metadata there is; the others are not given any.
+    let metadata_bytes = match format {
+        Format::Jpeg | Format::Tiff => bytes.len() as u64,
+        Format::Png | Format::Gif | Format::WebP | Format::Bmp => 0,
+    };
     let decode_bytes = decode_bytes.saturating_add(turned_bytes).saturating_add(metadata_bytes);
     Ok(Header { format, width, height, decode_bytes, decode_time, orientation })
 }

@@ -160,6 +160,11 @@ impl<'a> Picture<'a> {
         file
     }
 
+    /// Bytes of the IDAT chunks.
+    pub(super) fn deflated_bytes(&self) -> u64 {
+        self.pixels.len() as u64
+    }
+
     /// Of how many pieces the file for the decoder consists.
     #[cfg(test)]
     pub(super) fn pieces(&self) -> usize {

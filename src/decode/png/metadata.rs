@@ -1,7 +1,7 @@
 //! Orientation and colour profile of a PNG file, each read under a limit of its own.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{self, Read};
 
 use flate2::read::ZlibDecoder;
 use image::metadata::Orientation;
@@ -70,8 +70,11 @@ fn behind_zero(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// `None` for what is no zlib stream, or inflates to more than `most` bytes.
+///
+/// Inflates twice: a buffer that grows would take three times the length at its peak.
 fn inflate(deflated: &[u8], most: u64) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    ZlibDecoder::new(deflated).take(most + 1).read_to_end(&mut bytes).ok()?;
-    (bytes.len() as u64 <= most).then_some(bytes)
+    let length = io::copy(&mut ZlibDecoder::new(deflated).take(most + 1), &mut io::sink()).ok()?;
+    let mut bytes = vec![0; usize::try_from(length).ok().filter(|_| length <= most)?];
+    ZlibDecoder::new(deflated).read_exact(&mut bytes).ok()?;
+    Some(bytes)
 }

@@ -66,7 +66,8 @@ fn working_bytes(picture: &Picture<'_>) -> u64 {
     // Macroblocks are of 16 x 16; brightness a byte a pixel, two colour planes of a quarter each.
     let blocks = area((picture.frame.0.next_multiple_of(16), picture.frame.1.next_multiple_of(16)));
     let stream = match picture.stream {
-        Stream::Lossy(_) => blocks.saturating_mul(3) / 2,
+        // The bitstream is copied.
+        Stream::Lossy(stream) => (blocks.saturating_mul(3) / 2).saturating_add(stream.len() as u64),
         // Four bytes a pixel, and transforms and codes for blocks of at least 4 x 4.
         Stream::Lossless(_) => frame.saturating_mul(5),
     };
