@@ -47,8 +47,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
     }
     // The decoder reads a few bytes at a time.
     let file = BufReader::with_capacity(READ_BYTES, picture.for_decoder());
-    let decoder = BmpDecoder::new(file)
-        .map_err(|error| DecodeError::from_image(Format::Bmp, error))?;
+    let decoder =
+        BmpDecoder::new(file).map_err(|error| DecodeError::from_image(Format::Bmp, error))?;
     let mut samples = raster::run(Format::Bmp, decoder, size, working_bytes(&picture))?;
     if samples.color == ColorType::Rgba8 {
         make_opaque_if_unseen(&mut samples.bytes);
@@ -358,7 +358,8 @@ mod tests {
     #[test]
     fn what_is_compressed_otherwise_is_named() {
         for (compression, expected) in [(4, "JPEG"), (5, "PNG"), (6, "ALPHA"), (11, "CMYK")] {
-            let error = read_header(&file(40, (1, 1), (32, compression), &[], &[0; 9])).unwrap_err();
+            let error =
+                read_header(&file(40, (1, 1), (32, compression), &[], &[0; 9])).unwrap_err();
             assert!(matches!(error, DecodeError::UnsupportedFeature { .. }), "{error}");
             assert!(error.to_string().contains(expected), "{error}");
         }

@@ -272,7 +272,9 @@ mod tests {
     #[test]
     fn the_screen_is_the_one_that_browsers_take() {
         assert_eq!(pixels(&file((2, 2), (0, 0), b"")), Ok((2, 2, COLOURS.to_vec())));
-        for (screen, offset) in [((0, 0), (0, 0)), ((0, 0), (9, 9)), ((1, 9), (3, 3)), ((9, 1), (1, 1))] {
+        for (screen, offset) in
+            [((0, 0), (0, 0)), ((0, 0), (9, 9)), ((1, 9), (3, 3)), ((9, 1), (1, 1))]
+        {
             assert_eq!(pixels(&file(screen, offset, b"")), Ok((2, 2, COLOURS.to_vec())));
         }
         assert_eq!(size((5, 4), (1, 1)), (5, 4));
@@ -293,7 +295,8 @@ mod tests {
 
     #[test]
     fn extensions_of_any_size_are_passed_and_the_last_control_counts() {
-        let comment = [b"!\xfe".to_vec(), [vec![255], vec![b'x'; 255]].concat().repeat(9000), vec![0]];
+        let comment =
+            [b"!\xfe".to_vec(), [vec![255], vec![b'x'; 255]].concat().repeat(9000), vec![0]];
         let xmp = [b"!\xff\x0bXMP DataXMP".to_vec(), vec![1; 2_000_000], vec![0]].concat();
         let unknown = b"!\x42\x02ab\0".to_vec();
         let control = |flags: u8, index: u8| vec![b'!', 0xf9, 4, flags, 0, 0, index, 0];

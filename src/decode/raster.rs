@@ -92,9 +92,9 @@ fn tiff_working_bytes(samples: u64) -> u64 {
     samples.saturating_mul(3).saturating_add(SMALL_BUFFERS_BYTES)
 }
 
-fn open_tiff(
-    bytes: &[u8],
-) -> Result<(TiffDecoder<Cursor<Cow<'_, [u8]>>>, tiff::Directory), DecodeError> {
+type OpenTiff<'a> = (TiffDecoder<Cursor<Cow<'a, [u8]>>>, tiff::Directory);
+
+fn open_tiff(bytes: &[u8]) -> Result<OpenTiff<'_>, DecodeError> {
     let directory = tiff::Directory::read(bytes)?;
     let bytes = if directory.has_palette() {
         directory.indices_as_grey(bytes)

@@ -77,7 +77,8 @@ fn of_markup(text: &str) -> &'static str {
 
 /// Whether the text decodes to the signature of an image.
 fn is_base64_of_image(text: &str) -> bool {
-    const SIGNATURES: [&str; 7] = ["/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "SUkqA", "TU0AK", "Qk"];
+    const SIGNATURES: [&str; 7] =
+        ["/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "SUkqA", "TU0AK", "Qk"];
     let mut begin = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
     let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
     SIGNATURES.iter().any(|signature| text.starts_with(signature))

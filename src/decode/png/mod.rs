@@ -19,9 +19,9 @@ const PIXEL_NANOSECONDS: u64 = 4;
 /// Nanoseconds a pixel more, when it comes in seven passes.
 const INTERLACED_NANOSECONDS: u64 = 4;
 /// Nanoseconds a byte of the decoder's output, to unfilter it.
-const BYTE_NANOSECONDS: u64 = 4;
+const BYTE_NANOSECONDS: u64 = 3;
 /// Nanoseconds a byte of the output more, where it is not inflated in long runs.
-const LITERAL_NANOSECONDS: u64 = 3;
+const LITERAL_NANOSECONDS: u64 = 4;
 /// Bytes of the output that a deflated byte gives at least, where it is inflated in long runs.
 const RUN_BYTES: u64 = 8;
 

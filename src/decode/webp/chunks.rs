@@ -479,7 +479,8 @@ mod tests {
     fn a_picture_is_the_same_plain_extended_and_as_the_first_frame() {
         let plain = rgb(&encoded()).unwrap();
         assert_eq!(plain, (0..18).map(|value| value * 13).collect::<Vec<u8>>());
-        let exif = chunk(b"EXIF", b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0");
+        let exif =
+            chunk(b"EXIF", b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0");
         let mut profile = vec![0; 200];
         profile[16..20].copy_from_slice(b"RGB ");
         let iccp = chunk(b"ICCP", &profile);
