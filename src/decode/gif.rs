@@ -97,7 +97,7 @@ impl<'a> Picture<'a> {
                     }
                 }
                 b";" => return Err(corrupt("it has no picture")),
-                _ => return Err(corrupt("what follows a block is none")),
+                _ => return Err(corrupt("it has a block of an unknown kind")),
             }
         }
         let [l0, l1, t0, t1, w2, w3, h2, h3, frame_flags] = *take_array(&mut rest)?;

@@ -19,7 +19,7 @@ pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
         b'<' => of_markup(text),
         b'{' | b'[' => "JSON, not an image",
         _ if starts_with(text, "data:") => {
-            "a data URL: send the bytes that it stands for, or the URL within JSON"
+            "a data URL, which has to be decoded first (or sent within JSON)"
         }
         _ if is_base64_of_image(text) => BASE64,
         _ if starts_with(text, "http://") || starts_with(text, "https://") => {

@@ -240,7 +240,7 @@ impl<'a> Stream<'a> {
                 };
                 let tag = le_24([*t0, *t1, *t2]);
                 if tag & 1 != 0 {
-                    return Err(corrupt("its bitstream begins within a film"));
+                    return Err(corrupt("its bitstream does not begin with a whole frame"));
                 }
                 // The decoder reserves the length that is stated before it reads.
                 if (tag >> 5) as usize > rest.len() {

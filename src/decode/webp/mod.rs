@@ -6,6 +6,7 @@
 //! canvas only after it has decoded it.
 
 mod chunks;
+mod prefix_groups;
 
 use std::time::Duration;
 
@@ -28,9 +29,15 @@ const CANVAS_NANOSECONDS: u64 = 3;
 /// Nanoseconds a pixel of the canvas more, to put a frame on it.
 const ANIMATION_NANOSECONDS: u64 = 8;
 
+/// Groups of prefix codes; encoders make at most 2,600.
+const MOST_GROUPS: u32 = 4096;
+/// Of a group: five tables of at most 1,024 entries of four bytes, and what is around them.
+const GROUP_BYTES: u64 = 21 << 10;
+
 /// Checks every chunk, and reads size and orientation.
 pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
     let picture = Picture::read(bytes)?;
+    let groups = prefix_groups(&picture)?;
     let (width, height) = picture.canvas;
     let canvas = u64::from(width) * u64::from(height);
     let orientation = picture.exif.and_then(orientation_of_exif);
@@ -41,6 +48,7 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
         decode_bytes: canvas
             .saturating_mul(if picture.has_alpha { 4 } else { 3 })
             .saturating_add(working_bytes(&picture))
+            .saturating_add(u64::from(groups) * GROUP_BYTES)
             .saturating_add(picture.profile.map_or(0, |profile| profile.len() as u64)),
         decode_time: decode_time(&picture),
     })
@@ -64,6 +72,7 @@ fn decode_time(picture: &Picture<'_>) -> Duration {
 /// Decodes as stored (the orientation not applied).
 pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
     let picture = Picture::read(bytes)?;
+    prefix_groups(&picture)?;
     let decoder = WebPDecoder::new(picture.for_decoder())
         .map_err(|error| DecodeError::from_image(Format::WebP, error))?;
     let samples = raster::run(Format::WebP, decoder, picture.canvas, working_bytes(&picture))?;
@@ -71,6 +80,25 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
     let profile = picture.profile.filter(|profile| profile.len() as u64 <= MOST_PROFILE_BYTES);
     stored.colour_profile = profile.and_then(|profile| rgb_profile(profile.to_vec()));
     Ok(stored)
+}
+
+/// Groups of prefix codes in the lossless part of the picture.
+fn prefix_groups(picture: &Picture<'_>) -> Result<u32, DecodeError> {
+    let groups = match (picture.stream, picture.alpha_plane) {
+        (Stream::Lossless(body), _) => prefix_groups::count(body.get(5..), picture.frame),
+        // Compressed alpha has the same form, without a header.
+        (Stream::Lossy(_), Some([info, plane @ ..])) if info & 3 == 1 => {
+            prefix_groups::count(Some(plane), picture.frame)
+        }
+        (Stream::Lossy(_), _) => return Ok(0),
+    };
+    // Where it is damaged, the decoder finds it damaged before it comes to the groups.
+    let groups = groups.unwrap_or(1);
+    if groups > MOST_GROUPS {
+        let what = "too many prefix codes";
+        return Err(DecodeError::TooMany { format: Format::WebP, what, most: MOST_GROUPS.into() });
+    }
+    Ok(groups)
 }
 
 /// What the decoder reserves beside its output.
