@@ -105,7 +105,8 @@ mod tests {
         let mut clients = Clients::default();
         let dear: Vec<Turn> =
             (0..3).map(|_| clients.take_turn(ClientKey(1), 100 * COST, now)).collect();
-        let cheap: Vec<Turn> = (0..150).map(|_| clients.take_turn(ClientKey(2), COST, now)).collect();
+        let cheap: Vec<Turn> =
+            (0..150).map(|_| clients.take_turn(ClientKey(2), COST, now)).collect();
         assert_eq!(cheap.iter().filter(|turn| **turn < dear[1]).count(), 100);
     }
 

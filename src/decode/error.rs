@@ -77,6 +77,10 @@ impl DecodeError {
     pub(super) fn from_image(format: Format, error: image::ImageError) -> Self {
         match error {
             image::ImageError::Unsupported(error) => Self::unsupported(format, error),
+            // A bound is no damage: the file may be as it was meant.
+            image::ImageError::Limits(_) => {
+                Self::unsupported(format, "it takes more memory than a picture of its size should")
+            }
             error => Self::corrupt(format, error),
         }
     }

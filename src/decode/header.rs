@@ -5,7 +5,7 @@ use std::time::Duration;
 use image::metadata::Orientation;
 
 use super::stored::Checked;
-use super::{DecodeError, Format, jpeg, raster, rgb, swaps_sides};
+use super::{DecodeError, Format, bmp, foreign, gif, jpeg, png, raster, rgb, swaps_sides, webp};
 
 /// The largest photo that is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,25 +29,50 @@ pub struct Header {
     /// decoder works with and copies of the file's metadata; the file itself is not counted.
     pub decode_bytes: u64,
     decode_time: Duration,
-    /// For a JPEG that can be decoded at a reduced scale.
-    reduced: Option<Reduced>,
+    /// Whether a scale of a quarter is to be had in place of the full one.
+    reducible: bool,
     pub(super) orientation: Orientation,
+}
+
+/// Decoding at a reduced scale takes a third of the time or less.
+const REDUCED: u32 = 3;
+
+impl Header {
+    /// Estimate of the time that decoding takes on one core of 2023, alone, at a scale that leaves
+    /// `at_least` pixels on the shorter side (see [`decode`](super::decode)).
+    pub fn decode_time(&self, at_least: usize) -> Duration {
+        let reduced = self.reducible && self.width.min(self.height) as usize / 4 >= at_least;
+        if reduced { self.decode_time / REDUCED } else { self.decode_time }
+    }
 }
 
 /// Finds the format from the first bytes and reads its header.
 ///
 /// # Errors
-/// [`DecodeError::Empty`], [`DecodeError::UnsupportedFormat`], [`DecodeError::TooLarge`] when the
-/// size passes `limits`, [`DecodeError::UnsupportedFeature`] and [`DecodeError::Corrupt`], also for a
-/// picture without pixels.
+/// [`DecodeError::Empty`], [`DecodeError::ForeignFormat`] for what is known by name and
+/// [`DecodeError::UnsupportedFormat`] for what is not, [`DecodeError::TooLarge`] when the size passes
+/// `limits`, [`DecodeError::TooMany`], [`DecodeError::UnsupportedFeature`] and
+/// [`DecodeError::Corrupt`], also for a picture without pixels.
 pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
-    let format = Format::sniff(bytes).ok_or(DecodeError::UnsupportedFormat)?;
+    let Some(format) = Format::sniff(bytes) else {
+        let foreign = |what| DecodeError::ForeignFormat { what };
+        return Err(foreign::name(bytes).map_or(DecodeError::UnsupportedFormat, foreign));
+    };
+    let mut reducible = false;
     let Checked { width, height, orientation, decode_bytes, decode_time } = match format {
-        Format::Jpeg => jpeg::read_header(bytes)?,
-        format => raster::read_header(format, bytes)?,
+        Format::Jpeg => {
+            let (checked, has_one_scan) = jpeg::read_header(bytes)?;
+            reducible = has_one_scan;
+            checked
+        }
+        Format::Png => png::read_header(bytes)?,
+        Format::Gif => gif::read_header(bytes)?,
+        Format::WebP => webp::read_header(bytes)?,
+        Format::Bmp => bmp::read_header(bytes)?,
+        Format::Tiff => raster::read_tiff_header(bytes)?,
     };
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
@@ -59,7 +84,11 @@ pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Decode
     }
     let turned_bytes =
         if swaps_sides(orientation) { pixels.saturating_mul(rgb::RGB_BYTES) } else { 0 };
-    let metadata_bytes = bytes.len() as u64;
+    // These decoders keep copies of whatever metadata there is; the others are not given any.
+    let metadata_bytes = match format {
+        Format::Jpeg | Format::Tiff => bytes.len() as u64,
+        Format::Png | Format::Gif | Format::WebP | Format::Bmp => 0,
+    };
     let decode_bytes = decode_bytes.saturating_add(turned_bytes).saturating_add(metadata_bytes);
-    Ok(Header { format, width, height, decode_bytes, decode_time, orientation })
+    Ok(Header { format, width, height, decode_bytes, decode_time, reducible, orientation })
 }

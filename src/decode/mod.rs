@@ -8,11 +8,16 @@
 //! The bytes are not trusted: every length in them is checked before it is believed. The decoders
 //! below are other people's, so a caller that has to survive everything also catches panics.
 
+mod bmp;
 mod colour;
+mod embedded;
 mod error;
+mod foreign;
 mod format;
+mod gif;
 mod header;
 mod jpeg;
+mod png;
 mod raster;
 mod rgb;
 mod spliced;
@@ -56,8 +61,16 @@ pub struct Decoded {
 pub fn decode(bytes: &[u8], header: &Header, at_least: usize) -> Result<Decoded, DecodeError> {
     let Stored { mut pixels, colour_profile, warnings } = match header.format {
         Format::Jpeg => jpeg::decode(bytes, at_least)?,
-        format => raster::decode(format, bytes, (header.width, header.height))?,
+        Format::Png => png::decode(bytes)?,
+        Format::Gif => gif::decode(bytes)?,
+        Format::WebP => webp::decode(bytes)?,
+        Format::Bmp => bmp::decode(bytes)?,
+        Format::Tiff => raster::decode_tiff(bytes, (header.width, header.height))?,
     };
+    let is_scaled = header.format == Format::Jpeg;
+    if !is_scaled && pixels.dimensions() != (header.width, header.height) {
+        return Err(DecodeError::corrupt(header.format, "the header belongs to another file"));
+    }
     let (width, height) = if swaps_sides(header.orientation) {
         (header.height, header.width)
     } else {

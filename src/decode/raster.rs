@@ -1,136 +1,107 @@
-//! PNG, GIF, WebP, BMP and TIFF to RGB, each with bounds on what its decoder may reserve.
+//! What the formats share that are decoded through `image::ImageDecoder`: one run of a decoder under
+//! limits, and its samples to RGB. And TIFF, as long as it is decoded here.
 
 use std::borrow::Cow;
 use std::io::Cursor;
 use std::time::Duration;
 
-use image::codecs::{
-    bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
-};
-use image::metadata::Orientation;
-use image::{ImageDecoder, ImageResult, Limits};
+use image::codecs::tiff::TiffDecoder;
+use image::{ColorType, ImageDecoder, Limits};
 
 use super::stored::{Checked, Stored};
-use super::{DecodeError, Format, rgb, tiff, webp};
+use super::{DecodeError, Format, rgb, tiff};
 
-/// For rows and tables.
-const SMALL_BUFFERS_BYTES: u64 = 1 << 20;
+/// For rows, tables and the state of a decoder.
+pub(super) const SMALL_BUFFERS_BYTES: u64 = 1 << 20;
 
-/// For a PNG's inflated colour profile, texts and rows; a file that needs more is refused.
-const PNG_CHUNKS_BYTES: u64 = 4 << 20;
-
-type Bytes<'a> = Cursor<Cow<'a, [u8]>>;
-
-/// Reads the header; `format` is any but JPEG.
-pub(super) fn read_header(format: Format, bytes: &[u8]) -> Result<Checked, DecodeError> {
-    let mut open = Open::new(format, bytes)?;
-    let failed = |error| DecodeError::from_image(format, error);
-    let orientation = match open.orientation {
-        Some(orientation) => orientation,
-        None => open.decoder.orientation().map_err(failed)?,
-    };
-    let (width, height) = open.decoder.dimensions();
-    let pixels = u64::from(width) * u64::from(height);
-    let samples = open.decoder.total_bytes();
-    let second = rgb::needs_second_buffer(open.decoder.color_type());
-    let decode_bytes = samples
-        .saturating_add(working_bytes(format, width, height, samples))
-        .saturating_add(if second { pixels.saturating_mul(rgb::RGB_BYTES) } else { 0 });
-    // Measured on an RGBA PNG of 16 bits, the slowest.
-    let decode_time =
-        Duration::from_nanos(6).saturating_mul(u32::try_from(samples).unwrap_or(u32::MAX));
-    Ok(Checked { width, height, orientation, decode_bytes, decode_time })
+/// What a decoder gives.
+pub(super) struct Samples {
+    /// Their type and channels.
+    pub(super) color: ColorType,
+    /// Layout `[height, width, channels]`, integers in native byte order.
+    pub(super) bytes: Vec<u8>,
 }
 
-/// Decodes as stored (the orientation not applied).
-pub(super) fn decode(
+/// Runs `decoder`, which may reserve `working_bytes` beside its output.
+pub(super) fn run(
     format: Format,
-    bytes: &[u8],
+    mut decoder: impl ImageDecoder,
+    size: (u32, u32),
+    working_bytes: u64,
+) -> Result<Samples, DecodeError> {
+    let failed = |error| DecodeError::from_image(format, error);
+    // What the memory was estimated from; nothing is reserved for a decoder that sees another size.
+    if decoder.dimensions() != size {
+        return Err(DecodeError::corrupt(format, "it states two sizes"));
+    }
+    let length = decoder.total_bytes();
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(length.saturating_add(working_bytes));
+    decoder.set_limits(limits).map_err(failed)?;
+    let color = decoder.color_type();
+    let length =
+        usize::try_from(length).map_err(|_| DecodeError::corrupt(format, "the size overflows"))?;
+    let mut bytes = vec![0; length];
+    decoder.read_image(&mut bytes).map_err(failed)?;
+    Ok(Samples { color, bytes })
+}
+
+/// Samples to RGB.
+pub(super) fn to_stored(
+    format: Format,
+    Samples { color, bytes }: Samples,
     (width, height): (u32, u32),
 ) -> Result<Stored, DecodeError> {
-    let failed = |error| DecodeError::from_image(format, error);
-    let mut open = Open::new(format, bytes)?;
-    if open.decoder.dimensions() != (width, height) {
-        return Err(DecodeError::corrupt(format, "the header belongs to another file"));
-    }
-    let samples_bytes = open.decoder.total_bytes();
-    let mut limits = Limits::default();
-    let working = working_bytes(format, width, height, samples_bytes);
-    limits.max_alloc = Some(match format {
-        // What is held against it is the frame alone: it may be as large as the screen.
-        Format::Gif => samples_bytes,
-        _ => samples_bytes.saturating_add(working),
-    });
-    open.decoder.set_limits(limits).map_err(failed)?;
-    let color = open.decoder.color_type();
-    let length = usize::try_from(samples_bytes)
-        .map_err(|_| DecodeError::corrupt(format, "the size overflows"))?;
-    let mut samples = vec![0; length];
-    open.decoder.read_image_boxed(&mut samples).map_err(failed)?;
-    let mut image = rgb::to_rgb(color, width, height, samples)
+    let pixels = rgb::to_rgb(color, width, height, bytes)
         .ok_or_else(|| DecodeError::unsupported(format, format!("samples of type {color:?}")))?;
-    open.directory.apply_palette(&mut image);
-    Ok(image.into())
+    Ok(pixels.into())
 }
 
-/// What a decoder reserves beside its output of `samples` bytes.
-fn working_bytes(format: Format, width: u32, height: u32, samples: u64) -> u64 {
-    // Lossy WebP works in blocks of 16 x 16.
-    let padded = |side: u32| u64::from(side).next_multiple_of(16);
-    let blocks = padded(width).saturating_mul(padded(height));
-    let pictures = match format {
-        Format::Png => PNG_CHUNKS_BYTES,
-        Format::Bmp | Format::Jpeg => 0,
-        // A frame that does not fill the screen, four bytes a pixel, and its indices.
-        Format::Gif => samples.saturating_add(samples / 4),
-        // Canvas and frame of an animation, four bytes a pixel, and the planes of a lossy frame.
-        Format::WebP => blocks.saturating_mul(12),
-        // The samples before they are converted (five for three in CMYK with alpha), and a strip.
-        Format::Tiff => samples.saturating_mul(3),
+/// `pixels` times nanoseconds a pixel.
+pub(super) fn time(pixels: u64, nanoseconds: u64) -> Duration {
+    Duration::from_nanos(pixels.saturating_mul(nanoseconds))
+}
+
+/// Reads the header of a TIFF.
+pub(super) fn read_tiff_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
+    let (mut decoder, _) = open_tiff(bytes)?;
+    let orientation =
+        decoder.orientation().map_err(|error| DecodeError::from_image(Format::Tiff, error))?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    let samples = decoder.total_bytes();
+    let second = rgb::needs_second_buffer(decoder.color_type());
+    let decode_bytes = samples
+        .saturating_add(tiff_working_bytes(samples))
+        .saturating_add(if second { pixels.saturating_mul(rgb::RGB_BYTES) } else { 0 });
+    Ok(Checked { width, height, orientation, decode_bytes, decode_time: time(samples, 6) })
+}
+
+/// Decodes a TIFF as stored (the orientation not applied).
+pub(super) fn decode_tiff(bytes: &[u8], size: (u32, u32)) -> Result<Stored, DecodeError> {
+    let (decoder, directory) = open_tiff(bytes)?;
+    let working = tiff_working_bytes(decoder.total_bytes());
+    let samples = run(Format::Tiff, decoder, size, working)?;
+    let mut stored = to_stored(Format::Tiff, samples, size)?;
+    directory.apply_palette(&mut stored.pixels);
+    Ok(stored)
+}
+
+/// The samples before they are converted (five for three in CMYK with alpha), and a strip.
+fn tiff_working_bytes(samples: u64) -> u64 {
+    samples.saturating_mul(3).saturating_add(SMALL_BUFFERS_BYTES)
+}
+
+type OpenTiff<'a> = (TiffDecoder<Cursor<Cow<'a, [u8]>>>, tiff::Directory);
+
+fn open_tiff(bytes: &[u8]) -> Result<OpenTiff<'_>, DecodeError> {
+    let directory = tiff::Directory::read(bytes)?;
+    let bytes = if directory.has_palette() {
+        directory.indices_as_grey(bytes)
+    } else {
+        Cow::Borrowed(bytes)
     };
-    pictures.saturating_add(SMALL_BUFFERS_BYTES)
-}
-
-struct Open<'a> {
-    decoder: Box<dyn ImageDecoder + 'a>,
-    /// Read here where the decoder's own way to find it is not safe.
-    orientation: Option<Orientation>,
-    directory: tiff::Directory,
-}
-
-impl<'a> Open<'a> {
-    fn new(format: Format, bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut orientation = None;
-        let mut directory = tiff::Directory::default();
-        let mut bytes = Cow::Borrowed(bytes);
-        match format {
-            Format::WebP => orientation = Some(webp::check(&bytes)?),
-            Format::Tiff => {
-                directory = tiff::Directory::read(&bytes)?;
-                if let (true, Cow::Borrowed(file)) = (directory.has_palette(), &bytes) {
-                    bytes = directory.indices_as_grey(file);
-                }
-            }
-            _ => {}
-        }
-        let decoder =
-            open(format, Cursor::new(bytes)).map_err(|e| DecodeError::from_image(format, e))?;
-        Ok(Self { decoder, orientation, directory })
-    }
-}
-
-fn open<'a>(format: Format, bytes: Bytes<'a>) -> ImageResult<Box<dyn ImageDecoder + 'a>> {
-    Ok(match format {
-        Format::Png => {
-            // Given when it is opened: later the limits no longer reach the chunks of the header.
-            let mut limits = Limits::default();
-            limits.max_alloc = Some(PNG_CHUNKS_BYTES);
-            Box::new(PngDecoder::with_limits(bytes, limits)?)
-        }
-        Format::Gif => Box::new(GifDecoder::new(bytes)?),
-        Format::WebP => Box::new(WebPDecoder::new(bytes)?),
-        Format::Bmp => Box::new(BmpDecoder::new(bytes)?),
-        Format::Tiff => Box::new(TiffDecoder::new(bytes)?),
-        Format::Jpeg => Box::new(image::codecs::jpeg::JpegDecoder::new(bytes)?),
-    })
+    let decoder = TiffDecoder::new(Cursor::new(bytes))
+        .map_err(|error| DecodeError::from_image(Format::Tiff, error))?;
+    Ok((decoder, directory))
 }

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-pub use prepare_pool::{
-    KeptMemory, MemoryNeed, PrepareError, PreparePool, PrepareThreads, Work,
-};
+pub use prepare_pool::{KeptMemory, MemoryNeed, PrepareError, PreparePool, PrepareThreads, Work};
 
 use crate::batcher::{InferError, Inference, Place};
 use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, Header, Warning};
@@ -204,8 +202,7 @@ impl Pipeline {
         let prepare = move || -> Result<Prepared, ClassifyError> {
             let started = Instant::now();
             let span = tracing::debug_span!("decode", format = header.format.as_str());
-            let mut decoded =
-                span.in_scope(|| decoder.decode(&to_decode, &header, at_least))?;
+            let mut decoded = span.in_scope(|| decoder.decode(&to_decode, &header, at_least))?;
             let decode = started.elapsed();
             // The pixels are not kept beside the crops.
             let crops = preprocessor.crops(&std::mem::take(&mut decoded.pixels), crops)?;

@@ -285,11 +285,12 @@ impl State {
 
     /// Takes the work that begins next, and what it needs.
     fn next(&mut self, now: Instant) -> Option<(Effort, Waiting)> {
-        let starved = self.waiting[Effort::Dear.index()].first_key_value().is_some_and(|(_, first)| {
-            self.free_threads[Effort::Dear.index()] > 0
-                && first.kib > self.free_kib
-                && now - first.since > Self::PATIENCE
-        });
+        let starved =
+            self.waiting[Effort::Dear.index()].first_key_value().is_some_and(|(_, first)| {
+                self.free_threads[Effort::Dear.index()] > 0
+                    && first.kib > self.free_kib
+                    && now - first.since > Self::PATIENCE
+            });
         let effort = Effort::ALL.into_iter().find(|effort| {
             let first = self.waiting[effort.index()].first_key_value();
             let held_back = starved && *effort == Effort::Ordinary;
@@ -402,7 +403,9 @@ mod tests {
             state.waiting[effort.index()].insert((Turn::default(), id), waiting);
         };
         let begins = |state: &mut State, after: u64| {
-            state.next(start + Duration::from_millis(after)).map(|(effort, work)| (effort, work.kib))
+            state
+                .next(start + Duration::from_millis(after))
+                .map(|(effort, work)| (effort, work.kib))
         };
         put(&mut state, Effort::Dear, 60);
         put(&mut state, Effort::Dear, 10);

@@ -9,9 +9,12 @@ use crate::decode::{DecodeError, Format, rgb};
 
 /// Blocks of all components in one interleaved unit at most (T.81, B.2.3).
 const MOST_BLOCKS_IN_UNIT: u32 = 10;
-/// A coefficient and a sample cost about as much in one scan as in another.
+/// Transform, upsampling and colours, of a baseline file of 2 bits a pixel.
 const NANOSECONDS_A_PIXEL: u64 = 6;
-const NANOSECONDS_A_COEFFICIENT_AND_SCAN: u64 = 2;
+/// Entropy coding.
+const NANOSECONDS_A_BYTE: u64 = 6;
+/// Each scan of several passes over all coefficients, also when it brings nothing.
+const SAMPLES_A_NANOSECOND_AND_SCAN: u64 = 8;
 
 /// What the segments of a file say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,8 +151,9 @@ impl Frame {
     /// Estimate of the time that decoding takes at full scale on one core of 2023.
     pub(super) fn decode_time(&self) -> Duration {
         let scans = if self.is_one_scan() { 0 } else { self.scans.len() as u64 };
-        let passes = self.samples() * scans * NANOSECONDS_A_COEFFICIENT_AND_SCAN;
-        Duration::from_nanos(self.pixels() * NANOSECONDS_A_PIXEL + passes)
+        let passes = self.samples() * scans / SAMPLES_A_NANOSECOND_AND_SCAN;
+        let data = self.end as u64 * NANOSECONDS_A_BYTE;
+        Duration::from_nanos(self.pixels() * NANOSECONDS_A_PIXEL + data + passes)
     }
 
     fn pixels(&self) -> u64 {

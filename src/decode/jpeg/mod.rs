@@ -19,17 +19,18 @@ use markers::read_frame;
 /// At larger scales, in eighths, the decoder of full scale is as fast.
 const LARGEST_REDUCED_SCALE: u8 = 2;
 
-/// Reads the file's segments.
-pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
+/// Reads the file's segments; says too whether the picture can be decoded at a reduced scale.
+pub(super) fn read_header(bytes: &[u8]) -> Result<(Checked, bool), DecodeError> {
     let frame = read_frame(bytes)?;
     frame.check()?;
-    Ok(Checked {
+    let checked = Checked {
         width: frame.width.into(),
         height: frame.height.into(),
         orientation: frame.orientation,
         decode_bytes: frame.decode_bytes(),
         decode_time: frame.decode_time(),
-    })
+    };
+    Ok((checked, frame.is_one_scan()))
 }
 
 /// Decodes as stored (the orientation not applied): a large photo at a reduced scale that leaves at least
