@@ -52,9 +52,6 @@ pub enum AppError {
     /// The workers cannot run.
     #[error(transparent)]
     Workers(#[from] StartError),
-    /// The metrics cannot be registered.
-    #[error("cannot register the metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
     /// Loading the model panicked.
     #[error("loading the model panicked; this is a bug of the service")]
     LoadPanicked,
@@ -64,11 +61,11 @@ pub enum AppError {
 }
 
 impl App {
-    /// Binds the addresses; nothing is served yet.
+    /// Binds the addresses; nothing is served yet. The log counts in the same `metrics`.
     ///
     /// # Errors
     /// [`AppError::Bind`] names the address and its flag.
-    pub async fn bind(config: ServeConfig) -> Result<Self, AppError> {
+    pub async fn bind(config: ServeConfig, metrics: Metrics) -> Result<Self, AppError> {
         let listener = bind(config.listen, "--listen")?;
         let admin_listener = match config.admin_listen {
             Some(address) => Some(bind(address, "--admin-listen")?),
@@ -76,7 +73,7 @@ impl App {
         };
         let state = AppState {
             config: Arc::new(config),
-            metrics: Metrics::new()?,
+            metrics,
             lifecycle: Lifecycle::default(),
             service: Arc::new(OnceLock::new()),
         };

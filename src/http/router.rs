@@ -17,6 +17,7 @@ use super::openapi::docs;
 use super::request_context::request_context;
 use super::state::AppState;
 use super::{classify, health, model, open_inference};
+use crate::metrics::PanicPlace;
 
 /// One router for each listener.
 pub struct Routers {
@@ -70,9 +71,9 @@ pub fn routers(state: &AppState) -> Routers {
 
 /// What every request passes, from the outside in: context, CORS, panics.
 fn surround(router: Router<AppState>, state: &AppState) -> Router {
-    let metrics = state.metrics.clone();
+    let panics = state.metrics.panics(PanicPlace::Handler);
     let panicked = move |panic: Box<dyn std::any::Any + Send>| {
-        metrics.panics.inc();
+        panics.inc();
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
         ApiError::Internal(format!("a handler panicked: {}", text.unwrap_or_default()))
