@@ -45,6 +45,7 @@ pub(super) fn warnings_only() {
         .with_max_level(tracing::Level::WARN)
         // Nobody reads them when standard error is closed; the command goes on.
         .log_internal_errors(false)
+        .with_ansi(stderr().is_terminal())
         .with_writer(stderr);
     // There is no other subscriber in the program; without one, warnings are only not shown.
     let _ = builder.with_target(false).without_time().try_init();
