@@ -13,8 +13,9 @@ use harness::process::Process;
 use harness::{Around, TestService, client, images, small_model};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_accepted_request_is_lost() {
@@ -95,17 +96,42 @@ fn large_answers() -> Vec<u8> {
     b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n".repeat(600)
 }
 
-/// Asks for large answers and reads them slowly, to the end.
+/// Asks for one large answer after another and takes its time to read each, until the connection
+/// ends between two of them.
 async fn read_slowly(address: SocketAddr) {
-    let mut stream = connect_narrow(address).await;
-    // The rest is not read when the service stops.
-    let _ = stream.write_all(&large_answers()).await;
-    let (mut received, mut part) = (Vec::new(), vec![0; 64 << 10]);
-    while let Ok(length @ 1..) = stream.read(&mut part).await {
-        received.extend_from_slice(&part[..length]);
-        sleep(Duration::from_millis(2)).await;
+    let request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: test\r\n\r\n";
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut answers = 0;
+    while stream.write_all(request).await.is_ok() {
+        let (mut received, mut expected) = (Vec::new(), usize::MAX);
+        let mut part = vec![0; 64 << 10];
+        while received.len() < expected {
+            let length = stream.read(&mut part).await.unwrap_or_default();
+            if length == 0 {
+                assert!(received.is_empty(), "{} of {expected} bytes", received.len());
+                break;
+            }
+            received.extend_from_slice(&part[..length]);
+            expected = whole_length(&received);
+            sleep(Duration::from_millis(20)).await;
+        }
+        if received.is_empty() {
+            break;
+        }
+        assert!(expected > 500_000, "{expected}");
+        answers += 1;
     }
-    assert!(received.len() > 100_000, "{}", received.len());
+    assert!(answers > 0);
+}
+
+/// The length of the answer that begins with `received`, once its head is there.
+fn whole_length(received: &[u8]) -> usize {
+    let Some(end) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+        return usize::MAX;
+    };
+    let head = String::from_utf8_lossy(&received[..end]).to_lowercase();
+    let (_, length) = head.split_once("content-length: ").unwrap();
+    end + 4 + length.lines().next().unwrap().parse::<usize>().unwrap()
 }
 
 /// Sends one image after another on one connection until an answer says that it is the last.
@@ -128,25 +154,19 @@ async fn classify_on(address: SocketAddr, number: u32) -> usize {
 
 /// One answer with `Content-Length`, in small letters.
 async fn read_answer(stream: &mut TcpStream) -> String {
-    let mut answer = String::new();
-    let mut part = [0; 4096];
-    loop {
+    let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+    while answer.len() < whole_length(&answer) {
         let length = stream.read(&mut part).await.unwrap();
-        assert!(length > 0, "the connection ended after {answer:?}");
-        answer += &String::from_utf8_lossy(&part[..length]).to_lowercase();
-        let Some((head, body)) = answer.split_once("\r\n\r\n") else { continue };
-        let (_, expected) = head.split_once("content-length: ").unwrap();
-        if body.len() >= expected.lines().next().unwrap().parse().unwrap() {
-            return answer;
-        }
+        assert!(length > 0, "the connection ended after {:?}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&part[..length]);
     }
+    String::from_utf8_lossy(&answer).to_lowercase()
 }
 
 /// A connection that is silent until just after the signal.
-async fn send_late(address: SocketAddr, stopped: Arc<tokio::sync::Notify>) {
+async fn send_late(address: SocketAddr, mut stopped: watch::Receiver<bool>) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let signal = stopped.notified();
-    signal.await;
+    stopped.wait_for(|stopped| *stopped).await.unwrap();
     sleep(Duration::from_millis(100)).await;
     stream.write_all(&client::request("POST", "/classify", &[], &images::png(1))).await.unwrap();
     let answer = read_answer(&mut stream).await;
@@ -156,7 +176,7 @@ async fn send_late(address: SocketAddr, stopped: Arc<tokio::sync::Notify>) {
 /// Clients of every kind at once.
 async fn one_stop(service: &mut Process) {
     let address = service.address;
-    let stopped = Arc::new(tokio::sync::Notify::new());
+    let (stop, stopped) = watch::channel(false);
     let mut clients = JoinSet::new();
     for number in 0..6 {
         clients.spawn(async move {
@@ -164,7 +184,7 @@ async fn one_stop(service: &mut Process) {
         });
     }
     for _ in 0..3 {
-        clients.spawn(send_late(address, Arc::clone(&stopped)));
+        clients.spawn(send_late(address, stopped.clone()));
         clients.spawn(async move {
             hold(TcpStream::connect(address).await.unwrap(), Vec::new()).await;
         });
@@ -184,17 +204,19 @@ async fn one_stop(service: &mut Process) {
     let mut deaf = connect_narrow(address).await;
     let large = large_answers();
     // Its own end fills too: what is sent is enough.
-    let sent = tokio::time::timeout(Duration::from_millis(300), deaf.write_all(&large)).await;
-    assert!(sent.is_err() || sent.unwrap().is_ok());
+    let _ = timeout(Duration::from_millis(100), deaf.write_all(&large)).await;
+    // Until all are connected and at work.
+    sleep(Duration::from_millis(300)).await;
     let signal = Instant::now();
     service.terminate();
-    stopped.notify_waiters();
+    stop.send(true).unwrap();
     let ended = tokio::task::block_in_place(|| service.wait(DRAIN + SLACK * 3));
     let (status, took) = (ended.expect("it ends"), signal.elapsed());
     assert_eq!(status.code(), Some(0), "after {took:?}");
     assert!(took < DRAIN + SLACK, "{took:?}");
     drop(deaf);
-    while let Some(client) = clients.join_next().await {
+    // The process has ended, and with it all connections.
+    while let Some(client) = timeout(SLACK, clients.join_next()).await.unwrap() {
         client.unwrap();
     }
 }
@@ -235,7 +257,7 @@ async fn without_a_drain_timeout_it_ends_at_once() {
     half.write_all(&client::head("POST", "/classify", &[("Content-Length", "10")])).await.unwrap();
     let mut deaf = connect_narrow(service.address).await;
     let large = large_answers();
-    let _ = tokio::time::timeout(Duration::from_millis(300), deaf.write_all(&large)).await;
+    let _ = timeout(Duration::from_millis(300), deaf.write_all(&large)).await;
     let signal = Instant::now();
     service.terminate();
     let status = service.wait(Duration::from_secs(6)).expect("it ends");
