@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::batcher::{Batcher, BatcherConfig, StartError};
 use crate::config::ServeConfig;
 use crate::decode::DecodeLimits;
-use crate::http::{self, AppState, BodyMemory, ConnectionLimits, Service};
+use crate::http::{self, AppState, BodyMemory, ConnectionLimits, Service, Unanswered};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::loaded_model::{LoadedModel, ModelError};
 use crate::machine::{self, MemoryBudget};
@@ -28,6 +28,7 @@ pub struct App {
     admin_listener: Option<TcpListener>,
     state: AppState,
     decoder: Arc<dyn Decoder>,
+    unanswered: Unanswered,
 }
 
 /// Why the service did not start, or did not end as it should.
@@ -52,23 +53,20 @@ pub enum AppError {
     /// The workers cannot run.
     #[error(transparent)]
     Workers(#[from] StartError),
-    /// The metrics cannot be registered.
-    #[error("cannot register the metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
     /// Loading the model panicked.
     #[error("loading the model panicked; this is a bug of the service")]
     LoadPanicked,
-    /// Requests were still in flight when the drain timeout passed.
-    #[error("requests were still in flight after --drain-timeout-ms; they were cut off")]
-    DrainTimeout,
+    /// Requests that had arrived whole had no answer when the drain timeout passed.
+    #[error("{0} requests had no answer after --drain-timeout-ms; they were cut off")]
+    DrainTimeout(usize),
 }
 
 impl App {
-    /// Binds the addresses; nothing is served yet.
+    /// Binds the addresses; nothing is served yet. The log counts in the same `metrics`.
     ///
     /// # Errors
     /// [`AppError::Bind`] names the address and its flag.
-    pub async fn bind(config: ServeConfig) -> Result<Self, AppError> {
+    pub async fn bind(config: ServeConfig, metrics: Metrics) -> Result<Self, AppError> {
         let listener = bind(config.listen, "--listen")?;
         let admin_listener = match config.admin_listen {
             Some(address) => Some(bind(address, "--admin-listen")?),
@@ -76,11 +74,12 @@ impl App {
         };
         let state = AppState {
             config: Arc::new(config),
-            metrics: Metrics::new()?,
+            metrics,
             lifecycle: Lifecycle::default(),
             service: Arc::new(OnceLock::new()),
         };
-        Ok(Self { listener, admin_listener, state, decoder: Arc::new(ImageDecoder) })
+        let decoder = Arc::new(ImageDecoder);
+        Ok(Self { listener, admin_listener, state, decoder, unanswered: Unanswered::default() })
     }
 
     /// Puts another decoder in place: tests put faults around the real one.
@@ -113,8 +112,8 @@ impl App {
         load: impl FnOnce() -> Result<LoadedModel, ModelError> + Send + 'static,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), AppError> {
-        let Self { listener, admin_listener, state, decoder } = self;
-        let mut servers = serve(listener, admin_listener, &state);
+        let Self { listener, admin_listener, state, decoder, unanswered } = self;
+        let mut servers = serve(listener, admin_listener, &state, &unanswered);
         let started = Instant::now();
         tokio::pin!(shutdown);
         let loaded = tokio::select! {
@@ -132,7 +131,7 @@ impl App {
             }
             None => None,
         };
-        let drained = drain(&state, &mut servers).await;
+        let drained = drain(&state, &mut servers, &unanswered).await;
         // The workers end with the batch in hand; joining them blocks.
         let ended = tokio::task::spawn_blocking(move || drop(batcher)).await;
         if ended.is_err() {
@@ -146,6 +145,7 @@ fn serve(
     listener: TcpListener,
     admin_listener: Option<TcpListener>,
     state: &AppState,
+    unanswered: &Unanswered,
 ) -> JoinSet<()> {
     let config = &state.config;
     let limits = ConnectionLimits {
@@ -154,12 +154,14 @@ fn serve(
             .unwrap_or_else(|| machine::connections(machine::memory_limit_bytes())),
         header_timeout: config.header_timeout(),
         write_timeout: config.request_timeout(),
+        drain_timeout: config.drain_timeout(),
     };
     let routers = http::routers(state);
     let mut servers = JoinSet::new();
     let mut spawn = |listener, router| {
         let (lifecycle, metrics) = (state.lifecycle.clone(), state.metrics.clone());
-        servers.spawn(http::serve(listener, router, limits, lifecycle, metrics));
+        let unanswered = unanswered.clone();
+        servers.spawn(http::serve(listener, router, limits, lifecycle, metrics, unanswered));
     };
     spawn(listener, routers.public);
     if let (Some(listener), Some(router)) = (admin_listener, routers.admin) {
@@ -263,7 +265,14 @@ fn memory_budget(config: &ServeConfig) -> MemoryBudget {
 }
 
 /// Readiness off, a while of serving on, then no new connection, then the end of those there are.
-async fn drain(state: &AppState, servers: &mut JoinSet<()>) -> Result<(), AppError> {
+///
+/// Clients that have not sent a whole request, or do not read their answer, are cut off at the drain
+/// timeout like the others, but the service owes them nothing: that is no failure.
+async fn drain(
+    state: &AppState,
+    servers: &mut JoinSet<()>,
+    unanswered: &Unanswered,
+) -> Result<(), AppError> {
     let config = &state.config;
     state.lifecycle.enter(Phase::Draining);
     tracing::info!(delay_ms = config.drain_delay_ms, "draining: /readyz says 503");
@@ -271,8 +280,13 @@ async fn drain(state: &AppState, servers: &mut JoinSet<()>) -> Result<(), AppErr
     state.lifecycle.enter(Phase::Stopping);
     tracing::info!(timeout_ms = config.drain_timeout_ms, "stopping: no new connections");
     let all_ended = async { while servers.join_next().await.is_some() {} };
-    tokio::time::timeout(config.drain_timeout(), all_ended).await.map_err(|_| {
-        servers.abort_all();
-        AppError::DrainTimeout
-    })
+    if tokio::time::timeout(config.drain_timeout(), all_ended).await.is_ok() {
+        return Ok(());
+    }
+    let cut_off = unanswered.count();
+    servers.abort_all();
+    match cut_off {
+        0 => Ok(()),
+        requests => Err(AppError::DrainTimeout(requests)),
+    }
 }

@@ -5,6 +5,8 @@
 //! with `network` describing GoogLeNet as data and `weights` finding the file that holds it.
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
+// They panic when nobody reads; `cli` has the ways to print.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod app;
 pub mod batcher;

@@ -30,6 +30,31 @@ pub struct BatcherMetrics {
     pub batch_size: Histogram,
     /// Images whose client went away while they waited.
     pub cancelled: IntCounter,
+    /// Panics of the plan: as [`PanicPlace::Plan`] in [`Metrics::panics`].
+    pub panics: IntCounter,
+}
+
+/// Where a panic was caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanicPlace {
+    /// In a handler: it cost its request.
+    Handler,
+    /// In a decoder, over a file that a client sent: it cost that image.
+    Decode,
+    /// In the plan: it cost its batch.
+    Plan,
+}
+
+impl PanicPlace {
+    const ALL: [Self; 3] = [Self::Handler, Self::Decode, Self::Plan];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Handler => "handler",
+            Self::Decode => "decode",
+            Self::Plan => "plan",
+        }
+    }
 }
 
 /// All metrics of the service.
@@ -44,8 +69,9 @@ pub struct Metrics {
     pub decode_seconds: Histogram,
     /// Requests refused before any work, by the error's code.
     pub rejected: IntCounterVec,
-    /// Panics that were caught: each cost one answer.
-    pub panics: IntCounter,
+    panics: IntCounterVec,
+    /// Lines of the log that could not be written.
+    pub log_lines_lost: IntCounter,
     /// Open connections.
     pub connections: IntGauge,
     /// The batcher's part.
@@ -61,6 +87,16 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
+        let panics = counters(
+            &registry,
+            "googlenet_panics_total",
+            "Panics caught, by where: each cost an answer",
+            &["where"],
+        )?;
+        // An increase from nothing is no increase to Prometheus: all are there from the start.
+        for place in PanicPlace::ALL {
+            panics.with_label_values(&[place.label()]);
+        }
         let batcher = BatcherMetrics {
             queue_depth: gauge(
                 &registry,
@@ -97,6 +133,7 @@ impl Metrics {
                 "googlenet_cancelled_total",
                 "Images never computed because their client went away or their time was up",
             )?,
+            panics: panics.with_label_values(&[PanicPlace::Plan.label()]),
         };
         let request_seconds = HistogramVec::new(
             HistogramOpts::new(
@@ -132,12 +169,22 @@ impl Metrics {
                 "Requests refused before any work",
                 &["reason"],
             )?,
-            panics: counter(&registry, "googlenet_panics_total", "Panics caught in a request")?,
+            panics,
+            log_lines_lost: counter(
+                &registry,
+                "googlenet_log_lines_lost_total",
+                "Lines of the log that could not be written",
+            )?,
             connections: gauge(&registry, "googlenet_connections", "Open connections")?,
             build_info,
             batcher,
             registry,
         })
+    }
+
+    /// The counter of the panics that are caught at `place`.
+    pub fn panics(&self, place: PanicPlace) -> IntCounter {
+        self.panics.with_label_values(&[place.label()])
     }
 
     /// Publishes what runs, once it is known.

@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "decode",
             "loaded_model",
             "machine",
+            "metrics",
             "model",
             "network",
             "preprocess",

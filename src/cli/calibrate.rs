@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::{CliError, log, photo};
+use super::{CliError, log, messages, output, photo};
 use crate::config::ModelConfig;
 use crate::loaded_model::{calibration_path, load_calibrator};
 use crate::model::Input;
@@ -31,8 +31,8 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Result<(), CliError> {
     log::warnings_only();
     let files = files(&args.folder)?;
     let (mut calibrator, info) = load_calibrator(&args.model).map_err(CliError::failed)?;
-    let output = args.output.clone().or_else(|| info.path.as_deref().map(calibration_path));
-    let output = output.ok_or_else(|| {
+    let table = args.output.clone().or_else(|| info.path.as_deref().map(calibration_path));
+    let table = table.ok_or_else(|| {
         CliError::Configuration(
             "seeded weights lie in no file: name the table with --output".into(),
         )
@@ -43,7 +43,8 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Result<(), CliError> {
         match crop(file, &preprocessor) {
             Ok(photo) => calibrator.observe(&photo).map_err(CliError::failed)?,
             Err(error) => {
-                progress.suspend(|| eprintln!("warning: {} is left out: {error}", file.display()))
+                let warning = format!("warning: {} is left out: {error}", file.display());
+                progress.suspend(|| messages::say(&warning));
             }
         }
         progress.inc(1);
@@ -54,10 +55,9 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Result<(), CliError> {
         let folder = args.folder.display();
         return Err(CliError::Failed(format!("{folder} has no photo that can be read")));
     }
-    std::fs::write(&output, calibrator.finish().to_toml())
-        .map_err(|e| CliError::Failed(format!("cannot write {}: {e}", output.display())))?;
-    println!("{}: from {photos} photos", output.display());
-    Ok(())
+    std::fs::write(&table, calibrator.finish().to_toml())
+        .map_err(|e| CliError::Failed(format!("cannot write {}: {e}", table.display())))?;
+    Ok(output::print_line(format_args!("{}: from {photos} photos", table.display()))?)
 }
 
 /// The files of a folder, by name.

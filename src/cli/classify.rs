@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::{CliError, log, photo};
+use super::{CliError, log, output, photo};
 use crate::config::ModelConfig;
 use crate::loaded_model::{LoadedModel, load_model};
 use crate::machine;
@@ -122,16 +122,20 @@ fn row<'a>(file: &Path, best: &[Prediction], model: &'a LoadedModel) -> Row<'a> 
 }
 
 fn print(row: &Row<'_>, json: bool) -> Result<(), CliError> {
-    if json {
-        println!("{}", serde_json::to_string(row).map_err(CliError::failed)?);
-        return Ok(());
+    let text = if json {
+        serde_json::to_string(row).map_err(CliError::failed)?
+    } else {
+        row.lines().join("\n")
+    };
+    Ok(output::print_line(text)?)
+}
+
+impl Row<'_> {
+    fn lines(&self) -> Vec<String> {
+        let error = self.error.iter().map(|error| format!("  {error}"));
+        let classes = self.predictions.iter().map(|class| {
+            format!("  {:>6.2} %  {:<10} {}", class.probability * 100.0, class.id, class.label)
+        });
+        std::iter::once(self.file.clone()).chain(error).chain(classes).collect()
     }
-    println!("{}", row.file);
-    if let Some(error) = &row.error {
-        println!("  {error}");
-    }
-    for class in &row.predictions {
-        println!("  {:>6.2} %  {:<10} {}", class.probability * 100.0, class.id, class.label);
-    }
-    Ok(())
 }

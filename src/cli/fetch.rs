@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{CliError, log};
+use super::{CliError, log, output};
 use crate::config::ModelConfig;
 use crate::loaded_model::{download, search_path};
 use crate::weights::fetch::progress_for_stderr;
@@ -22,8 +22,8 @@ pub(super) fn fetch(args: &FetchArgs) -> Result<(), CliError> {
     let obtained = obtain(&source, &search_path(), &download(&args.model), progress.as_mut())
         .map_err(CliError::failed)?;
     if let Obtained::File(file) = obtained {
-        println!("{}", file.path.display());
-        println!("  {} bytes, SHA-256 {}", file.bytes, file.sha256);
+        let (path, bytes, sha256) = (file.path.display(), file.bytes, file.sha256);
+        output::print_line(format_args!("{path}\n  {bytes} bytes, SHA-256 {sha256}"))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::CliError;
+use super::{CliError, output};
 use crate::network::seeded::seeded_model;
 use crate::network::{GoogLeNet, onnx};
 
@@ -33,6 +33,5 @@ pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
     let model = seeded_model(&network, args.seed);
     onnx::write(&model, &args.output)
         .map_err(|e| CliError::Failed(format!("cannot write {}: {e}", args.output.display())))?;
-    println!("{}", args.output.display());
-    Ok(())
+    Ok(output::print_line(args.output.display())?)
 }

@@ -7,6 +7,8 @@ mod fetch;
 mod health;
 mod init;
 mod log;
+mod messages;
+mod output;
 mod photo;
 mod serve;
 mod summary;
@@ -16,13 +18,16 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use output::OutputError;
+
 /// Classifies images with GoogLeNet (Inception v1), over HTTP or from the command line.
 #[derive(Parser)]
 #[command(
     name = "googlenet",
     version,
     after_help = "Exit status: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration (an \
-        environment variable or a combination of values)."
+        environment variable or a combination of values), 141 when who read standard output has \
+        gone, as a shell shows it of other programs."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -59,16 +64,31 @@ enum CliError {
     /// Exit status 64.
     #[error("{0}")]
     Configuration(String),
+    /// Exit status 141 without a message when the reader has gone, else 1.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
+
+/// What a shell shows of a program that SIGPIPE ended.
+const READER_GONE: u8 = 141;
 
 impl CliError {
     fn failed(error: impl std::fmt::Display) -> Self {
         Self::Failed(error.to_string())
     }
 
+    /// Tells the user, and returns the exit status.
+    fn report(&self) -> ExitCode {
+        if !matches!(self, Self::Output(OutputError::ReaderGone)) {
+            messages::say(&format!("error: {self}"));
+        }
+        self.status()
+    }
+
     fn status(&self) -> ExitCode {
         match self {
-            Self::Failed(_) => ExitCode::from(1),
+            Self::Output(OutputError::ReaderGone) => ExitCode::from(READER_GONE),
+            Self::Failed(_) | Self::Output(OutputError::Failed(_)) => ExitCode::from(1),
             Self::Configuration(_) => ExitCode::from(64),
         }
     }
@@ -92,10 +112,7 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            error.status()
-        }
+        Err(error) => error.report(),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::app::{App, AppError};
 use crate::config::ServeConfig;
 use crate::loaded_model::load_model;
 use crate::machine;
+use crate::metrics::Metrics;
 
 pub(super) const EXAMPLES: &str = "Try it:\n  \
     googlenet serve &\n  \
@@ -15,7 +16,8 @@ pub(super) const EXAMPLES: &str = "Try it:\n  \
 
 /// Runs the service until SIGTERM or SIGINT.
 pub(super) fn serve(config: ServeConfig) -> Result<(), CliError> {
-    log::start(config.log_format)?;
+    let metrics = Metrics::new().map_err(CliError::failed)?;
+    let _log = log::start(config.log_format, metrics.log_lines_lost.clone())?;
     check(&config)?;
     let open_files = machine::raise_open_files();
     let cores = machine::cores();
@@ -34,13 +36,13 @@ pub(super) fn serve(config: ServeConfig) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(CliError::failed)?;
-    let served = runtime.block_on(run(config));
+    let served = runtime.block_on(run(config, metrics));
     // All requests are answered; a decode whose client has gone is not waited for.
     runtime.shutdown_background();
     served
 }
 
-async fn run(config: ServeConfig) -> Result<(), CliError> {
+async fn run(config: ServeConfig, metrics: Metrics) -> Result<(), CliError> {
     // Before the model is loaded, so that a signal during the load is heard.
     let mut terminate = signal(SignalKind::terminate()).map_err(CliError::failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::failed)?;
@@ -51,7 +53,7 @@ async fn run(config: ServeConfig) -> Result<(), CliError> {
         }
     };
     let model = config.model.clone();
-    let app = App::bind(config).await.map_err(start_error)?;
+    let app = App::bind(config, metrics).await.map_err(start_error)?;
     let address = app.address().map_err(CliError::failed)?;
     tracing::info!(%address, admin_address = app.admin_address().map(tracing::field::display), "listening");
     app.run(move || load_model(&model, machine::cores()), shutdown).await.map_err(start_error)

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{CliError, log};
+use super::{CliError, log, output};
 use crate::config::ModelConfig;
 use crate::loaded_model::load_model;
 use crate::machine;
@@ -35,9 +35,10 @@ pub(super) fn summary(args: &SummaryArgs) -> Result<(), CliError> {
     let (report, operators) = (&model.info.report, model.engine.operators());
     if args.json {
         let summary = Summary { report, operators };
-        println!("{}", serde_json::to_string_pretty(&summary).map_err(CliError::failed)?);
+        let json = serde_json::to_string_pretty(&summary).map_err(CliError::failed)?;
+        output::print_line(json)?;
     } else {
-        print!("{}", summary::text(report, &operators));
+        output::print(summary::text(report, &operators))?;
     }
     Ok(())
 }

@@ -5,19 +5,24 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::{CliError, messages, output};
+
 /// Prints `error` and returns its exit status.
 pub(super) fn report(error: &clap::Error) -> ExitCode {
+    if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = error.kind() {
+        return match output::print_help(error) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => CliError::from(error).report(),
+        };
+    }
     // Nothing can be done when standard error is closed.
     let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => match variable_at_fault(error) {
-            Some(variable) => {
-                eprintln!("The value comes from the environment variable {variable}.");
-                ExitCode::from(64)
-            }
-            None => ExitCode::from(2),
-        },
+    match variable_at_fault(error) {
+        Some(variable) => {
+            messages::say(&format!("The value comes from the environment variable {variable}."));
+            ExitCode::from(64)
+        }
+        None => ExitCode::from(2),
     }
 }
 

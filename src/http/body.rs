@@ -7,11 +7,12 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use tokio::time::timeout_at;
+use tokio::time::sleep_until;
 
 use super::body_memory::BodyShare;
 use super::error::ApiError;
 use super::request_context::Deadline;
+use super::server::drain_patience;
 use super::state::{AppState, Service};
 
 /// What is read and thrown away of a body that is refused, so that a client that only reads when it has
@@ -37,6 +38,7 @@ pub struct ReceivedBody {
 /// # Errors
 /// [`ApiError::BodyTooLarge`] past `--max-body-bytes`, with or without `Content-Length`;
 /// [`ApiError::RequestTimeout`] when it has not arrived by the request's deadline;
+/// [`ApiError::ShuttingDown`] when it has not arrived by a part of `--drain-timeout-ms`;
 /// [`ApiError::QueueFull`] when the bodies of other requests leave too little memory
 /// (`--body-memory-bytes`); [`ApiError::UnsupportedContentType`] when it is compressed.
 pub async fn read_body(
@@ -55,18 +57,35 @@ pub async fn read_body(
     let limit = config.max_body_bytes;
     let declared = content_length(&head.headers);
     if declared.is_some_and(|length| length > limit as u64) {
-        discard(body, deadline).await;
+        discard(body, deadline, state).await;
         return Err(ApiError::BodyTooLarge(limit));
     }
     let expected = declared.map_or(limit, |length| length as usize);
     let share = service.body_memory.share();
-    let received = timeout_at(deadline.into(), collect(&mut body, expected, copies, share, state))
-        .await
-        .map_err(|_| ApiError::RequestTimeout(config.request_timeout()))?;
+    let received = tokio::select! {
+        biased;
+        received = collect(&mut body, expected, copies, share, state) => received,
+        error = out_of_time(deadline, state) => return Err(error),
+    };
     if received.is_err() {
-        discard(body, deadline).await;
+        discard(body, deadline, state).await;
     }
     received
+}
+
+/// Waits until a body may arrive no more; what its client is told then.
+async fn out_of_time(deadline: Instant, state: &AppState) -> ApiError {
+    let stopped = async {
+        let stopping = state.lifecycle.stopping().await;
+        let patience = drain_patience(state.config.drain_timeout());
+        sleep_until((stopping + patience).into()).await;
+    };
+    tokio::select! {
+        () = sleep_until(deadline.into()) => {
+            ApiError::RequestTimeout(state.config.request_timeout())
+        }
+        () = stopped => ApiError::ShuttingDown,
+    }
 }
 
 async fn collect(
@@ -112,7 +131,7 @@ fn resident_bytes(length: usize, expected: usize) -> usize {
     length.next_multiple_of(HUGE_PAGE_BYTES).min(expected).max(length)
 }
 
-async fn discard(mut body: Body, deadline: Instant) {
+async fn discard(mut body: Body, deadline: Instant, state: &AppState) {
     let read = async {
         let mut left = DISCARD_BYTES;
         while let Some(Ok(frame)) = body.frame().await {
@@ -124,7 +143,10 @@ async fn discard(mut body: Body, deadline: Instant) {
         }
     };
     // Running out of time is as good as having read all: the connection is closed then.
-    let _ = timeout_at(deadline.into(), read).await;
+    tokio::select! {
+        () = read => {}
+        _ = out_of_time(deadline, state) => {}
+    }
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,17 +10,33 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A TCP stream that fails when one write makes no progress for `timeout`.
-pub struct WriteTimeout {
+use super::connection_state::ConnectionState;
+
+/// A TCP stream that fails when one write makes no progress for a while, which is shorter once the
+/// service stops.
+pub(super) struct WriteTimeout {
     stream: TcpStream,
+    state: Arc<ConnectionState>,
     timeout: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
+    stop_timeout: Duration,
+    stalled: Option<Stalled>,
+}
+
+/// A write that waits for the client.
+struct Stalled {
+    since: Instant,
+    end: Pin<Box<Sleep>>,
 }
 
 impl WriteTimeout {
-    /// Wraps `stream`.
-    pub fn new(stream: TcpStream, timeout: Duration) -> Self {
-        Self { stream, timeout, stalled: None }
+    /// Wraps `stream`. A write may wait for `timeout`, and for `stop_timeout` of the end.
+    pub(super) fn new(
+        stream: TcpStream,
+        state: Arc<ConnectionState>,
+        timeout: Duration,
+        stop_timeout: Duration,
+    ) -> Self {
+        Self { stream, state, timeout, stop_timeout, stalled: None }
     }
 
     fn watch<T>(
@@ -27,15 +44,30 @@ impl WriteTimeout {
         cx: &mut Context<'_>,
         progress: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        self.state.set_write_waits(progress.is_pending());
         if progress.is_ready() {
             self.stalled = None;
             return progress;
         }
-        let timeout = self.timeout;
-        let stalled =
-            self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + timeout)));
-        ready!(stalled.as_mut().poll(cx));
+        let since = self.stalled.as_ref().map_or_else(Instant::now, |stalled| stalled.since);
+        let deadline = self.deadline(since);
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Stalled { since, end: Box::pin(sleep_until(deadline)) });
+        // The service may have begun to stop in between.
+        if stalled.end.deadline() != deadline {
+            stalled.end.as_mut().reset(deadline);
+        }
+        ready!(stalled.end.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn deadline(&self, stalled: Instant) -> Instant {
+        let deadline = stalled + self.timeout;
+        match self.state.stopping() {
+            Some(stopping) => deadline.min(stalled.max(stopping.into()) + self.stop_timeout),
+            None => deadline,
+        }
     }
 }
 

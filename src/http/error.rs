@@ -34,6 +34,8 @@ pub enum ApiError {
     EmptyImage,
     #[error("{0}")]
     InvalidInput(String),
+    #[error("{0}")]
+    InvalidRequest(String),
     #[error("there is nothing at this path; GET /openapi.json lists what there is")]
     NotFound,
     #[error("{0}")]
@@ -62,6 +64,10 @@ pub enum ApiError {
          again after the seconds in Retry-After"
     )]
     QueueFull { retry_after: Duration, status: StatusCode },
+    #[error(
+        "the body has a transfer coding that is not taken: send it with `chunked` alone, or with Content-Length"
+    )]
+    UnknownTransferCoding,
     #[error("this replica is shutting down: send the request to another")]
     ShuttingDown,
     #[error("the model is being loaded: try again after the seconds in Retry-After")]
@@ -87,6 +93,8 @@ impl ApiError {
             Self::MissingImage => (S::BAD_REQUEST, "missing_image"),
             Self::EmptyImage => (S::BAD_REQUEST, "empty_image"),
             Self::InvalidInput(_) => (S::BAD_REQUEST, "invalid_input"),
+            Self::InvalidRequest(_) => (S::BAD_REQUEST, "invalid_request"),
+            Self::UnknownTransferCoding => (S::NOT_IMPLEMENTED, "not_implemented"),
             Self::NotFound | Self::UnknownName(_) => (S::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::RequestTimeout(_) => (S::REQUEST_TIMEOUT, "request_timeout"),

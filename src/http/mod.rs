@@ -1,11 +1,15 @@
 //! The HTTP interface: routes, errors, connections.
 
+mod accept_failures;
 mod body;
 mod body_memory;
 mod classify;
 mod connection;
+mod connection_state;
 mod error;
+mod exchange;
 mod health;
+mod message_checks;
 mod model;
 mod open_inference;
 mod openapi;
@@ -15,6 +19,7 @@ mod router;
 mod server;
 mod state;
 mod trace_parent;
+mod unanswered;
 
 pub use body_memory::{BODY_COPIES, BodyMemory};
 pub use error::{ApiError, ErrorBody, ErrorPayload};
@@ -22,3 +27,4 @@ pub use openapi::document;
 pub use router::{Routers, routers};
 pub use server::{ConnectionLimits, serve};
 pub use state::{AppState, Service};
+pub use unanswered::Unanswered;

@@ -13,10 +13,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::ApiError;
+use super::message_checks::message_checks;
 use super::openapi::docs;
 use super::request_context::request_context;
 use super::state::AppState;
 use super::{classify, health, model, open_inference};
+use crate::metrics::PanicPlace;
 
 /// One router for each listener.
 pub struct Routers {
@@ -68,11 +70,11 @@ pub fn routers(state: &AppState) -> Routers {
     }
 }
 
-/// What every request passes, from the outside in: context, CORS, panics.
+/// What every request passes, from the outside in: context, checks of the message, CORS, panics.
 fn surround(router: Router<AppState>, state: &AppState) -> Router {
-    let metrics = state.metrics.clone();
+    let panics = state.metrics.panics(PanicPlace::Handler);
     let panicked = move |panic: Box<dyn std::any::Any + Send>| {
-        metrics.panics.inc();
+        panics.inc();
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
         ApiError::Internal(format!("a handler panicked: {}", text.unwrap_or_default()))
@@ -86,6 +88,7 @@ fn surround(router: Router<AppState>, state: &AppState) -> Router {
     if let Some(cors) = cors(&state.config.cors_origins) {
         router = router.layer(cors);
     }
+    router = router.layer(from_fn(message_checks));
     router.layer(from_fn_with_state(state.clone(), request_context)).with_state(state.clone())
 }
 

@@ -1,5 +1,6 @@
 //! The accept loop: bounded connections, each with deadlines, all answered before the end.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::{timeout, timeout_at};
 use tower::ServiceExt;
 
+use super::accept_failures::AcceptFailures;
 use super::connection::WriteTimeout;
+use super::connection_state::ConnectionState;
+use super::exchange::{ArrivingBody, Exchange, LeavingBody};
+use super::unanswered::Unanswered;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
 
@@ -26,6 +32,8 @@ pub struct ConnectionLimits {
     pub header_timeout: Duration,
     /// For a write without progress.
     pub write_timeout: Duration,
+    /// For what is in flight when the service stops.
+    pub drain_timeout: Duration,
 }
 
 /// What one connection buffers of what it receives: bodies are counted when they are taken out of it.
@@ -33,8 +41,17 @@ const READ_BUFFER_BYTES: usize = 32 << 10;
 /// How long a connection that is open when the service stops may still bring a request: one that
 /// its client sent just then is answered, not reset.
 const LAST_REQUEST: Duration = Duration::from_millis(300);
+/// How long after the stop a connection may take to bring the rest of a head: what is less than a head
+/// is no request.
+const LAST_HEAD: Duration = Duration::from_secs(1);
 /// A pause when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How much of `drain_timeout` a client gets that does not do its part: that sends no more of a body, or
+/// takes no more of an answer. The rest is for what has arrived in it.
+pub(super) fn drain_patience(drain_timeout: Duration) -> Duration {
+    drain_timeout / 2
+}
 
 /// Serves until [`Phase::Stopping`], then takes what has connected already and returns when all
 /// connections have ended. Dropping the future ends them at once.
@@ -44,11 +61,13 @@ pub async fn serve(
     limits: ConnectionLimits,
     lifecycle: Lifecycle,
     metrics: Metrics,
+    unanswered: Unanswered,
 ) {
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let mut connections = JoinSet::new();
     let spawn = |connections: &mut JoinSet<()>, stream, place| {
-        let connection = serve_connection(stream, router.clone(), limits, lifecycle.clone());
+        let state = Arc::new(ConnectionState::new(unanswered.clone()));
+        let connection = serve_connection(stream, router.clone(), limits, lifecycle.clone(), state);
         let gauge = metrics.connections.clone();
         connections.spawn(async move {
             let _place: OwnedSemaphorePermit = place;
@@ -57,6 +76,7 @@ pub async fn serve(
             gauge.dec();
         });
     };
+    let mut failures = AcceptFailures::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -67,15 +87,13 @@ pub async fn serve(
         match accepted {
             Ok((stream, place)) => spawn(&mut connections, stream, place),
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                failures.tell(&error);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
     // Those in the backlog have connected: closing the listener would reset them.
-    while let Ok(Ok((stream, place))) =
-        tokio::time::timeout(Duration::ZERO, accept(&listener, &places)).await
-    {
+    while let Ok(Ok((stream, place))) = timeout(Duration::ZERO, accept(&listener, &places)).await {
         spawn(&mut connections, stream, place);
     }
     drop(listener);
@@ -96,35 +114,56 @@ async fn serve_connection(
     router: Router,
     limits: ConnectionLimits,
     lifecycle: Lifecycle,
+    state: Arc<ConnectionState>,
 ) {
     // Without it, small answers wait for the client's acknowledgement; failing is harmless.
     let _ = stream.set_nodelay(true);
+    let stop_timeout = drain_patience(limits.drain_timeout);
+    let io = WriteTimeout::new(stream, Arc::clone(&state), limits.write_timeout, stop_timeout);
+    let exchanges = Arc::clone(&state);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        router.clone().oneshot(request.map(Body::new))
+        answer(router.clone(), request, Exchange::begin(&exchanges))
     });
-    let io = TokioIo::new(WriteTimeout::new(stream, limits.write_timeout));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(READ_BUFFER_BYTES)
-        .serve_connection(io, service);
+        .serve_connection(TokioIo::new(io), service);
     tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        () = lifecycle.reached(Phase::Stopping) => None,
+    let stopping = tokio::select! {
+        ended = connection.as_mut() => return told(ended),
+        stopping = lifecycle.stopping() => stopping,
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => match tokio::time::timeout(LAST_REQUEST, connection.as_mut()).await {
-            Ok(ended) => ended,
-            Err(_) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        },
-    };
+    state.stop(stopping);
+    if let Ok(ended) = timeout(LAST_REQUEST, connection.as_mut()).await {
+        return told(ended);
+    }
+    // It ends with the answer in hand. Without a request it ends now, or, with a part of a head, below.
+    connection.as_mut().graceful_shutdown();
+    let last_head = (stopping + LAST_HEAD).into();
+    match timeout_at(last_head, connection.as_mut()).await {
+        Ok(ended) => told(ended),
+        Err(_) if state.is_busy() => told(connection.await),
+        Err(_) => tracing::debug!("connection ended: no request came in time"),
+    }
+}
+
+/// Answers, and tells the connection how far the exchange is.
+async fn answer(
+    router: Router,
+    request: hyper::Request<Incoming>,
+    exchange: Arc<Exchange>,
+) -> Result<hyper::Response<LeavingBody>, Infallible> {
+    let arriving = Arc::clone(&exchange);
+    let request = request.map(|body| Body::new(ArrivingBody::new(body, arriving)));
+    let response = router.oneshot(request).await?;
+    exchange.answered();
+    Ok(response.map(|body| LeavingBody::new(body, exchange)))
+}
+
+/// Clients that break off or stay silent are ordinary.
+fn told(ended: hyper::Result<()>) {
     if let Err(error) = ended {
-        // Clients that break off or stay silent are ordinary.
         tracing::debug!(%error, "connection ended");
     }
 }

@@ -15,6 +15,7 @@ use clap::Parser;
 use googlenet::app::{App, AppError};
 use googlenet::config::ServeConfig;
 use googlenet::loaded_model::{LoadedModel, load_model};
+use googlenet::metrics::Metrics;
 use googlenet::model::Engine;
 use googlenet::network::seeded::seeded_model;
 use googlenet::network::{GoogLeNet, onnx};
@@ -102,7 +103,8 @@ impl TestService {
             config.drain_delay_ms = 0;
         }
         let model_config = config.model.clone();
-        let app = App::bind(config).await.unwrap().with_decoder(around.decoder);
+        let app =
+            App::bind(config, Metrics::new().unwrap()).await.unwrap().with_decoder(around.decoder);
         let (address, admin_address) = (app.address().unwrap(), app.admin_address());
         let load = move || {
             before_load();

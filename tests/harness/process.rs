@@ -1,12 +1,16 @@
 //! The program as a process of its own.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines, Result};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+/// The lines of a service's log.
+pub type LogLines =
+    std::iter::MapWhile<Lines<BufReader<ChildStderr>>, fn(Result<String>) -> Option<String>>;
 
 /// `googlenet serve` in another process; killed when it is dropped.
 pub struct Process {
@@ -17,13 +21,15 @@ pub struct Process {
 impl Process {
     /// Starts it on `model` with `flags` and waits until it is ready.
     pub fn start(model: &Path, flags: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_googlenet"))
-            .args(["serve", "--listen=127.0.0.1:0", "--log-format=json"])
-            .arg(format!("--model={}", model.display()))
-            .args(flags)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let (process, log) = Self::start_with_log(model, flags);
+        // Read on, so that the log never fills its pipe.
+        std::thread::spawn(move || log.for_each(drop));
+        process
+    }
+
+    /// The same, with the rest of its log, which the caller reads, or not.
+    pub fn start_with_log(model: &Path, flags: &[&str]) -> (Self, LogLines) {
+        let mut child = serve(model, "127.0.0.1:0", flags).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut address = None;
         for line in lines.by_ref().map_while(Result::ok) {
@@ -34,9 +40,17 @@ impl Process {
                 _ => {}
             }
         }
-        // Read on, so that the log never blocks the service.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Self { child, address: address.expect("it listens before it is ready") }
+        let address = address.expect("it listens before it is ready");
+        (Self { child, address }, lines.map_while(Result::ok as fn(_) -> _))
+    }
+
+    /// Starts it with its log in `log`, where nobody can read its address, and does not wait.
+    pub fn start_logging_to(model: &Path, flags: &[&str], log: Stdio) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let child = serve(model, &address.to_string(), flags).stderr(log).spawn().unwrap();
+        Self { child, address }
     }
 
     pub fn id(&self) -> u32 {
@@ -65,6 +79,14 @@ impl Process {
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
     }
+}
+
+fn serve(model: &Path, address: &str, flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_googlenet"));
+    command.args(["serve", "--log-format=json"]);
+    command.arg(format!("--listen={address}")).arg(format!("--model={}", model.display()));
+    command.args(flags);
+    command
 }
 
 impl Drop for Process {

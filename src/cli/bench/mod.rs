@@ -10,7 +10,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::{CliError, log};
+use super::{CliError, log, output};
 use crate::config::ModelConfig;
 use crate::loaded_model::isa;
 use crate::machine;
@@ -78,9 +78,10 @@ pub(super) fn bench(args: &BenchArgs) -> Result<(), CliError> {
     let isa = isa(&args.model).map_err(CliError::failed)?;
     let report = Report { isa: isa.name().as_str(), images: args.images, rows };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(CliError::failed)?);
+        let json = serde_json::to_string_pretty(&report).map_err(CliError::failed)?;
+        output::print_line(json)?;
     } else {
-        print!("{}", report.text());
+        output::print(report.text())?;
     }
     Ok(())
 }

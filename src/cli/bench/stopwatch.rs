@@ -49,7 +49,7 @@ where
     W: FnMut(usize) -> Result<(), CliError>,
 {
     let (next, start) = (AtomicUsize::new(0), Barrier::new(threads + 1));
-    let thread = || {
+    let thread = || -> Result<Vec<f64>, CliError> {
         // All meet at the barrier, also those that failed.
         let ready =
             prepare().and_then(|mut work| (0..WARM_UP).try_for_each(&mut work).map(|()| work));

@@ -48,7 +48,7 @@ impl Progress for Bar {
     fn note(&mut self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => tracing::warn!("{text}"),
         }
     }
 
