@@ -5,7 +5,7 @@ use std::time::Duration;
 use image::metadata::Orientation;
 
 use super::stored::Checked;
-use super::{DecodeError, Format, jpeg, raster, rgb, swaps_sides};
+use super::{DecodeError, Format, jpeg, raster, rgb, swaps_sides, tiff};
 
 /// The largest photo that is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Decode
     let format = Format::sniff(bytes).ok_or(DecodeError::UnsupportedFormat)?;
     let Checked { width, height, orientation, decode_bytes, decode_time } = match format {
         Format::Jpeg => jpeg::read_header(bytes)?,
+        Format::Tiff => tiff::read_header(bytes)?,
         format => raster::read_header(format, bytes)?,
     };
     let pixels = u64::from(width) * u64::from(height);

@@ -55,6 +55,7 @@ pub struct Decoded {
 pub fn decode(bytes: &[u8], header: &Header, at_least: usize) -> Result<Decoded, DecodeError> {
     let Stored { pixels, colour_profile, warnings } = match header.format {
         Format::Jpeg => jpeg::decode(bytes, at_least)?,
+        Format::Tiff => tiff::decode(bytes)?,
         format => raster::decode(format, bytes, (header.width, header.height))?,
     };
     let (width, height) = if swaps_sides(header.orientation) {

@@ -1,17 +1,16 @@
-//! PNG, GIF, WebP, BMP and TIFF to RGB, each with bounds on what its decoder may reserve.
+//! PNG, GIF, WebP and BMP to RGB, each with bounds on what its decoder may reserve.
 
 use std::borrow::Cow;
 use std::io::Cursor;
 use std::time::Duration;
 
-use image::codecs::{
-    bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
-};
+use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::error::ImageFormatHint;
 use image::metadata::Orientation;
-use image::{ImageDecoder, ImageResult, Limits};
+use image::{ImageDecoder, ImageError, ImageFormat, ImageResult, Limits};
 
 use super::stored::{Checked, Stored};
-use super::{DecodeError, Format, rgb, tiff, webp};
+use super::{DecodeError, Format, rgb, webp};
 
 /// For rows and tables.
 const SMALL_BUFFERS_BYTES: u64 = 1 << 20;
@@ -21,7 +20,7 @@ const PNG_CHUNKS_BYTES: u64 = 4 << 20;
 
 type Bytes<'a> = Cursor<Cow<'a, [u8]>>;
 
-/// Reads the header; `format` is any but JPEG.
+/// Reads the header; `format` is any but JPEG and TIFF.
 pub(super) fn read_header(format: Format, bytes: &[u8]) -> Result<Checked, DecodeError> {
     let mut open = Open::new(format, bytes)?;
     let failed = |error| DecodeError::from_image(format, error);
@@ -67,9 +66,8 @@ pub(super) fn decode(
         .map_err(|_| DecodeError::corrupt(format, "the size overflows"))?;
     let mut samples = vec![0; length];
     open.decoder.read_image_boxed(&mut samples).map_err(failed)?;
-    let mut image = rgb::to_rgb(color, width, height, samples)
+    let image = rgb::to_rgb(color, width, height, samples)
         .ok_or_else(|| DecodeError::unsupported(format, format!("samples of type {color:?}")))?;
-    open.directory.apply_palette(&mut image);
     Ok(image.into())
 }
 
@@ -80,13 +78,11 @@ fn working_bytes(format: Format, width: u32, height: u32, samples: u64) -> u64 {
     let blocks = padded(width).saturating_mul(padded(height));
     let pictures = match format {
         Format::Png => PNG_CHUNKS_BYTES,
-        Format::Bmp | Format::Jpeg => 0,
+        Format::Bmp | Format::Jpeg | Format::Tiff => 0,
         // A frame that does not fill the screen, four bytes a pixel, and its indices.
         Format::Gif => samples.saturating_add(samples / 4),
         // Canvas and frame of an animation, four bytes a pixel, and the planes of a lossy frame.
         Format::WebP => blocks.saturating_mul(12),
-        // The samples before they are converted (five for three in CMYK with alpha), and a strip.
-        Format::Tiff => samples.saturating_mul(3),
     };
     pictures.saturating_add(SMALL_BUFFERS_BYTES)
 }
@@ -95,27 +91,18 @@ struct Open<'a> {
     decoder: Box<dyn ImageDecoder + 'a>,
     /// Read here where the decoder's own way to find it is not safe.
     orientation: Option<Orientation>,
-    directory: tiff::Directory,
 }
 
 impl<'a> Open<'a> {
     fn new(format: Format, bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut orientation = None;
-        let mut directory = tiff::Directory::default();
-        let mut bytes = Cow::Borrowed(bytes);
-        match format {
-            Format::WebP => orientation = Some(webp::check(&bytes)?),
-            Format::Tiff => {
-                directory = tiff::Directory::read(&bytes)?;
-                if let (true, Cow::Borrowed(file)) = (directory.has_palette(), &bytes) {
-                    bytes = directory.indices_as_grey(file);
-                }
-            }
-            _ => {}
+        let bytes = Cow::Borrowed(bytes);
+        if format == Format::WebP {
+            orientation = Some(webp::check(&bytes)?);
         }
         let decoder =
             open(format, Cursor::new(bytes)).map_err(|e| DecodeError::from_image(format, e))?;
-        Ok(Self { decoder, orientation, directory })
+        Ok(Self { decoder, orientation })
     }
 }
 
@@ -130,7 +117,7 @@ fn open<'a>(format: Format, bytes: Bytes<'a>) -> ImageResult<Box<dyn ImageDecode
         Format::Gif => Box::new(GifDecoder::new(bytes)?),
         Format::WebP => Box::new(WebPDecoder::new(bytes)?),
         Format::Bmp => Box::new(BmpDecoder::new(bytes)?),
-        Format::Tiff => Box::new(TiffDecoder::new(bytes)?),
         Format::Jpeg => Box::new(image::codecs::jpeg::JpegDecoder::new(bytes)?),
+        Format::Tiff => return Err(ImageError::Unsupported(ImageFormatHint::Exact(ImageFormat::Tiff).into())),
     })
 }

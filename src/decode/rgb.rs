@@ -54,7 +54,7 @@ pub(super) fn to_rgb(
 }
 
 /// `round((colour * alpha + 255 * (255 - alpha)) / 255)`.
-fn over_white(colour: u8, alpha: u8) -> u8 {
+pub(super) fn over_white(colour: u8, alpha: u8) -> u8 {
     let (colour, alpha) = (u32::from(colour), u32::from(alpha));
     // At most 255 * 255 + 127, so the quotient is at most 255.
     ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8
@@ -67,12 +67,12 @@ fn over_white_16(colour: u16, alpha: u16) -> u16 {
 }
 
 /// `round(sample * 255 / 65535)`.
-fn narrow(sample: u16) -> u8 {
+pub(super) fn narrow(sample: u16) -> u8 {
     ((u32::from(sample) + 128) / 257) as u8
 }
 
 /// 0.0..=1.0 to 0..=255, rounded; what lies outside is clamped and NaN becomes 0.
-fn from_unit(sample: f32) -> u8 {
+pub(super) fn from_unit(sample: f32) -> u8 {
     (sample * 255.0).round() as u8
 }
 
