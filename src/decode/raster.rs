@@ -118,6 +118,8 @@ fn open<'a>(format: Format, bytes: Bytes<'a>) -> ImageResult<Box<dyn ImageDecode
         Format::WebP => Box::new(WebPDecoder::new(bytes)?),
         Format::Bmp => Box::new(BmpDecoder::new(bytes)?),
         Format::Jpeg => Box::new(image::codecs::jpeg::JpegDecoder::new(bytes)?),
-        Format::Tiff => return Err(ImageError::Unsupported(ImageFormatHint::Exact(ImageFormat::Tiff).into())),
+        Format::Tiff => {
+            return Err(ImageError::Unsupported(ImageFormatHint::Exact(ImageFormat::Tiff).into()));
+        }
     })
 }

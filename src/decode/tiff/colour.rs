@@ -9,7 +9,9 @@ use super::{corrupt, tags, unsupported};
 
 /// What the samples of a pixel mean.
 pub(super) enum Colours {
-    Grey { white_is_zero: bool },
+    Grey {
+        white_is_zero: bool,
+    },
     Rgb,
     Palette(Palette),
     /// TIFF 6.0, section 16.
@@ -84,11 +86,7 @@ impl Colours {
         matches!(self, Self::Rgb | Self::Palette(_) | Self::YCbCr(..))
     }
 
-    pub(super) fn alpha(
-        &self,
-        entries: &Entries,
-        samples: &Samples,
-    ) -> Result<Alpha, DecodeError> {
+    pub(super) fn alpha(&self, entries: &Entries, samples: &Samples) -> Result<Alpha, DecodeError> {
         const ASSOCIATED: u64 = 1;
         const STRAIGHT: u64 = 2;
         let channels = self.channels();
@@ -140,9 +138,9 @@ impl Colours {
             Self::Cmyk => convert(samples, per_pixel, alpha, out, |p| {
                 [0, 1, 2].map(|ink| under_ink(255 - p[3], p[ink]))
             }),
-            Self::YCbCr(colours, _) => convert(samples, per_pixel, alpha, out, |p| {
-                colours.to_rgb([p[0], p[1], p[2]])
-            }),
+            Self::YCbCr(colours, _) => {
+                convert(samples, per_pixel, alpha, out, |p| colours.to_rgb([p[0], p[1], p[2]]))
+            }
             Self::Palette(palette) => {
                 let mut visible = samples.chunks_exact(per_pixel).take(out.len() / 3);
                 if let Some(unknown) = visible.find(|pixel| palette.colour(pixel[0]).is_none()) {

@@ -18,10 +18,11 @@ pub(super) fn decode_bytes(directory: &Directory) -> u64 {
     let rows = 2 * directory.row_bytes() + directory.row_samples();
     let decompressors = DECOMPRESSOR_BYTES * directory.samples.planes() as u64;
     // With bits turned round the compressed bytes are held, of one chunk in each plane.
-    let turned =
-        if directory.reversed_bits { directory.layout.compressed_bytes() } else { 0 };
+    let turned = if directory.reversed_bits { directory.layout.compressed_bytes() } else { 0 };
     let profile = directory.colour_profile.map_or(0, <[u8]>::len) as u64;
-    [rows, decompressors, turned, profile].iter().fold(picture, |sum, more| sum.saturating_add(*more))
+    [rows, decompressors, turned, profile]
+        .iter()
+        .fold(picture, |sum, more| sum.saturating_add(*more))
 }
 
 /// Estimate of the time on one core of 2023.

@@ -102,8 +102,11 @@ impl<'a> FaxReader<'a> {
     fn run(&mut self, is_black: bool) -> Option<u16> {
         let mut sum = 0_u16;
         loop {
-            let code =
-                if is_black { black::decode(&mut self.bits) } else { white::decode(&mut self.bits) };
+            let code = if is_black {
+                black::decode(&mut self.bits)
+            } else {
+                white::decode(&mut self.bits)
+            };
             let length = code?;
             sum = sum.checked_add(length)?;
             if length < 64 {

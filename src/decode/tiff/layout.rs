@@ -34,8 +34,7 @@ impl<'a> Layout<'a> {
         (width, height): (u32, u32),
         planes: usize,
     ) -> Result<Self, DecodeError> {
-        let tile =
-            (entries.optional(tags::TILE_WIDTH)?, entries.optional(tags::TILE_LENGTH)?);
+        let tile = (entries.optional(tags::TILE_WIDTH)?, entries.optional(tags::TILE_LENGTH)?);
         let ((chunk_width, chunk_height), offsets, byte_counts) = match tile {
             (None, None) => {
                 let rows = entries.integer(tags::ROWS_PER_STRIP, u64::MAX)?;

@@ -13,14 +13,14 @@ impl Palette {
         if !matches!(samples.depth, Depth::Packed(_) | Depth::U8) {
             return Err(unsupported("a palette with indices of more than 8 bits"));
         }
-        let map = entries
-            .integers(tags::COLOUR_MAP)?
-            .ok_or_else(|| corrupt("its palette is missing"))?;
+        let map =
+            entries.integers(tags::COLOUR_MAP)?.ok_or_else(|| corrupt("its palette is missing"))?;
         // All reds, then all greens, then all blues.
         let entry_count = map.len() / 3;
         let used = entry_count.min(1 << samples.depth.bits());
         let level = |index| map.get(index).unwrap_or(0).min(u16::MAX.into()) as u16;
-        let mut levels = (0..3).flat_map(|channel| (0..used).map(move |at| channel * entry_count + at));
+        let mut levels =
+            (0..3).flat_map(|channel| (0..used).map(move |at| channel * entry_count + at));
         // Some writers state 8 bits instead of 16.
         let has_16_bits = levels.any(|at| level(at) > u8::MAX.into());
         let narrow = |level: u16| if has_16_bits { high_byte(level) } else { level as u8 };

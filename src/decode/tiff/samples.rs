@@ -144,9 +144,9 @@ impl Depth {
                 let most = (1 << bits) - 1;
                 let scale = if indices { 1 } else { 255 / most };
                 let shifts = (0..8 / bits).rev().map(move |place| place * bits);
-                let levels = row
-                    .iter()
-                    .flat_map(|&byte| shifts.clone().map(move |shift| (byte >> shift & most) * scale));
+                let levels = row.iter().flat_map(|&byte| {
+                    shifts.clone().map(move |shift| (byte >> shift & most) * scale)
+                });
                 out.zip(levels).for_each(|(out, level)| *out = level);
             }
             Self::U8 => out.zip(row).for_each(|(out, level)| *out = *level),

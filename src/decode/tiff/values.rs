@@ -80,8 +80,7 @@ impl<'a> Values<'a> {
     ) -> Result<Self, DecodeError> {
         let kind = Kind::from_code(code)
             .ok_or_else(|| corrupt(format!("tag {tag} has values of type {code}")))?;
-        let length =
-            usize::try_from(count).ok().and_then(|count| count.checked_mul(kind.bytes()));
+        let length = usize::try_from(count).ok().and_then(|count| count.checked_mul(kind.bytes()));
         let bytes = length.and_then(|length| {
             if length <= field.len() {
                 return field.get(..length);
@@ -89,8 +88,8 @@ impl<'a> Values<'a> {
             let from = usize::try_from(order.unsigned(field)).ok()?;
             file.get(from..from.checked_add(length)?)
         });
-        let bytes = bytes
-            .ok_or_else(|| corrupt(format!("the values of tag {tag} lie beyond the end")))?;
+        let bytes =
+            bytes.ok_or_else(|| corrupt(format!("the values of tag {tag} lie beyond the end")))?;
         Ok(Self { tag, kind, bytes, order })
     }
 

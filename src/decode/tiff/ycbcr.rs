@@ -87,11 +87,8 @@ impl YCbCr {
             let scale = range / (white - black);
             (scale, -black * scale)
         };
-        let colours = Self {
-            luma: line(0, 255.0),
-            differences: [line(2, 127.0), line(4, 127.0)],
-            shares,
-        };
+        let colours =
+            Self { luma: line(0, 255.0), differences: [line(2, 127.0), line(4, 127.0)], shares };
         let lines = [colours.luma, colours.differences[0], colours.differences[1]];
         let is_finite = lines.iter().all(|(scale, offset)| scale.is_finite() && offset.is_finite());
         if !is_finite || !shares.iter().all(|share| share.is_finite()) || shares[1] == 0.0 {
@@ -133,8 +130,7 @@ mod tests {
 
     #[test]
     fn the_range_of_video_is_stretched() {
-        let colours =
-            YCbCr::new(LUMA, [16.0, 235.0, 128.0, 240.0, 128.0, 240.0]).unwrap();
+        let colours = YCbCr::new(LUMA, [16.0, 235.0, 128.0, 240.0, 128.0, 240.0]).unwrap();
         assert_eq!(colours.to_rgb([16, 128, 128]), [0; 3]);
         assert_eq!(colours.to_rgb([235, 128, 128]), [255; 3]);
     }
