@@ -228,3 +228,135 @@ impl Row {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fax::{BitWriter, Bits, Color, VecWriter, encoder};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const END_OF_ROW: Bits = Bits { data: 1, len: 12 };
+
+    /// Rows of pixels, black where true; long runs and short ones.
+    fn rows() -> impl Strategy<Value = (usize, Vec<Vec<bool>>)> {
+        let width = prop_oneof![1_usize..40, 2500_usize..5400];
+        width.prop_flat_map(|width| {
+            let run = prop_oneof![1_usize..9, 1_usize..3000];
+            let row = prop::collection::vec(run, 0..40).prop_map(move |runs| {
+                let runs = runs.into_iter().enumerate();
+                let pixels = runs.flat_map(|(index, run)| vec![index % 2 == 1; run]);
+                let mut row: Vec<bool> = pixels.take(width).collect();
+                row.resize(width, false);
+                row
+            });
+            (Just(width), prop::collection::vec(row, 1..6))
+        })
+    }
+
+    fn decoded(coding: Coding, data: Vec<u8>, width: usize, count: usize) -> Vec<Vec<bool>> {
+        let mut reader =
+            FaxReader::new(coding, Cursor::new(Cow::Owned(data)), width as u32).unwrap();
+        let mut row = vec![0; width.div_ceil(8)];
+        let bit = |row: &[u8], x: usize| row[x / 8] >> (7 - x % 8) & 1 == 1;
+        (0..count)
+            .map(|_| {
+                reader.read_exact(&mut row).unwrap();
+                (0..width).map(|x| bit(&row, x)).collect()
+            })
+            .collect()
+    }
+
+    fn write(writer: &mut VecWriter, bits: Bits) {
+        let Ok(()) = writer.write(bits);
+    }
+
+    fn write_runs(writer: &mut VecWriter, row: &[bool]) {
+        let first_is_black = row.first() == Some(&true);
+        let runs = row.chunk_by(|a, b| a == b).map(<[bool]>::len);
+        let runs = first_is_black.then_some(0).into_iter().chain(runs);
+        for (index, mut run) in runs.enumerate() {
+            let code = |run: usize| {
+                let run = run as u16;
+                if index % 2 == 1 { black::encode(run) } else { white::encode(run) }.unwrap()
+            };
+            while run >= 64 {
+                let most = (run & !63).min(2560);
+                write(writer, code(most));
+                run -= most;
+            }
+            write(writer, code(run));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_of_group_4_come_back((width, rows) in rows()) {
+            let mut encoder = encoder::Encoder::new(VecWriter::new());
+            for row in &rows {
+                let colour = |black: &bool| if *black { Color::Black } else { Color::White };
+                let Ok(()) = encoder.encode_line(row.iter().map(colour), width as u16);
+            }
+            let Ok(writer) = encoder.finish();
+            let data = writer.finish();
+            prop_assert_eq!(decoded(Coding::Group4, data, width, rows.len()), rows);
+        }
+
+        #[test]
+        fn rows_of_runs_come_back((width, rows) in rows()) {
+            let mut writer = VecWriter::new();
+            for row in &rows {
+                write_runs(&mut writer, row);
+                writer.pad();
+            }
+            let data = writer.finish();
+            prop_assert_eq!(decoded(Coding::Runs, data, width, rows.len()), rows);
+        }
+
+        #[test]
+        fn rows_of_group_3_come_back((width, rows) in rows(), first in any::<bool>()) {
+            let mut writer = VecWriter::new();
+            for (index, row) in rows.iter().enumerate() {
+                if index > 0 || first {
+                    write(&mut writer, END_OF_ROW);
+                }
+                write_runs(&mut writer, row);
+            }
+            let coding = Coding::Group3 { two_dimensional: false };
+            prop_assert_eq!(decoded(coding, writer.finish(), width, rows.len()), rows);
+        }
+
+        /// Each row once by its runs and once as the same as the row above.
+        #[test]
+        fn rows_of_group_3_that_refer_to_those_above_come_back((width, rows) in rows()) {
+            let mut writer = VecWriter::new();
+            let mut twice = Vec::new();
+            for row in rows {
+                write(&mut writer, END_OF_ROW);
+                write(&mut writer, Bits { data: 1, len: 1 });
+                write_runs(&mut writer, &row);
+                write(&mut writer, END_OF_ROW);
+                write(&mut writer, Bits { data: 0, len: 1 });
+                let starts_black = usize::from(row.first() == Some(&true));
+                for _ in 0..row.chunk_by(|a, b| a == b).count() + starts_black {
+                    write(&mut writer, mode::encode(Mode::Vertical(0)).unwrap());
+                }
+                twice.extend([row.clone(), row]);
+            }
+            let coding = Coding::Group3 { two_dimensional: true };
+            prop_assert_eq!(decoded(coding, writer.finish(), width, twice.len()), twice);
+        }
+    }
+
+    #[test]
+    fn a_block_that_ends_before_its_rows_do_is_damaged() {
+        let mut writer = VecWriter::new();
+        write(&mut writer, mode::encode(Mode::Vertical(0)).unwrap());
+        write(&mut writer, END_OF_ROW);
+        write(&mut writer, END_OF_ROW);
+        let data = Cursor::new(Cow::Owned(writer.finish()));
+        let mut reader = FaxReader::new(Coding::Group4, data, 8).unwrap();
+        reader.read_exact(&mut [0]).unwrap();
+        assert!(reader.read_exact(&mut [0]).is_err());
+    }
+}
