@@ -68,8 +68,11 @@ impl<'a> File<'a> {
             _ => return Err(corrupt("its header is not one of TIFF")),
         };
         let file = Self { bytes, order, word_bytes };
-        let first = file.unsigned(word_bytes as u64, word_bytes);
-        Ok((file, first.ok_or_else(|| corrupt("it ends within its header"))?))
+        match file.unsigned(word_bytes as u64, word_bytes) {
+            None => Err(corrupt("it ends within its header")),
+            Some(0) => Err(corrupt("it has no picture")),
+            Some(first) => Ok((file, first)),
+        }
     }
 
     fn slice(&self, at: u64, length: usize) -> Option<&'a [u8]> {

@@ -424,6 +424,42 @@ fn indices_are_looked_up_and_must_be_in_the_palette() {
     assert!(palette(of_16_bits, 2).is_err());
 }
 
+/// Each of the 16 colours once, in indices of 4 bits.
+#[test]
+fn indices_of_few_bits_are_not_scaled() {
+    let levels: Vec<u64> = (0..48).map(|level| level * 0x0505).collect();
+    let pixels = one(Written::new(
+        &[
+            (tags::IMAGE_WIDTH, SHORT, &[16]),
+            (tags::IMAGE_LENGTH, SHORT, &[1]),
+            (tags::BITS_PER_SAMPLE, SHORT, &[4]),
+            (tags::PHOTOMETRIC_INTERPRETATION, SHORT, &[3]),
+            (tags::COLOUR_MAP, SHORT, &levels),
+        ],
+        &[&[0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]],
+    ));
+    for (index, pixel) in (0..).zip(pixels.unwrap().pixels()) {
+        assert_eq!(pixel.0, [index * 5, (index + 16) * 5, (index + 32) * 5]);
+    }
+}
+
+#[test]
+fn a_file_without_a_directory_has_no_picture() {
+    for form in FORMS {
+        let bytes = file(form, &[]);
+        assert!(pixels(&bytes).unwrap_err().to_string().contains("no picture"));
+        for length in 0..bytes.len() {
+            assert!(pixels(&bytes[..length]).is_err());
+        }
+    }
+}
+
+#[test]
+fn lzw_of_the_old_kind_is_named() {
+    let old = Written::grey(4, &[0, 1, 0, 0], &[(tags::COMPRESSION, SHORT, &[5])]);
+    assert!(error(old).contains("before TIFF 5.0"));
+}
+
 #[test]
 fn subsampled_colours_are_shared() {
     let ycbcr = Written::new(
@@ -463,9 +499,9 @@ fn a_profile_is_handed_on_if_it_is_of_rgb() {
 #[test]
 fn a_long_list_of_byte_counts_takes_no_memory_and_no_time() {
     let mut directory = Written::grey(4, &[7; 16], &[]);
-    directory.entries.push((tags::STRIP_BYTE_COUNTS, BYTE, vec![16; 8_000_000]));
+    directory.entries.push((tags::STRIP_BYTE_COUNTS, BYTE, vec![16; 800_000]));
     let bytes = file(CLASSIC, &[directory]);
-    assert!(read_header(&bytes).unwrap_err().to_string().contains("8000000 strips"));
+    assert!(read_header(&bytes).unwrap_err().to_string().contains("800000 strips"));
 }
 
 #[test]
