@@ -18,7 +18,7 @@ pub enum Format {
     WebP,
     /// Windows bitmap.
     Bmp,
-    /// TIFF 6.0, the first image in the file.
+    /// TIFF 6.0 and BigTIFF; the first picture in the file that is no reduced one.
     Tiff,
 }
 
@@ -46,7 +46,7 @@ impl Format {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
-            [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Self::Tiff),
+            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
             [b'B', b'M', ..] => Some(Self::Bmp),
             _ => None,
         }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn every_signature_is_told_apart_and_needs_all_its_bytes() {
-        let signatures: [(&[u8], Format); 8] = [
+        let signatures: [(&[u8], Format); 10] = [
             (b"\xff\xd8\xff", Format::Jpeg),
             (b"\x89PNG\r\n\x1a\n", Format::Png),
             (b"GIF87a", Format::Gif),
@@ -82,6 +82,8 @@ mod tests {
             (b"BM", Format::Bmp),
             (b"II*\0", Format::Tiff),
             (b"MM\0*", Format::Tiff),
+            (b"II+\0", Format::Tiff),
+            (b"MM\0+", Format::Tiff),
         ];
         for (signature, format) in signatures {
             assert_eq!(Format::sniff(signature), Some(format));

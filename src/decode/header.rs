@@ -5,7 +5,7 @@ use std::time::Duration;
 use image::metadata::Orientation;
 
 use super::stored::Checked;
-use super::{DecodeError, Format, bmp, foreign, gif, jpeg, png, raster, rgb, swaps_sides, webp};
+use super::{DecodeError, Format, bmp, foreign, gif, jpeg, png, rgb, swaps_sides, tiff, webp};
 
 /// The largest photo that is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Decode
         Format::Gif => gif::read_header(bytes)?,
         Format::WebP => webp::read_header(bytes)?,
         Format::Bmp => bmp::read_header(bytes)?,
-        Format::Tiff => raster::read_tiff_header(bytes)?,
+        Format::Tiff => tiff::read_header(bytes)?,
     };
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {

@@ -65,7 +65,7 @@ pub fn decode(bytes: &[u8], header: &Header, at_least: usize) -> Result<Decoded,
         Format::Gif => gif::decode(bytes)?,
         Format::WebP => webp::decode(bytes)?,
         Format::Bmp => bmp::decode(bytes)?,
-        Format::Tiff => raster::decode_tiff(bytes, (header.width, header.height))?,
+        Format::Tiff => tiff::decode(bytes)?,
     };
     let is_scaled = header.format == Format::Jpeg;
     if !is_scaled && pixels.dimensions() != (header.width, header.height) {

@@ -75,7 +75,7 @@ fn times(a: u8, b: u8) -> u8 {
 }
 
 /// `round((colour * alpha + 255 * (255 - alpha)) / 255)`.
-fn over_white(colour: u8, alpha: u8) -> u8 {
+pub(super) fn over_white(colour: u8, alpha: u8) -> u8 {
     let (colour, alpha) = (u32::from(colour), u32::from(alpha));
     // At most 255 * 255 + 127, so the quotient is at most 255.
     ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8
@@ -88,12 +88,12 @@ fn over_white_16(colour: u16, alpha: u16) -> u16 {
 }
 
 /// `round(sample * 255 / 65535)`.
-fn narrow(sample: u16) -> u8 {
+pub(super) fn narrow(sample: u16) -> u8 {
     ((u32::from(sample) + 128) / 257) as u8
 }
 
 /// 0.0..=1.0 to 0..=255, rounded; what lies outside is clamped and NaN becomes 0.
-fn from_unit(sample: f32) -> u8 {
+pub(super) fn from_unit(sample: f32) -> u8 {
     (sample * 255.0).round() as u8
 }
 

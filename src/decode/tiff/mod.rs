@@ -1,0 +1,61 @@
+//! TIFF 6.0 and BigTIFF to RGB.
+//!
+//! One reader goes through the file: what it does not know it does not look at, and what it decodes is
+//! what it checked. Values are read by the type that they are written in and stay in the file until
+//! they are needed, so that the check of a header reserves next to nothing. Strips and tiles are
+//! decompressed row by row, by other people's decompressors, and never further than the picture
+//! reaches; none of these knows a size of its own. JPEG inside TIFF would, and is refused.
+
+mod chain;
+mod colour;
+mod compression;
+mod cost;
+mod directory;
+mod fax;
+mod layout;
+mod lzw;
+mod packbits;
+mod palette;
+mod picture;
+mod predictor;
+mod rows;
+mod samples;
+mod tags;
+#[cfg(test)]
+mod test_file;
+#[cfg(test)]
+mod tests;
+mod values;
+mod ycbcr;
+
+use directory::Directory;
+
+use super::stored::{Checked, Stored};
+use super::{DecodeError, Format};
+
+/// Reads and checks the directory of the picture.
+pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
+    let directory = Directory::read(bytes)?;
+    Ok(Checked {
+        width: directory.width,
+        height: directory.height,
+        orientation: directory.orientation,
+        decode_bytes: cost::decode_bytes(&directory),
+        decode_time: cost::decode_time(&directory),
+    })
+}
+
+/// Decodes as stored (the orientation not applied).
+pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
+    let directory = Directory::read(bytes)?;
+    let colour_profile = directory.colour_profile.map(<[u8]>::to_vec);
+    Ok(Stored { colour_profile, ..picture::decode(&directory)?.into() })
+}
+
+fn corrupt(detail: impl ToString) -> DecodeError {
+    DecodeError::corrupt(Format::Tiff, detail)
+}
+
+fn unsupported(feature: impl ToString) -> DecodeError {
+    DecodeError::unsupported(Format::Tiff, feature)
+}
