@@ -9,14 +9,14 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
 use crate::batcher::{Batcher, BatcherConfig, StartError};
-use crate::config::ServeConfig;
+use crate::config::{ServeConfig, Switch};
 use crate::decode::DecodeLimits;
 use crate::http::{self, AppState, BodyMemory, ConnectionLimits, Service, Unanswered};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::loaded_model::{LoadedModel, ModelError};
 use crate::machine::{self, MemoryBudget};
 use crate::metrics::Metrics;
-use crate::pipeline::{DecodePool, Decoder, ImageDecoder, Pipeline};
+use crate::pipeline::{Decoder, ImageDecoder, Pipeline, PreparePool, PrepareThreads};
 use crate::preprocess::{PreprocessError, Preprocessor};
 
 /// Widest and highest image; what one format or another can state in its header.
@@ -170,6 +170,11 @@ fn serve(
     servers
 }
 
+/// Blocking threads that the service needs: to prepare images, to load the model and to join threads.
+pub fn blocking_threads(workers: usize) -> usize {
+    PrepareThreads::for_workers(workers).total() + 2
+}
+
 /// Connections that may wait to be accepted; the system caps it (`net.core.somaxconn`). When it is
 /// full, Linux drops the last packet of a handshake, and the client of a half-open connection that
 /// sends nothing is never told.
@@ -196,6 +201,7 @@ fn start(
 ) -> Result<Batcher, AppError> {
     let config = &state.config;
     let workers = config.workers.unwrap_or_else(machine::cores);
+    let threads = PrepareThreads::for_workers(workers);
     let batcher_config = BatcherConfig {
         workers,
         max_batch_size: config.max_batch_size,
@@ -203,6 +209,7 @@ fn start(
         queue_capacity: config.queue_capacity,
         // The other half is for decoding, for computing, and for the estimate's error.
         max_expected_wait: config.request_timeout() / 2,
+        decode_threads: threads.by_effort,
     };
     let operators = model.engine.operators();
     let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())?;
@@ -223,7 +230,8 @@ fn start(
         decoder,
         limits: DecodeLimits { max_pixels: config.max_pixels, max_side_pixels: MAX_SIDE_PIXELS },
         preprocessor: Arc::new(Preprocessor::new(model.info.preprocessing.clone())?),
-        pool: DecodePool::new(workers, memory.decode_bytes),
+        pool: PreparePool::new(threads, memory.decode_bytes),
+        reject_damaged: config.reject_damaged == Switch::On,
         metrics: state.metrics.clone(),
     };
     let service = Service {

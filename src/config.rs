@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 
 use crate::kernels::isa::IsaName;
 use crate::weights::ModelSource;
@@ -140,6 +141,16 @@ pub struct ServeConfig {
     #[arg(long, env = "GOOGLENET_BODY_MEMORY_BYTES", value_name = "BYTES")]
     pub body_memory_bytes: Option<u64>,
 
+    /// Whether a file that ends too early or has wrong bytes in it is refused with 422, though what can be
+    /// made of it could be classified; its answer has `warnings` otherwise.
+    #[arg(long, env = "GOOGLENET_REJECT_DAMAGED", value_enum, default_value_t = Switch::Off)]
+    pub reject_damaged: Switch,
+
+    /// Networks of the proxies in front, whose X-Forwarded-For is believed: the places in the queue are
+    /// shared out by client address.
+    #[arg(long, env = "GOOGLENET_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
+
     /// Status of the answer when the queue is full: 503 for balancers that retry on that only.
     #[arg(long, env = "GOOGLENET_OVERLOAD_STATUS", value_enum, default_value_t = OverloadStatus::TooManyRequests)]
     pub overload_status: OverloadStatus,
@@ -179,6 +190,15 @@ impl From<OverloadStatus> for StatusCode {
             OverloadStatus::ServiceUnavailable => Self::SERVICE_UNAVAILABLE,
         }
     }
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
 }
 
 /// Form of the log.

@@ -458,8 +458,7 @@ mod tests {
     use super::*;
     use crate::metrics::Metrics;
 
-    #[test]
-    fn admits_no_image_that_would_be_answered_too_late() {
+    fn queue() -> Arc<Queue> {
         let config = BatcherConfig {
             workers: 1,
             max_batch_size: 8,
@@ -468,26 +467,106 @@ mod tests {
             max_expected_wait: Duration::from_secs(5),
             decode_threads: [1, 1],
         };
-        let queue = Arc::new(Queue::new(config, Metrics::new().unwrap().batcher));
-        // 10 images a second of late.
+        Arc::new(Queue::new(config, Metrics::new().unwrap().batcher))
+    }
+
+    fn admit(
+        queue: &Arc<Queue>,
+        client: u128,
+        images: usize,
+        decode_ms: u64,
+    ) -> Result<Vec<Place>, AdmitError> {
+        let times = vec![Duration::from_millis(decode_ms); images];
+        queue.admit(ClientKey(client), &times, Duration::from_secs(60))
+    }
+
+    fn bound(admitted: Result<Vec<Place>, AdmitError>) -> Option<Bound> {
+        match admitted.err()? {
+            AdmitError::Full { bound, .. } => Some(bound),
+            AdmitError::Closed => None,
+        }
+    }
+
+    #[test]
+    fn admits_no_image_that_would_be_answered_too_late() {
+        let queue = queue();
+        // 10 images a second recently.
         let now = Instant::now();
         for batch in 0..=20 {
             let then = now - Duration::from_millis(100 * (20 - batch));
             queue.lock().drain_rate.record(then, 1);
         }
-        let first = queue.admit(45).unwrap();
-        let second = queue.admit(10).unwrap();
-        let refused = queue.admit(1).err();
-        assert!(
-            matches!(refused, Some(AdmitError::Full { retry_after }) if retry_after.as_secs() == 6)
-        );
+        let first = admit(&queue, 1, 45, 0).unwrap();
+        let second = admit(&queue, 2, 20, 0).unwrap();
+        let refused = admit(&queue, 3, 1, 0).err();
+        let Some(AdmitError::Full { retry_after, bound: Bound::Time }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(retry_after.as_secs(), 7);
         drop(second);
-        assert!(queue.admit(1).is_ok(), "there are 45 again");
+        assert!(admit(&queue, 3, 1, 0).is_ok(), "there are 45 again");
         queue.lock().drain_rate.idle();
-        let third = queue.admit(55).unwrap();
-        assert!(queue.admit(1).is_err(), "the queue has 100 places");
-        for place in first.into_iter().chain(third) {
+        let third = admit(&queue, 4, 20, 0).unwrap();
+        let others: Vec<_> =
+            (5..40).filter_map(|client| admit(&queue, client, 1, 0).ok()).collect();
+        assert_eq!(others.len(), 35);
+        assert_eq!(bound(admit(&queue, 50, 1, 0)), Some(Bound::Places));
+        for place in first.into_iter().chain(third).chain(others.into_iter().flatten()) {
             place.give_back();
+        }
+        assert_eq!(queue.depth(), 0);
+    }
+
+    #[test]
+    fn what_would_not_be_decoded_in_time_is_refused_at_once_and_is_not_in_the_way() {
+        let queue = queue();
+        let dear: Vec<_> =
+            (0..20).filter_map(|client| admit(&queue, client, 1, 1000).ok()).collect();
+        assert!((5..=7).contains(&dear.len()), "{} seconds", dear.len());
+        assert_eq!(bound(admit(&queue, 30, 1, 1000)), Some(Bound::Time));
+        assert!(admit(&queue, 30, 1, 2).is_ok());
+        let soon = Duration::from_millis(30);
+        let hurried = queue.admit(ClientKey(31), &[Duration::from_millis(20)], soon);
+        assert_eq!(bound(hurried), Some(Bound::Time), "20 ms of decoding in half of 30 ms");
+        queue.calibrate_decoding(0.25);
+        assert!(admit(&queue, 32, 1, 1000).is_ok(), "a machine that is four times as fast");
+    }
+
+    /// The answers are never received: the order in which a worker takes the images is what counts.
+    fn put(queue: &Arc<Queue>, place: &mut Place, admitted: Instant) {
+        let mut state = queue.lock();
+        state.decoded(place.decode_time);
+        state.inputs += 1;
+        state.turns.insert((place.turn, place.id));
+        let job = Job {
+            inputs: vec![Input::Tensor(Arc::new([]))],
+            client: place.client,
+            turn: place.turn,
+            admitted,
+            arrived: admitted,
+            answer: oneshot::channel().0,
+            span: Span::none(),
+        };
+        state.waiting.insert(place.id, job);
+        place.stage = Stage::Queued;
+    }
+
+    #[test]
+    fn a_new_client_is_served_before_the_backlog_of_another_unless_that_has_waited_long() {
+        for (waited, expected) in [(1, ClientKey(2)), (5, ClientKey(1))] {
+            let queue = queue();
+            let mut places = admit(&queue, 1, 20, 2).unwrap();
+            let admitted = Instant::now() - Duration::from_secs(waited);
+            for place in &mut places {
+                put(&queue, place, admitted);
+            }
+            assert_eq!(take(&mut queue.lock(), 1, Duration::from_secs(5)).len(), 1);
+            let mut new = admit(&queue, 2, 1, 2).unwrap();
+            put(&queue, &mut new[0], Instant::now());
+            let taken = take(&mut queue.lock(), 2, Duration::from_secs(5));
+            let clients: Vec<_> = taken.iter().map(|job| job.client).collect();
+            assert!(clients.contains(&expected), "{clients:?}");
+            assert_eq!(clients.contains(&ClientKey(2)), waited == 1, "{clients:?}");
         }
     }
 
@@ -495,20 +574,12 @@ mod tests {
     /// for clients makes what is known obsolete.
     #[test]
     fn the_rate_is_forgotten_only_when_nothing_is_on_its_way() {
-        let config = BatcherConfig {
-            workers: 1,
-            max_batch_size: 8,
-            max_wait: Duration::ZERO,
-            queue_capacity: 100,
-            max_expected_wait: Duration::from_secs(60),
-            decode_threads: [1, 1],
-        };
         for (decoding, known) in [(1, true), (0, false)] {
-            let queue = Arc::new(Queue::new(config, Metrics::new().unwrap().batcher));
+            let queue = queue();
             let now = Instant::now();
             queue.lock().drain_rate.record(now - Duration::from_secs(1), 1);
             queue.lock().drain_rate.record(now, 1);
-            let places = queue.admit(decoding).unwrap();
+            let places = admit(&queue, 1, decoding, 0).unwrap();
             std::thread::scope(|scope| {
                 let worker = scope.spawn(|| queue.next_batch());
                 // The lock is free again when it has decided to wait.

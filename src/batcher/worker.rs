@@ -39,6 +39,7 @@ pub(super) fn run(
             catch_unwind(AssertUnwindSafe(|| run_batch(engine, &mut session, queue, &jobs)));
         let answers = outcome.unwrap_or_else(|_| {
             session = None;
+            queue.metrics.panics.inc();
             tracing::error!(
                 images = jobs.len(),
                 "the plan panicked; the worker opens a new session"

@@ -3,7 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CliError, log};
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, blocking_threads};
 use crate::config::ServeConfig;
 use crate::loaded_model::load_model;
 use crate::machine;
@@ -29,10 +29,10 @@ pub(super) fn serve(config: ServeConfig) -> Result<(), CliError> {
         open_files,
         "starting"
     );
+    let workers = config.workers.unwrap_or(cores);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores)
-        // Decoding is bounded by the workers; one more loads the model and joins threads.
-        .max_blocking_threads(config.workers.unwrap_or(cores) + 2)
+        .max_blocking_threads(blocking_threads(workers))
         .enable_all()
         .build()
         .map_err(CliError::failed)?;

@@ -9,11 +9,6 @@ use image::{ColorType, RgbImage};
 /// Bytes a pixel of the result.
 pub(super) const RGB_BYTES: u64 = 3;
 
-/// Whether [`to_rgb`] needs a second buffer for samples of this type.
-pub(super) fn needs_second_buffer(color: ColorType) -> bool {
-    u64::from(color.bytes_per_pixel()) < RGB_BYTES
-}
-
 /// Converts `samples`, layout `[height, width, channels]`, integers in native byte order.
 ///
 /// Returns `None` when the samples are fewer than the size needs, or of a type that no decoder here

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use tokio::time::sleep_until;
 
 use super::body_memory::BodyShare;
-use super::error::ApiError;
+use super::error::{ApiError, FullBy};
 use super::request_context::Deadline;
 use super::server::drain_patience;
 use super::state::{AppState, Service};
@@ -108,6 +108,7 @@ async fn collect(
         }
         if !share.grow_to(copies * resident_bytes(length, expected)) {
             return Err(ApiError::QueueFull {
+                bound: FullBy::Bodies,
                 retry_after: RETRY_AFTER,
                 status: state.config.overload_status.into(),
             });

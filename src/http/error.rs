@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::batcher::{AdmitError, InferError};
+use crate::batcher::{AdmitError, Bound, InferError};
 use crate::decode::DecodeError;
-use crate::pipeline::{ClassifyError, DecodePoolError};
+use crate::pipeline::{ClassifyError, PrepareError};
 
 /// What went wrong, as the client is told. The text of [`ApiError::Internal`] is logged, not sent.
 #[derive(Debug, thiserror::Error)]
@@ -59,11 +59,8 @@ pub enum ApiError {
     UnsupportedImageFormat(String),
     #[error("{0}")]
     CorruptImage(String),
-    #[error(
-        "the service is full (its queue, the time that it would take, or the memory for bodies): try \
-         again after the seconds in Retry-After"
-    )]
-    QueueFull { retry_after: Duration, status: StatusCode },
+    #[error("{}: try again after the seconds in Retry-After", .bound.sentence())]
+    QueueFull { bound: FullBy, retry_after: Duration, status: StatusCode },
     #[error(
         "the body has a transfer coding that is not taken: send it with `chunked` alone, or with Content-Length"
     )]
@@ -79,6 +76,30 @@ pub enum ApiError {
     DeadlineExceeded(Duration),
     #[error("something failed inside the service; its log has the details under this request id")]
     Internal(String),
+}
+
+/// Which bound a refused request met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FullBy {
+    /// The places in the queue.
+    Places,
+    /// The client's share of them.
+    Share,
+    /// The time that it would take.
+    Time,
+    /// The memory for the bodies of requests.
+    Bodies,
+}
+
+impl FullBy {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Places => "the queue is full",
+            Self::Share => "you have your share of a queue that others want too",
+            Self::Time => "the service is so busy that this would not be answered in time",
+            Self::Bodies => "the bodies of other requests take all memory that there is for bodies",
+        }
+    }
 }
 
 impl ApiError {
@@ -136,8 +157,13 @@ impl ApiError {
     /// What the queue's refusal is to a client.
     pub fn from_admission(error: AdmitError, overload_status: StatusCode) -> Self {
         match error {
-            AdmitError::Full { retry_after } => {
-                Self::QueueFull { retry_after, status: overload_status }
+            AdmitError::Full { retry_after, bound } => {
+                let bound = match bound {
+                    Bound::Places => FullBy::Places,
+                    Bound::Share => FullBy::Share,
+                    Bound::Time => FullBy::Time,
+                };
+                Self::QueueFull { bound, retry_after, status: overload_status }
             }
             AdmitError::Closed => Self::ShuttingDown,
         }
@@ -150,16 +176,23 @@ impl From<ClassifyError> for ApiError {
             ClassifyError::Decode(error) => error.into(),
             ClassifyError::Preprocess(error) => Self::Internal(error.to_string()),
             ClassifyError::Infer(error) => error.into(),
-            ClassifyError::Pool(DecodePoolError::Memory { needed_bytes, limit_bytes }) => {
-                Self::ImageTooLarge(format!(
-                    "decoding this image takes {needed_bytes} bytes of memory, the limit is \
-                     {limit_bytes} (--decode-memory-bytes): send a smaller image"
-                ))
+            ClassifyError::DecoderPanicked { .. } | ClassifyError::Damaged { .. } => {
+                Self::CorruptImage(error.to_string())
             }
-            ClassifyError::Pool(DecodePoolError::Panicked) => {
-                Self::Internal("the decoder panicked".into())
-            }
-            ClassifyError::Pool(DecodePoolError::Closed) => Self::ShuttingDown,
+            ClassifyError::Prepare(error) => error.into(),
+        }
+    }
+}
+
+impl From<PrepareError> for ApiError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Memory { needed_bytes, limit_bytes } => Self::ImageTooLarge(format!(
+                "preparing this image or tensor takes {needed_bytes} bytes of memory, the limit is \
+                 {limit_bytes} (--decode-memory-bytes): send a smaller one"
+            )),
+            PrepareError::Panicked => Self::Internal("preparing the input panicked".into()),
+            PrepareError::Closed => Self::ShuttingDown,
         }
     }
 }

@@ -4,6 +4,7 @@ mod accept_failures;
 mod body;
 mod body_memory;
 mod classify;
+mod client_address;
 mod connection;
 mod connection_state;
 mod error;

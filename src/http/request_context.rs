@@ -1,5 +1,6 @@
 //! Around every request: its id, its span, its deadline, the body of its error, its log line.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -9,10 +10,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 
+use super::client_address::{PeerAddress, client_address, client_key};
 use super::error::{ErrorBody, ErrorPayload};
 use super::request_id::RequestId;
 use super::state::AppState;
 use super::trace_parent::TraceParent;
+use crate::batcher::ClientKey;
 use crate::lifecycle::Phase;
 
 /// What the log has of a method.
@@ -22,6 +25,15 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// When a request must be answered; in the extensions of each request.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(pub Instant);
+
+/// Who waits for an answer, and until when; in the extensions of each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// Tells it from others.
+    pub key: ClientKey,
+    /// When it must be answered.
+    pub deadline: Deadline,
+}
 
 /// The middleware, outside of all others.
 pub async fn request_context(
@@ -35,7 +47,10 @@ pub async fn request_context(
     let endpoint = endpoint.as_ref().map_or("other", MatchedPath::as_str);
     let span = request_span(&request, &id);
     let method = logged(request.method());
-    request.extensions_mut().insert(Deadline(started + state.config.request_timeout()));
+    let deadline = Deadline(started + state.config.request_timeout());
+    let client = Client { key: key_of(&request, &state), deadline };
+    request.extensions_mut().insert(deadline);
+    request.extensions_mut().insert(client);
 
     let mut response = next.run(request).instrument(span.clone()).await;
 
@@ -59,6 +74,13 @@ pub async fn request_context(
 /// The method, cut where no method that anybody knows goes on: a client may send kilobytes.
 fn logged(method: &Method) -> String {
     method.as_str().chars().take(LONGEST_METHOD).collect()
+}
+
+fn key_of(request: &Request, state: &AppState) -> ClientKey {
+    // Every connection of the server has a peer.
+    let peer = request.extensions().get::<PeerAddress>();
+    let peer = peer.map_or(IpAddr::from([0; 4]), |peer| peer.0.ip());
+    client_key(client_address(request.headers(), peer, &state.config.trusted_proxies))
 }
 
 fn request_span(request: &Request, id: &RequestId) -> tracing::Span {

@@ -16,6 +16,7 @@ use tokio::time::{timeout, timeout_at};
 use tower::ServiceExt;
 
 use super::accept_failures::AcceptFailures;
+use super::client_address::PeerAddress;
 use super::connection::WriteTimeout;
 use super::connection_state::ConnectionState;
 use super::exchange::{ArrivingBody, Exchange, LeavingBody};
@@ -118,10 +119,13 @@ async fn serve_connection(
 ) {
     // Without it, small answers wait for the client's acknowledgement; failing is harmless.
     let _ = stream.set_nodelay(true);
+    // It fails when the client has gone already.
+    let Ok(peer) = stream.peer_addr().map(PeerAddress) else { return };
     let stop_timeout = drain_patience(limits.drain_timeout);
     let io = WriteTimeout::new(stream, Arc::clone(&state), limits.write_timeout, stop_timeout);
     let exchanges = Arc::clone(&state);
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         answer(router.clone(), request, Exchange::begin(&exchanges))
     });
     let connection = http1::Builder::new()

@@ -1,9 +1,11 @@
 //! What the handlers share.
 
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use super::body_memory::BodyMemory;
 use super::error::ApiError;
+use super::request_context::Client;
 use crate::batcher::{Place, Queue};
 use crate::config::ServeConfig;
 use crate::lifecycle::{Lifecycle, Phase};
@@ -52,17 +54,32 @@ impl AppState {
         })
     }
 
-    /// Takes a place for each of `images` images, all or none.
+    /// Refuses more images than there can ever be places for.
     ///
     /// # Errors
-    /// [`ApiError::TooManyImages`] when there can never be so many places, [`ApiError::QueueFull`]
-    /// when there are none now.
-    pub fn admit(&self, service: &Service, images: usize) -> Result<Vec<Place>, ApiError> {
+    /// [`ApiError::TooManyImages`].
+    pub fn check_number(&self, service: &Service, images: usize) -> Result<(), ApiError> {
         let limit = self.config.max_images.min(service.queue.capacity());
-        if images > limit {
-            return Err(ApiError::TooManyImages(limit));
+        if images > limit { Err(ApiError::TooManyImages(limit)) } else { Ok(()) }
+    }
+
+    /// Takes a place for each image, all or none; `decode_times` are the times that they are estimated to
+    /// take to decode.
+    ///
+    /// # Errors
+    /// [`ApiError::QueueFull`] when there are none now.
+    pub fn admit(
+        &self,
+        service: &Service,
+        client: Client,
+        decode_times: &[Duration],
+    ) -> Result<Vec<Place>, ApiError> {
+        if decode_times.is_empty() {
+            return Ok(Vec::new());
         }
+        let time_left = client.deadline.0.saturating_duration_since(Instant::now());
         let status = self.config.overload_status.into();
-        service.queue.admit(images).map_err(|error| ApiError::from_admission(error, status))
+        let admitted = service.queue.admit(client.key, decode_times, time_left);
+        admitted.map_err(|error| ApiError::from_admission(error, status))
     }
 }

@@ -396,7 +396,7 @@ mod tests {
         let start = Instant::now();
         let pool = pool(2, 1, 100);
         let mut state = pool.shared.lock();
-        let mut put = |state: &mut State, effort: Effort, kib| {
+        let put = |state: &mut State, effort: Effort, kib| {
             let id = state.next_id;
             state.next_id += 1;
             let (waiting, _) = waiting(kib, start);

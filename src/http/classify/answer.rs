@@ -80,6 +80,11 @@ pub struct ImageFacts {
     /// Found from the bytes.
     #[schema(example = "jpeg")]
     pub format: &'static str,
+    /// What is wrong with the file, though it could be decoded: `truncated` (it ends before its picture
+    /// does) or `damaged` (bytes within it are wrong). Left out when nothing is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["truncated"]))]
+    pub warnings: Vec<&'static str>,
 }
 
 impl ImageAnswer {
@@ -102,6 +107,7 @@ impl ImageAnswer {
                 width: classified.width,
                 height: classified.height,
                 format: classified.format.as_str(),
+                warnings: classified.warnings.iter().map(|warning| warning.as_str()).collect(),
             },
         }
     }

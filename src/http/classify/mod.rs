@@ -5,6 +5,8 @@ mod json;
 mod parameters;
 mod upload;
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderName, HeaderValue};
@@ -22,10 +24,10 @@ pub use upload::decode_base64;
 
 use super::body::{ReceivedBody, read_body};
 use super::error::{ApiError, ErrorBody};
-use super::request_context::Deadline;
+use super::request_context::{Client, Deadline};
 use super::state::{AppState, Service};
-use crate::batcher::Place;
-use crate::pipeline::{Classified, Timing};
+use crate::pipeline::{Classified, Encoded, Timing};
+use crate::preprocess::Crops;
 
 /// How long each stage took (W3C Server Timing).
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -62,7 +64,7 @@ pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 )]
 pub async fn classify(
     State(state): State<AppState>,
-    Extension(deadline): Extension<Deadline>,
+    Extension(client): Extension<Client>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let service = state.service()?;
@@ -72,14 +74,32 @@ pub async fn classify(
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
     let upload = read_upload(form?, bytes, parameters, state.config.max_images).await?;
     let parameters = upload.parameters.check(service.model.classes())?;
-    // A place for each image before any is decoded; one that is broken already gives it back.
-    let places = state.admit(service, upload.images.len())?;
-    let work = places
-        .into_iter()
-        .zip(upload.images)
-        .map(|(place, image)| classify_one(service, place, image, parameters));
-    let results = before(deadline, &state, join_all(work)).await?;
+    state.check_number(service, upload.images.len())?;
+    let work = classify_all(&state, service, client, upload.images, parameters.crops);
+    let results = before(client.deadline, &state, work).await??;
     respond(service, results, parameters, upload.many)
+}
+
+/// Classifies each image that has a header; there is a place for each of them, or the request is refused.
+async fn classify_all(
+    state: &AppState,
+    service: &Service,
+    client: Client,
+    images: Vec<Result<Bytes, ApiError>>,
+    crops: Crops,
+) -> Result<Vec<Result<Classified, ApiError>>, ApiError> {
+    let pipeline = &service.pipeline;
+    let read =
+        images.into_iter().map(async |image| Ok(pipeline.read_header(image?, crops).await?));
+    let images: Vec<Result<Encoded, ApiError>> = join_all(read).await;
+    let decode_times: Vec<Duration> = images.iter().flatten().map(Encoded::decode_time).collect();
+    let mut places = state.admit(service, client, &decode_times)?.into_iter();
+    let work = images.into_iter().map(|image| image.map(|image| (places.next(), image)));
+    let work = work.map(async |image| match image? {
+        (Some(place), image) => Ok(pipeline.classify(place, image).await?),
+        (None, _) => Err(ApiError::Internal("fewer places than images".into())),
+    });
+    Ok(join_all(work).await)
 }
 
 /// Waits for `work` until the deadline; then it is dropped, which frees its places in the queue.
@@ -91,21 +111,6 @@ pub async fn before<T>(
     timeout_at(deadline.0.into(), work)
         .await
         .map_err(|_| ApiError::DeadlineExceeded(state.config.request_timeout()))
-}
-
-async fn classify_one(
-    service: &Service,
-    place: Place,
-    image: Result<Bytes, ApiError>,
-    parameters: Parameters,
-) -> Result<Classified, ApiError> {
-    match image {
-        Ok(image) => Ok(service.pipeline.classify(place, image, parameters.crops).await?),
-        Err(error) => {
-            place.give_back();
-            Err(error)
-        }
-    }
 }
 
 fn respond(

@@ -1,23 +1,24 @@
 //! `POST /v2/models/{name}/infer`.
 
+use std::time::Duration;
+
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
-use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::answer::{InferAnswer, respond};
 use super::model_path::ModelPath;
-use super::request::{Checked, InferRequest, Input, invalid, read_request};
-use super::tensor::{Images, body_copies, memory_need, read_images};
-use crate::batcher::Place;
+use super::request::{Checked, InferRequest, Input, InputKind, invalid, read_request};
+use super::tensor::{body_copies, memory_need, read_images, read_tensors};
+use crate::batcher::{Effort, Place};
 use crate::http::body::{ReceivedBody, read_body};
 use crate::http::classify::{SERVER_TIMING, before, server_timing};
 use crate::http::error::{ApiError, ErrorBody};
-use crate::http::request_context::Deadline;
+use crate::http::request_context::Client;
 use crate::http::state::{AppState, Service};
 use crate::model::{self, Probabilities};
-use crate::pipeline::{ClassifyError, Timing};
+use crate::pipeline::{Encoded, Timing, Work};
 use crate::preprocess::Crops;
 
 /// Where the JSON of a body ends and the raw bytes begin.
@@ -61,7 +62,7 @@ pub const INFERENCE_HEADER_CONTENT_LENGTH: HeaderName =
 )]
 pub async fn infer(
     State(state): State<AppState>,
-    Extension(deadline): Extension<Deadline>,
+    Extension(client): Extension<Client>,
     path: ModelPath,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -71,9 +72,9 @@ pub async fn infer(
     let copies = body_copies(json_bytes);
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
     let Checked { id, input, output } = read_request(bytes, json_bytes, &service.model)?;
-    // A place for each image before any is decoded.
-    let places = state.admit(service, input.images())?;
-    let results = before(deadline, &state, classify(service, places, input)).await??;
+    state.check_number(service, input.images())?;
+    let work = classify(&state, service, client, input);
+    let results = before(client.deadline, &state, work).await??;
     let (probabilities, timings): (Vec<_>, Vec<_>) = results.into_iter().unzip();
     let mut response = respond(id, output, &probabilities, &service.model)?;
     if let Ok(value) = HeaderValue::try_from(server_timing(timings.into_iter())) {
@@ -118,11 +119,11 @@ pub async fn infer(
 )]
 pub async fn infer_version(
     state: State<AppState>,
-    deadline: Extension<Deadline>,
+    client: Extension<Client>,
     path: ModelPath,
     request: Request,
 ) -> Result<Response, ApiError> {
-    infer(state, deadline, path, request).await
+    infer(state, client, path, request).await
 }
 
 fn json_bytes(headers: &HeaderMap) -> Result<Option<usize>, ApiError> {
@@ -138,22 +139,30 @@ type Answered = (Probabilities, Timing);
 
 /// Classifies all images of a request; the first that fails drops the others.
 async fn classify(
+    state: &AppState,
     service: &Service,
-    places: Vec<Place>,
+    client: Client,
     input: Input,
 ) -> Result<Vec<Answered>, ApiError> {
-    let need = memory_need(&input);
-    let read = service.pipeline.pool.run(need, move || read_images(&input)).await;
-    let (images, _kept) = read.map_err(ClassifyError::from)?;
-    match images? {
-        Images::Tensors(tensors) => {
-            let work = places
-                .into_iter()
-                .zip(tensors)
-                .map(|(place, tensor)| classify_tensor(place, model::Input::Tensor(tensor)));
-            try_join_all(work).await
+    let pool = &service.pipeline.pool;
+    match input.kind {
+        InputKind::Tensor => {
+            // Elements are read, not decoded: what it takes is in the time of a run.
+            let places = state.admit(service, client, &vec![Duration::ZERO; input.images()])?;
+            let turn = places.first().map(Place::turn).unwrap_or_default();
+            let work = Work { need: memory_need(&input), effort: Effort::Ordinary, turn };
+            let (tensors, _kept) = pool.run(work, move || read_tensors(&input)).await?;
+            let tensors = tensors?.into_iter().map(model::Input::Tensor);
+            try_join_all(places.into_iter().zip(tensors).map(classify_tensor)).await
         }
-        Images::Encoded(images) => {
+        InputKind::Images => {
+            // They are part of the body's share, and wait for the memory of their own decoding.
+            let images = pool.run_briefly(move || read_images(&input)).await??;
+            let read =
+                images.into_iter().map(|image| service.pipeline.read_header(image, Crops::One));
+            let images: Vec<Encoded> = try_join_all(read).await?;
+            let decode_times: Vec<Duration> = images.iter().map(Encoded::decode_time).collect();
+            let places = state.admit(service, client, &decode_times)?;
             let work = places
                 .into_iter()
                 .zip(images)
@@ -163,7 +172,7 @@ async fn classify(
     }
 }
 
-async fn classify_tensor(place: Place, tensor: model::Input) -> Result<Answered, ApiError> {
+async fn classify_tensor((place, tensor): (Place, model::Input)) -> Result<Answered, ApiError> {
     let inference = place.infer(vec![tensor]).await?;
     let timing =
         Timing { queue: inference.queue, inference: inference.inference, ..Timing::default() };
@@ -173,8 +182,8 @@ async fn classify_tensor(place: Place, tensor: model::Input) -> Result<Answered,
 async fn classify_encoded(
     service: &Service,
     place: Place,
-    image: Bytes,
+    image: Encoded,
 ) -> Result<Answered, ApiError> {
-    let classified = service.pipeline.classify(place, image, Crops::One).await?;
+    let classified = service.pipeline.classify(place, image).await?;
     Ok((classified.probabilities, classified.timing))
 }

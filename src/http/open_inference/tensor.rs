@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::elements::{Elements, read_elements};
-use super::request::{Data, Input, InputKind, invalid};
+use super::request::{Data, Input, invalid};
 use crate::http::body_memory::BODY_COPIES;
 use crate::http::classify::decode_base64;
 use crate::http::error::ApiError;
@@ -15,41 +15,33 @@ use crate::pipeline::MemoryNeed;
 /// would fail the whole batch, the images of other clients included.
 const MAX_MAGNITUDE: f32 = 1e6;
 
-/// The images of a request, in order.
-#[derive(Debug, PartialEq)]
-pub enum Images {
-    /// Normalised, each `[3, side, side]`, channels in the model's order.
-    Tensors(Vec<Arc<[f32]>>),
-    /// Encoded.
-    Encoded(Vec<Bytes>),
-}
-
-/// Reads an input's elements.
+/// Reads the normalised images of a tensor, each `[3, side, side]`, channels in the model's order.
 ///
 /// # Errors
-/// [`ApiError::InvalidInput`] when their number or size is not what the shape says, or one of
-/// them is no finite number or no base64.
-pub fn read_images(input: &Input) -> Result<Images, ApiError> {
-    let read = match input.kind {
-        InputKind::Tensor => read_tensors(input).map(Images::Tensors),
-        InputKind::Images => read_encoded(input).map(Images::Encoded),
-    };
-    read.map_err(|sentence| invalid(format!("input `{}`: {sentence}", input.name)))
+/// [`ApiError::InvalidInput`] when their number or size is not what the shape says, or an element is not
+/// a finite number.
+pub fn read_tensors(input: &Input) -> Result<Vec<Arc<[f32]>>, ApiError> {
+    read_elements_of(input).map_err(|sentence| named(input, &sentence))
 }
 
-/// Memory that [`read_images`] takes beside the body's.
+/// Reads the encoded images of an input. They are part of the body's share ([`body_copies`]).
 ///
-/// Encoded images keep none of it: they are part of the body's share ([`body_copies`]), and wait for
-/// the memory of their own decoding.
+/// # Errors
+/// [`ApiError::InvalidInput`] when their number or size is not what the shape says, or one of them is
+/// not base64.
+pub fn read_images(input: &Input) -> Result<Vec<Bytes>, ApiError> {
+    read_encoded(input).map_err(|sentence| named(input, &sentence))
+}
+
+fn named(input: &Input, sentence: &str) -> ApiError {
+    invalid(format!("input `{}`: {sentence}", input.name))
+}
+
+/// Memory that [`read_tensors`] takes beside the body's.
 pub fn memory_need(input: &Input) -> MemoryNeed {
-    match input.kind {
-        InputKind::Tensor => {
-            // The shape's product was checked, four bytes an element included.
-            let bytes = 4 * input.shape.iter().product::<usize>() as u64;
-            MemoryNeed { running_bytes: bytes, kept_bytes: bytes }
-        }
-        InputKind::Images => MemoryNeed::default(),
-    }
+    // The shape's product was checked, four bytes an element included.
+    let bytes = 4 * input.shape.iter().product::<usize>() as u64;
+    MemoryNeed { running_bytes: bytes, kept_bytes: bytes }
 }
 
 /// How often a body is held: raw bytes behind a short JSON are images as they are, what is in the JSON is
@@ -59,7 +51,7 @@ pub fn body_copies(json_bytes: Option<usize>) -> usize {
     if json_bytes.is_some_and(|bytes| bytes <= SHORT) { 1 } else { BODY_COPIES }
 }
 
-fn read_tensors(input: &Input) -> Result<Vec<Arc<[f32]>>, String> {
+fn read_elements_of(input: &Input) -> Result<Vec<Arc<[f32]>>, String> {
     let mut tensors = Tensors::new(input);
     match &input.data {
         Data::Json(json) => {
@@ -210,6 +202,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
+    use super::super::request::InputKind;
     use super::*;
 
     /// Values that a decimal number gives back exactly.
@@ -225,17 +218,30 @@ mod tests {
         })
     }
 
+    #[derive(Debug, PartialEq)]
+    enum Images {
+        Tensors(Vec<Arc<[f32]>>),
+        Encoded(Vec<Bytes>),
+    }
+
+    fn read(input: &Input) -> Result<Images, ApiError> {
+        match input.kind {
+            InputKind::Tensor => read_tensors(input).map(Images::Tensors),
+            InputKind::Images => read_images(input).map(Images::Encoded),
+        }
+    }
+
     fn input(kind: InputKind, shape: &[usize], data: Data) -> Input {
         Input { name: "it".into(), kind, shape: shape.to_vec(), data }
     }
 
     fn from_json(kind: InputKind, shape: &[usize], data: &Value) -> Result<Images, ApiError> {
         let json = json!({"data": [9], "inputs": [{"x": {"data": [8]}, "data": data}]});
-        read_images(&input(kind, shape, Data::Json(json.to_string().into())))
+        read(&input(kind, shape, Data::Json(json.to_string().into())))
     }
 
     fn from_raw(kind: InputKind, shape: &[usize], raw: Vec<u8>) -> Result<Images, ApiError> {
-        read_images(&input(kind, shape, Data::Binary(raw.into())))
+        read(&input(kind, shape, Data::Binary(raw.into())))
     }
 
     fn raw(values: &[f32]) -> Vec<u8> {
