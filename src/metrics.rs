@@ -34,6 +34,49 @@ pub struct BatcherMetrics {
     pub panics: IntCounter,
 }
 
+impl BatcherMetrics {
+    fn new(registry: &Registry, panics: &IntCounterVec) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            queue_depth: gauge(
+                registry,
+                "googlenet_queue_depth",
+                "Images admitted and not started",
+            )?,
+            queue_capacity: gauge(
+                registry,
+                "googlenet_queue_capacity",
+                "Images that may be admitted and not started",
+            )?,
+            workers: gauge(registry, "googlenet_workers", "Workers that run the network")?,
+            workers_busy: gauge(registry, "googlenet_workers_busy", "Workers that run a batch")?,
+            queue_seconds: histogram(
+                registry,
+                "googlenet_queue_seconds",
+                "From joining the queue to being taken up by a worker",
+                &SECONDS,
+            )?,
+            inference_seconds: histogram(
+                registry,
+                "googlenet_inference_seconds",
+                "One run of the plan over a batch",
+                &SECONDS,
+            )?,
+            batch_size: histogram(
+                registry,
+                "googlenet_batch_size",
+                "Inputs in a batch",
+                &BATCH_SIZES,
+            )?,
+            cancelled: counter(
+                registry,
+                "googlenet_cancelled_total",
+                "Images never computed because their client went away or their time was up",
+            )?,
+            panics: panics.with_label_values(&[PanicPlace::Plan.label()]),
+        })
+    }
+}
+
 /// Where a panic was caught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PanicPlace {
@@ -87,54 +130,8 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        let panics = counters(
-            &registry,
-            "googlenet_panics_total",
-            "Panics caught, by where: each cost an answer",
-            &["where"],
-        )?;
-        // An increase from nothing is no increase to Prometheus: all are there from the start.
-        for place in PanicPlace::ALL {
-            panics.with_label_values(&[place.label()]);
-        }
-        let batcher = BatcherMetrics {
-            queue_depth: gauge(
-                &registry,
-                "googlenet_queue_depth",
-                "Images admitted and not started",
-            )?,
-            queue_capacity: gauge(
-                &registry,
-                "googlenet_queue_capacity",
-                "Images that may be admitted and not started",
-            )?,
-            workers: gauge(&registry, "googlenet_workers", "Workers that run the network")?,
-            workers_busy: gauge(&registry, "googlenet_workers_busy", "Workers that run a batch")?,
-            queue_seconds: histogram(
-                &registry,
-                "googlenet_queue_seconds",
-                "From joining the queue to being taken up by a worker",
-                &SECONDS,
-            )?,
-            inference_seconds: histogram(
-                &registry,
-                "googlenet_inference_seconds",
-                "One run of the plan over a batch",
-                &SECONDS,
-            )?,
-            batch_size: histogram(
-                &registry,
-                "googlenet_batch_size",
-                "Inputs in a batch",
-                &BATCH_SIZES,
-            )?,
-            cancelled: counter(
-                &registry,
-                "googlenet_cancelled_total",
-                "Images never computed because their client went away or their time was up",
-            )?,
-            panics: panics.with_label_values(&[PanicPlace::Plan.label()]),
-        };
+        let panics = panics(&registry)?;
+        let batcher = BatcherMetrics::new(&registry, &panics)?;
         let request_seconds = HistogramVec::new(
             HistogramOpts::new(
                 "googlenet_request_duration_seconds",
@@ -202,6 +199,20 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
+}
+
+fn panics(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    let panics = counters(
+        registry,
+        "googlenet_panics_total",
+        "Panics caught, by where: each cost an answer",
+        &["where"],
+    )?;
+    // An increase from nothing is no increase to Prometheus: all are there from the start.
+    for place in PanicPlace::ALL {
+        panics.with_label_values(&[place.label()]);
+    }
+    Ok(panics)
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
