@@ -285,19 +285,16 @@ impl State {
 
     /// Takes the work that begins next, and what it needs.
     fn next(&mut self, now: Instant) -> Option<(Effort, Waiting)> {
-        let starved =
-            self.waiting[Effort::Dear.index()].first_key_value().is_some_and(|(_, first)| {
-                self.free_threads[Effort::Dear.index()] > 0
-                    && first.kib > self.free_kib
-                    && now - first.since > Self::PATIENCE
-            });
-        let effort = Effort::ALL.into_iter().find(|effort| {
+        let first_dear = self.waiting[Effort::Dear.index()].first_key_value();
+        let overdue = self.free_threads[Effort::Dear.index()] > 0
+            && first_dear.is_some_and(|(_, first)| now - first.since > Self::PATIENCE);
+        let begins = |effort: &Effort| {
             let first = self.waiting[effort.index()].first_key_value();
-            let held_back = starved && *effort == Effort::Ordinary;
-            !held_back
-                && self.free_threads[effort.index()] > 0
+            self.free_threads[effort.index()] > 0
                 && first.is_some_and(|(_, first)| first.kib <= self.free_kib)
-        })?;
+        };
+        let order = if overdue { &[Effort::Dear][..] } else { &Effort::ALL };
+        let effort = *order.iter().find(|effort| begins(effort))?;
         let (_, waiting) = self.waiting[effort.index()].pop_first()?;
         self.free_threads[effort.index()] -= 1;
         self.free_kib -= waiting.kib;
