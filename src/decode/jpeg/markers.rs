@@ -89,11 +89,11 @@ impl<'a> Reader<'a> {
             (0xe1, [b'E', b'x', b'i', b'f', 0, _, tiff @ ..]) => {
                 self.orientation = Orientation::from_exif_chunk(tiff).unwrap_or(self.orientation);
             }
-            (0xe2, body) if body.starts_with(ICC_PROFILE) => {
-                if self.profile.len() < MAX_PROFILE_PARTS {
-                    let from = segment.body_at + ICC_PROFILE.len();
-                    self.profile.push(from..segment.body_at + body.len());
-                }
+            (0xe2, body)
+                if body.starts_with(ICC_PROFILE) && self.profile.len() < MAX_PROFILE_PARTS =>
+            {
+                let from = segment.body_at + ICC_PROFILE.len();
+                self.profile.push(from..segment.body_at + body.len());
             }
             (0xee, [b'A', b'd', b'o', b'b', b'e', _, _, _, _, _, _, transform, ..]) => {
                 self.adobe_transform = Some(*transform);
