@@ -76,12 +76,19 @@ impl DecodeError {
 
     pub(super) fn from_image(format: Format, error: image::ImageError) -> Self {
         match error {
-            image::ImageError::Unsupported(error) => Self::unsupported(format, error),
+            image::ImageError::Unsupported(error) => {
+                tracing::debug!(%format, %error, "a decoder refused");
+                Self::unsupported(format, "it uses a rare feature of its format")
+            }
             // A bound is no damage: the file may be as it was meant.
             image::ImageError::Limits(_) => {
                 Self::unsupported(format, "it takes more memory than a picture of its size should")
             }
-            error => Self::corrupt(format, error),
+            error => {
+                // A decoder's own words are for whoever mends it.
+                tracing::debug!(%format, %error, "a decoder gave up");
+                Self::corrupt(format, "its compressed data cannot be read")
+            }
         }
     }
 }

@@ -96,6 +96,8 @@ impl<'a> Picture<'a> {
                         control = first.first_chunk().copied().or(control);
                     }
                 }
+                // Some writers leave an empty block between others.
+                b"\0" => {}
                 b";" => return Err(corrupt("it has no picture")),
                 _ => return Err(corrupt("it has a block of an unknown kind")),
             }

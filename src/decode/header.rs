@@ -76,7 +76,7 @@ pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Decode
     };
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
-        return Err(DecodeError::corrupt(format, format!("it is {width} x {height} pixels")));
+        return Err(DecodeError::corrupt(format, "its width or height is 0"));
     }
     let DecodeLimits { max_pixels, max_side_pixels } = *limits;
     if pixels > max_pixels || width.max(height) > max_side_pixels {

@@ -48,18 +48,17 @@ pub(super) fn to_rgb(
     RgbImage::from_raw(width, height, samples)
 }
 
-/// Converts CMYK `samples`, layout `[height, width, 4]`, to RGB: what cyan and black leave of red, and so
-/// on. `inverted` samples are 255 where there is no ink.
+/// Converts CMYK `samples`, layout `[height, width, 4]`, 255 where there is no ink, to RGB: what cyan and
+/// black leave of red, and so on. All programs read the CMYK of JPEGs so, whether or not Adobe's marker is
+/// there.
 ///
 /// Returns `None` when the samples are fewer than the size needs.
-pub(super) fn cmyk_to_rgb(
+pub(super) fn inverted_cmyk_to_rgb(
     width: u32,
     height: u32,
     mut samples: Vec<u8>,
-    inverted: bool,
 ) -> Option<RgbImage> {
-    let paper = if inverted { 0 } else { 255 };
-    compact::<4>(&mut samples, |[c, m, y, k]| [c, m, y].map(|ink| times(ink ^ paper, k ^ paper)));
+    compact::<4>(&mut samples, |[c, m, y, k]| [c, m, y].map(|left| times(left, k)));
     RgbImage::from_raw(width, height, samples)
 }
 

@@ -13,8 +13,10 @@ const MOST_BLOCKS_IN_UNIT: u32 = 10;
 const NANOSECONDS_A_PIXEL: u64 = 6;
 /// Entropy coding.
 const NANOSECONDS_A_BYTE: u64 = 6;
-/// Each scan of several passes over all coefficients, also when it brings nothing.
-const SAMPLES_A_NANOSECOND_AND_SCAN: u64 = 8;
+/// Of several scans each visits the coefficients of its band, also when it brings nothing.
+const NANOSECONDS_A_COEFFICIENT: u64 = 2;
+/// And it takes as long again as some coefficients to come to a block.
+const COEFFICIENTS_TO_A_BLOCK: u64 = 3;
 
 /// What the segments of a file say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,10 +152,29 @@ impl Frame {
 
     /// Estimate of the time that decoding takes at full scale on one core of 2023.
     pub(super) fn decode_time(&self) -> Duration {
-        let scans = if self.is_one_scan() { 0 } else { self.scans.len() as u64 };
-        let passes = self.samples() * scans / SAMPLES_A_NANOSECOND_AND_SCAN;
+        let passes = if self.is_one_scan() { 0 } else { self.coefficients_visited() };
         let data = self.end as u64 * NANOSECONDS_A_BYTE;
-        Duration::from_nanos(self.pixels() * NANOSECONDS_A_PIXEL + data + passes)
+        let nanoseconds = self.pixels() * NANOSECONDS_A_PIXEL + passes * NANOSECONDS_A_COEFFICIENT;
+        Duration::from_nanos(nanoseconds + data)
+    }
+
+    /// Coefficients that all scans together go through.
+    fn coefficients_visited(&self) -> u64 {
+        let visited = |scan: &Scan| {
+            let blocks: u64 = match scan.components[..] {
+                [_] => self.units(scan),
+                _ => {
+                    let share = |index: &usize| {
+                        let component = &self.components[*index];
+                        u64::from(component.h) * u64::from(component.v)
+                    };
+                    self.units(scan) * scan.components.iter().map(share).sum::<u64>()
+                }
+            };
+            let band = u64::from(scan.band.end() - scan.band.start()) + 1;
+            blocks * (band + COEFFICIENTS_TO_A_BLOCK)
+        };
+        self.scans.iter().map(visited).sum()
     }
 
     fn pixels(&self) -> u64 {

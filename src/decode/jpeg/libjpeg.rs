@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::ffi::c_int;
+use std::io::{self, BufRead, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 
@@ -21,9 +22,22 @@ pub(super) const FULL_SCALE: u8 = 8;
 
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
 
+/// The decoder gets the file in pieces of this size, so that it is known how far it has come.
+const PIECE_BYTES: usize = 512;
+
 thread_local! {
-    /// Warnings of the decoder that runs on this thread: it hands its callbacks nothing of ours.
-    static WARNINGS: Cell<usize> = const { Cell::new(0) };
+    /// The decoder that runs on this thread: it hands its callbacks nothing of ours.
+    static RUN: Cell<Run> = const { Cell::new(Run { warnings: 0, handed_out: 0, first: 0 }) };
+}
+
+/// How far a decoder has come, and what it had to say.
+#[derive(Clone, Copy)]
+struct Run {
+    warnings: usize,
+    /// Bytes that it has been given.
+    handed_out: u64,
+    /// How many when it gave its first warning.
+    first: u64,
 }
 
 /// What the decoder made of a file.
@@ -31,22 +45,53 @@ pub(super) struct Picture {
     pub(super) pixels: RgbImage,
     /// How often it found something wrong and went on.
     pub(super) warnings: usize,
+    /// It had all of the file when it first did so, and the picture was not complete.
+    pub(super) ran_out: bool,
 }
 
 /// Decodes at `scale` eighths, 1..=8; none when the decoder gives up.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, scale: u8) -> Option<Picture> {
-    WARNINGS.set(0);
+    RUN.set(Run { warnings: 0, handed_out: 0, first: 0 });
     let mut file = Spliced::default();
     file.push(&bytes[..frame.end]);
     if !frame.has_end {
         file.push(&END_OF_IMAGE[..]);
     }
     // The decoder reports errors by unwinding.
-    let pixels = catch_unwind(AssertUnwindSafe(|| read(file, frame, scale))).ok().flatten()?;
-    Some(Picture { pixels, warnings: WARNINGS.get() })
+    let read = catch_unwind(AssertUnwindSafe(|| read(file, frame, scale)));
+    let (pixels, before_the_last_row) = read.ok().flatten()?;
+    let run = RUN.get();
+    let at_the_end = run.first + (PIECE_BYTES as u64) >= frame.end as u64;
+    let ran_out = before_the_last_row > 0 && at_the_end;
+    Some(Picture { pixels, warnings: run.warnings, ran_out })
 }
 
-fn read(file: Spliced<'_>, frame: &Frame, scale: u8) -> Option<RgbImage> {
+/// Hands out pieces, and takes note of how far it is.
+struct Pieces<'a>(Spliced<'a>);
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into)
+    }
+}
+
+impl BufRead for Pieces<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let rest = self.0.fill_buf()?;
+        let piece = &rest[..rest.len().min(PIECE_BYTES)];
+        let run = RUN.get();
+        RUN.set(Run { handed_out: run.handed_out + piece.len() as u64, ..run });
+        Ok(piece)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.0.consume(count);
+    }
+}
+
+/// The pixels, and the warnings that came before all rows were there.
+fn read(file: Spliced<'_>, frame: &Frame, scale: u8) -> Option<(RgbImage, usize)> {
+    let file = Pieces(file);
     let mut decoder = DecompressBuilder::new().with_err(unwinding()).from_reader(file).ok()?;
     if decoder.size() != (frame.width.into(), frame.height.into()) {
         return None;
@@ -57,17 +102,17 @@ fn read(file: Spliced<'_>, frame: &Frame, scale: u8) -> Option<RgbImage> {
     let mut rows = decoder.to_colorspace(colours).ok()?;
     let (width, height) = (u32::try_from(rows.width()).ok()?, u32::try_from(rows.height()).ok()?);
     let samples = rows.read_scanlines::<u8>().ok()?;
+    let warnings = RUN.get().warnings;
     rows.finish().ok()?;
     let channels = if four { 4 } else { 3 };
     if samples.len() as u64 != channels * u64::from(width) * u64::from(height) {
         return None;
     }
     if four {
-        // Adobe's programs, which mark their files, store the inverse.
-        let inverted = frame.adobe_transform.is_some();
-        return rgb::cmyk_to_rgb(width, height, samples, inverted);
+        let image = rgb::inverted_cmyk_to_rgb(width, height, samples)?;
+        return Some((image, warnings));
     }
-    RgbImage::from_raw(width, height, samples)
+    Some((RgbImage::from_raw(width, height, samples)?, warnings))
 }
 
 /// Ends at errors, counts warnings, writes nothing.
@@ -99,7 +144,9 @@ extern "C-unwind" fn error_exit(_: &mut jpeg_common_struct) {
 /// Level -1 is a warning; the others are traces.
 extern "C-unwind" fn emit_message(_: &mut jpeg_common_struct, level: c_int) {
     if level < 0 {
-        WARNINGS.set(WARNINGS.get() + 1);
+        let run = RUN.get();
+        let first = if run.warnings == 0 { run.handed_out } else { run.first };
+        RUN.set(Run { warnings: run.warnings + 1, first, ..run });
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn read_frame(bytes: &[u8]) -> Result<Frame, DecodeError> {
 struct Reader<'a> {
     segments: Segments<'a>,
     frame: Option<Frame>,
-    orientation: Orientation,
+    orientation: Option<Orientation>,
     adobe_transform: Option<u8>,
     profile: Vec<Range<usize>>,
     restart_interval: u16,
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
         Self {
             segments: Segments { bytes, at: 2, strays: 0 },
             frame: None,
-            orientation: Orientation::NoTransforms,
+            orientation: None,
             adobe_transform: None,
             profile: Vec::new(),
             restart_interval: 0,
@@ -87,7 +87,8 @@ impl<'a> Reader<'a> {
             (0xda, body) => self.take_scan(body)?,
             (0xdd, [high, low, ..]) => self.restart_interval = u16::from_be_bytes([*high, *low]),
             (0xe1, [b'E', b'x', b'i', b'f', 0, _, tiff @ ..]) => {
-                self.orientation = Orientation::from_exif_chunk(tiff).unwrap_or(self.orientation);
+                // Of several, the first counts, as everywhere.
+                self.orientation = self.orientation.or_else(|| Orientation::from_exif_chunk(tiff));
             }
             (0xe2, body)
                 if body.starts_with(ICC_PROFILE) && self.profile.len() < MAX_PROFILE_PARTS =>
@@ -125,7 +126,7 @@ impl<'a> Reader<'a> {
         let frame = self.frame.filter(Frame::has_data);
         let frame = frame.ok_or_else(|| corrupt("the file ends before its picture begins"))?;
         Ok(Frame {
-            orientation: self.orientation,
+            orientation: self.orientation.unwrap_or(Orientation::NoTransforms),
             adobe_transform: self.adobe_transform,
             profile: self.profile,
             strays: self.segments.strays,

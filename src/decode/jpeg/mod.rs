@@ -10,10 +10,12 @@ mod libjpeg;
 mod markers;
 mod profile;
 mod zune;
+mod zune_reader;
 
 use super::stored::{Checked, Stored, Warning};
 use super::{DecodeError, Format};
 use frame::Frame;
+use libjpeg::Picture;
 use markers::read_frame;
 
 /// At larger scales, in eighths, the decoder of full scale is as fast.
@@ -50,7 +52,8 @@ pub(super) fn decode(bytes: &[u8], at_least: usize) -> Result<Stored, DecodeErro
             let picture = libjpeg::decode(bytes, &frame, scale).ok_or_else(|| {
                 DecodeError::corrupt(Format::Jpeg, "its compressed data cannot be read")
             })?;
-            (picture.pixels, warnings(&frame, picture.warnings))
+            let warnings = warnings(&frame, &picture);
+            (picture.pixels, warnings)
         }
     };
     Ok(Stored { pixels, colour_profile: profile::collect(bytes, &frame), warnings })
@@ -63,11 +66,12 @@ fn reduced_scale(frame: &Frame, at_least: usize) -> Option<u8> {
     (1..=LARGEST_REDUCED_SCALE).find(enough).filter(|_| frame.is_one_scan())
 }
 
-/// What the decoder's warnings mean: one that no stray bytes explain is given where the data end early.
-fn warnings(frame: &Frame, count: usize) -> Vec<Warning> {
-    let others = count.saturating_sub(frame.strays);
-    let truncated = frame.is_cut() || others == 1;
-    let damaged = frame.strays > 0 || (others > 1 && !frame.is_cut());
-    let found = [(truncated, Warning::Truncated), (damaged, Warning::Damaged)];
+/// What the decoder's warnings mean: that its data ran out, or, when stray bytes do not explain them, that
+/// some are wrong.
+fn warnings(frame: &Frame, picture: &Picture) -> Vec<Warning> {
+    let truncated = frame.is_cut() || picture.ran_out;
+    let unexplained = picture.warnings > frame.strays && !truncated;
+    let found =
+        [(truncated, Warning::Truncated), (frame.strays > 0 || unexplained, Warning::Damaged)];
     found.into_iter().filter_map(|(is, warning)| is.then_some(warning)).collect()
 }

@@ -6,11 +6,11 @@
 
 use image::RgbImage;
 use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::frame::{Component, Frame};
+use super::zune_reader::{Reader, ReaderOf};
 
 /// Whether the layout is one that this decoder is right for. It is not for several scans, for
 /// components sampled more than the first, and for colours other than grey and YCbCr (its issues
@@ -29,7 +29,10 @@ pub(super) fn is_right_for(frame: &Frame) -> bool {
     usual && frame.is_one_scan() && clean
 }
 
-/// Decodes at full scale; none when anything is wrong with the file.
+/// Bytes behind the last unit that say nothing: some encoders fill up.
+const MOST_LEFT_OVER: u64 = 2;
+
+/// Decodes at full scale; none when anything is wrong with the file, as far as the decoder tells.
 pub(super) fn decode(bytes: &[u8], frame: &Frame) -> Option<RgbImage> {
     let without_end = bytes[..frame.end].strip_suffix(&[0xff, 0xd9])?;
     let options = DecoderOptions::default()
@@ -38,12 +41,16 @@ pub(super) fn decode(bytes: &[u8], frame: &Frame) -> Option<RgbImage> {
         .set_max_height(frame.height.into())
         .jpeg_set_max_scans(1)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(without_end), options);
+    let mut reader = Reader::new(without_end);
+    let mut decoder = JpegDecoder::new_with_options(ReaderOf(&mut reader), options);
     decoder.decode_headers().ok()?;
     if decoder.dimensions() != Some((frame.width.into(), frame.height.into())) {
         return None;
     }
     let mut samples = vec![0; decoder.output_buffer_size()?];
     decoder.decode_into(&mut samples).ok()?;
+    if reader.left_over() > MOST_LEFT_OVER {
+        return None;
+    }
     RgbImage::from_raw(frame.width.into(), frame.height.into(), samples)
 }

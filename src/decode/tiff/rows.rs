@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::io::Read;
 
 use super::super::DecodeError;
-use super::corrupt;
 use super::directory::Directory;
+use super::{corrupt, unsupported};
 
 /// The rows of one strip or tile.
 pub(super) struct Rows<'a> {
@@ -58,7 +58,10 @@ impl<'a> Rows<'a> {
 
     /// Puts the next row into `buffers.samples`.
     pub(super) fn next(&mut self, buffers: &mut Buffers) -> Result<(), DecodeError> {
-        let damaged = |error| corrupt(format!("a strip or tile: {error}"));
+        let damaged = |error: std::io::Error| {
+            tracing::debug!(%error, "a strip or tile cannot be read");
+            corrupt("a strip or tile ends early or cannot be decompressed")
+        };
         let Buffers { raw, spare, samples } = buffers;
         let Directory { colours, predictor, order, .. } = self.directory;
         let row = self.given;
@@ -77,6 +80,9 @@ impl<'a> Rows<'a> {
         for (index, plane) in self.planes.iter_mut().enumerate() {
             plane.read_exact(raw).map_err(damaged)?;
             predictor.undo(raw, spare, (depth, *order, together));
+            if depth.exceeds_unit(raw) {
+                return Err(unsupported("floating-point samples beyond 0.0 to 1.0"));
+            }
             if plane_count == 1 {
                 depth.unpack(raw, indices, samples.iter_mut());
             } else {

@@ -129,6 +129,18 @@ impl Depth {
         matches!(self, Self::F16 | Self::F32 | Self::F64)
     }
 
+    /// Whether floating-point samples of `row` are counted from 0.0 to something else than 1.0, such as 255.
+    pub(super) fn exceeds_unit(self, row: &[u8]) -> bool {
+        // Highlights may lie a little above white.
+        const MOST: f64 = 2.0;
+        match self {
+            Self::F16 => any(row, |sample| f16::from_ne_bytes(sample).to_f64() > MOST),
+            Self::F32 => any(row, |sample| f64::from(f32::from_ne_bytes(sample)) > MOST),
+            Self::F64 => any(row, |sample| f64::from_ne_bytes(sample) > MOST),
+            Self::Packed(_) | Self::U8 | Self::U16 | Self::U32 => false,
+        }
+    }
+
     /// Writes the samples of `row`, in this machine's byte order, as 8 bits each.
     ///
     /// Integers are scaled so that the largest becomes 255, unless they are `indices` of at most
@@ -166,6 +178,10 @@ impl Depth {
     }
 }
 
+fn any<const BYTES: usize>(row: &[u8], is: impl Fn([u8; BYTES]) -> bool) -> bool {
+    row.as_chunks::<BYTES>().0.iter().any(|sample| is(*sample))
+}
+
 fn narrow<'a, const BYTES: usize>(
     row: &[u8],
     out: impl Iterator<Item = &'a mut u8>,
@@ -192,6 +208,16 @@ mod tests {
         assert_eq!(unpacked(Depth::Packed(4), &[0x1f, 0x80], false, 3), [17, 255, 136]);
         assert_eq!(unpacked(Depth::Packed(4), &[0x1f, 0x80], true, 3), [1, 15, 8]);
         assert_eq!(unpacked(Depth::U8, &[7, 9], true, 2), [7, 9]);
+    }
+
+    #[test]
+    fn floats_up_to_255_are_told_from_those_up_to_1() {
+        let row = |samples: &[f32]| -> Vec<u8> {
+            samples.iter().flat_map(|sample| sample.to_ne_bytes()).collect()
+        };
+        assert!(!Depth::F32.exceeds_unit(&row(&[0.0, 1.0, 1.5, -3.0, f32::NAN])));
+        assert!(Depth::F32.exceeds_unit(&row(&[0.0, 3.0])));
+        assert!(!Depth::U8.exceeds_unit(&[255]));
     }
 
     #[test]

@@ -31,15 +31,18 @@ const ANIMATION_NANOSECONDS: u64 = 8;
 
 /// Groups of prefix codes; encoders make at most 2,600.
 const MOST_GROUPS: u32 = 4096;
+/// In a larger picture the groups are not counted when the header is read, which has to be quick, but taken
+/// for as many as there may be.
+const MOST_COUNTED_PIXELS: u64 = 1 << 26;
 /// Of a group: five tables of at most 1,024 entries of four bytes, and what is around them.
 const GROUP_BYTES: u64 = 21 << 10;
 
 /// Checks every chunk, and reads size and orientation.
 pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
     let picture = Picture::read(bytes)?;
-    let groups = prefix_groups(&picture)?;
     let (width, height) = picture.canvas;
     let canvas = u64::from(width) * u64::from(height);
+    let groups = if canvas > MOST_COUNTED_PIXELS { MOST_GROUPS } else { prefix_groups(&picture)? };
     let orientation = picture.exif.and_then(orientation_of_exif);
     Ok(Checked {
         width,

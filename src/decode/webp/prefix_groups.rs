@@ -80,6 +80,7 @@ fn highest_group(bits: &mut Bits<'_>, width: u32, height: u32) -> Option<u32> {
     let mut left = u64::from(width) * u64::from(height);
     let mut highest = 0;
     while left > 0 {
+        let before = bits.place();
         let symbol = green.decode(bits)?;
         let pixels = match symbol {
             0..256 => {
@@ -96,6 +97,10 @@ fn highest_group(bits: &mut Bits<'_>, width: u32, height: u32) -> Option<u32> {
             }
             _ => 1,
         };
+        if bits.place() == before {
+            // A pixel that takes no bits is followed by its like up to the end.
+            break;
+        }
         left = left.saturating_sub(pixels.into());
     }
     Some(highest)
@@ -207,6 +212,11 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
+    /// Changes whenever a bit is read.
+    fn place(&self) -> (usize, u32) {
+        (self.bytes.len(), self.count)
+    }
+
     /// At most 32.
     fn read(&mut self, count: u32) -> Option<u32> {
         while self.count < count {
