@@ -1,11 +1,11 @@
 //! HTTP/1.1 by hand: one request a connection, every byte under the test's control.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -77,7 +77,25 @@ pub async fn send(address: SocketAddr, request: &[u8]) -> Answer {
 
 /// The same, for tests in which the connection may break.
 pub async fn try_send(address: SocketAddr, request: &[u8]) -> std::io::Result<Answer> {
-    let mut stream = TcpStream::connect(address).await?;
+    exchange(TcpStream::connect(address).await?, request).await
+}
+
+/// The same from an address of this machine: all of 127.0.0.0/8 are, on Linux.
+pub async fn send_from(
+    from: IpAddr,
+    address: SocketAddr,
+    request: &[u8],
+) -> std::io::Result<Answer> {
+    exchange(connect_from(from, address).await?, request).await
+}
+
+async fn connect_from(from: IpAddr, address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    socket.connect(address).await
+}
+
+async fn exchange(mut stream: TcpStream, request: &[u8]) -> std::io::Result<Answer> {
     // The server may answer, and close, before it has read everything.
     let (mut read, mut write) = stream.split();
     let mut answer = Vec::new();
