@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// An answer.
@@ -105,6 +105,31 @@ async fn exchange(mut stream: TcpStream, request: &[u8]) -> std::io::Result<Answ
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }
     Ok(Answer::parse(&answer))
+}
+
+/// A connection for one request after the other.
+pub struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    pub async fn open(from: IpAddr, address: SocketAddr) -> std::io::Result<Self> {
+        Ok(Self(BufReader::new(connect_from(from, address).await?)))
+    }
+
+    /// Sends a request and reads its answer, which has a length.
+    pub async fn exchange(&mut self, request: &[u8]) -> std::io::Result<Answer> {
+        self.0.get_mut().write_all(request).await?;
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            if self.0.read_until(b'\n', &mut bytes).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let mut answer = Answer::parse(&bytes);
+        let length = answer.header("content-length").parse().expect("a length");
+        answer.body.resize(length, 0);
+        self.0.read_exact(&mut answer.body).await?;
+        Ok(answer)
+    }
 }
 
 /// The head of a request that ends the connection.
