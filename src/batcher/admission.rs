@@ -32,28 +32,22 @@ pub enum Bound {
     Share,
     /// The images would not be answered in time.
     Time,
-}
-
-impl Bound {
-    /// As metrics show it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Places => "places",
-            Self::Share => "share",
-            Self::Time => "time",
-        }
-    }
+    /// The images would not be answered in time even if nothing else were to be done.
+    Work,
 }
 
 /// Grants places, or says which bound is met.
 ///
 /// While the queue is less than half full, anyone gets what there is. Past that, no client gets more than
 /// its share, and one that is alone leaves an eighth: the next to come must find a place. The same eighth
-/// is kept of the time.
+/// is kept of the time. Who finds the queue empty gets all that fits into it, and into the time.
 pub(super) fn decide(view: View) -> Result<(), Bound> {
     let taken = view.depth + view.images;
     if taken > view.capacity {
         return Err(Bound::Places);
+    }
+    if view.depth == 0 {
+        return if view.wait > view.longest_wait { Err(Bound::Work) } else { Ok(()) };
     }
     // Others that ask go first in line, and so may make those that wait this much later.
     let longest_wait_of_all = view.longest_wait + view.longest_wait / 4;
@@ -66,7 +60,7 @@ pub(super) fn decide(view: View) -> Result<(), Bound> {
     };
     let filling = taken > view.capacity / 2 || view.wait_of_all > view.longest_wait / 2;
     let alone_at_the_end = view.clients <= 1 && view.wait > view.longest_wait / 8 * 7;
-    if filling && (view.held + view.images > share.max(view.images.min(1)) || alone_at_the_end) {
+    if filling && (view.held + view.images > share || alone_at_the_end) {
         return Err(Bound::Share);
     }
     Ok(())
@@ -97,6 +91,8 @@ mod tests {
         assert_eq!(decide(view(1, 112, 0, 1)), Err(Bound::Share));
         assert_eq!(decide(view(1, 0, 112, 2)), Ok(()), "the next to come");
         assert_eq!(decide(view(1, 0, 128, 2)), Err(Bound::Places));
+        assert_eq!(decide(view(128, 0, 0, 1)), Ok(()), "nobody else waits");
+        assert_eq!(decide(view(127, 0, 1, 2)), Err(Bound::Share));
         assert_eq!(decide(View { capacity: 1, ..view(1, 0, 0, 1) }), Ok(()));
         assert_eq!(decide(View { capacity: 8, ..view(1, 6, 0, 1) }), Ok(()));
     }
@@ -122,6 +118,8 @@ mod tests {
         assert_eq!(late(5001, 5001, 2), Err(Bound::Time));
         assert_eq!(late(100, 6200, 2), Ok(()), "a new client goes first");
         assert_eq!(late(100, 6300, 2), Err(Bound::Time));
+        let idle = View { wait: Duration::from_secs(6), ..view(1, 0, 0, 1) };
+        assert_eq!(decide(idle), Err(Bound::Work), "it will never do");
     }
 
     proptest! {

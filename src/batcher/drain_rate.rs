@@ -15,7 +15,8 @@ impl DrainRate {
     const WINDOW: Duration = Duration::from_secs(10);
     /// A rate from a shorter time says little.
     const SHORTEST: Duration = Duration::from_millis(500);
-    const LONGEST: Duration = Duration::from_secs(60);
+    /// A longer wait says as much: not soon.
+    pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
     pub(super) fn record(&mut self, now: Instant, images: usize) {
         self.taken.push_back((now, images));

@@ -187,8 +187,8 @@ impl Queue {
         let now = Instant::now();
         let view = self.view(&mut state, client, decode_times, time_left, now);
         if let Err(bound) = admission::decide(view) {
-            let retry_after =
-                state.drain_rate.retry_after(now, view.depth).max(view.wait_of_all / 2);
+            let retry_after = state.drain_rate.retry_after(now, view.depth);
+            let retry_after = retry_after.max(view.wait_of_all / 2).min(DrainRate::LONGEST);
             return Err(AdmitError::Full { retry_after, bound });
         }
         let mut turns = Vec::with_capacity(decode_times.len());

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
+use super::photo::Photo;
 use super::{CliError, log, output, photo};
 use crate::config::ModelConfig;
+use crate::decode::Warning;
 use crate::loaded_model::{LoadedModel, load_model};
 use crate::machine;
 use crate::model::{Probabilities, Session};
@@ -41,11 +43,13 @@ fn parse_crops(text: &str) -> Result<Crops, String> {
     Crops::try_from(number).map_err(|e| e.to_string())
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Row<'a> {
     file: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     predictions: Vec<ClassRow<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -72,11 +76,13 @@ pub(super) fn classify(args: ClassifyArgs) -> Result<(), CliError> {
     for file in &args.files {
         let answer = classify_file(file, &preprocessor, args.crops, session.as_mut());
         let row = match answer {
-            Ok(probabilities) => row(file, &self::top_k(&probabilities, top_k, 0.0), &model),
+            Ok((probabilities, warnings)) => {
+                row(file, &self::top_k(&probabilities, top_k, 0.0), warnings, &model)
+            }
             Err(error) => {
                 failed += 1;
                 let error = Some(error.to_string());
-                Row { file: file.display().to_string(), predictions: Vec::new(), error }
+                Row { file: file.display().to_string(), error, ..Row::default() }
             }
         };
         print(&row, args.json)?;
@@ -92,11 +98,13 @@ fn classify_file(
     preprocessor: &Preprocessor,
     crops: Crops,
     session: &mut dyn Session,
-) -> Result<Probabilities, CliError> {
+) -> Result<(Probabilities, Vec<Warning>), CliError> {
     let bytes = read(file).map_err(|e| CliError::Failed(format!("cannot read it: {e}")))?;
-    let inputs = photo::inputs(&bytes, preprocessor, crops)?;
+    let Photo { inputs, warnings } = photo::read(&bytes, preprocessor, crops)?;
     let answers = session.run(&inputs).map_err(CliError::failed)?;
-    Probabilities::mean(&answers).ok_or_else(|| CliError::Failed("the plan gave no answer".into()))
+    let mean = Probabilities::mean(&answers);
+    let mean = mean.ok_or_else(|| CliError::Failed("the plan gave no answer".into()))?;
+    Ok((mean, warnings))
 }
 
 fn read(file: &Path) -> std::io::Result<Vec<u8>> {
@@ -108,7 +116,12 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     std::fs::read(file)
 }
 
-fn row<'a>(file: &Path, best: &[Prediction], model: &'a LoadedModel) -> Row<'a> {
+fn row<'a>(
+    file: &Path,
+    best: &[Prediction],
+    warnings: Vec<Warning>,
+    model: &'a LoadedModel,
+) -> Row<'a> {
     let classes = best.iter().map(|prediction| {
         let label = model.info.labels.get(prediction.class);
         ClassRow {
@@ -118,7 +131,7 @@ fn row<'a>(file: &Path, best: &[Prediction], model: &'a LoadedModel) -> Row<'a> 
             probability: prediction.probability,
         }
     });
-    Row { file: file.display().to_string(), predictions: classes.collect(), error: None }
+    Row { file: file.display().to_string(), predictions: classes.collect(), warnings, error: None }
 }
 
 fn print(row: &Row<'_>, json: bool) -> Result<(), CliError> {
@@ -136,6 +149,8 @@ impl Row<'_> {
         let classes = self.predictions.iter().map(|class| {
             format!("  {:>6.2} %  {:<10} {}", class.probability * 100.0, class.id, class.label)
         });
-        std::iter::once(self.file.clone()).chain(error).chain(classes).collect()
+        let warnings =
+            self.warnings.iter().map(|w| format!("  warning: the file is {}", w.as_str()));
+        std::iter::once(self.file.clone()).chain(error).chain(warnings).chain(classes).collect()
     }
 }

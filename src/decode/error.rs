@@ -45,7 +45,7 @@ pub enum DecodeError {
     },
     /// The file is valid as far as is known, but holds more of something than is accepted.
     #[error(
-        "this {format} has {what}; at most {most} are accepted: save it anew, without metadata"
+        "this {format} has {what}; at most {most} are accepted: save it as an ordinary JPEG or PNG"
     )]
     TooMany {
         /// Format of the bytes.

@@ -17,6 +17,7 @@ mod format;
 mod gif;
 mod header;
 mod jpeg;
+mod made_photo;
 mod png;
 mod raster;
 mod rgb;
@@ -32,6 +33,7 @@ use stored::Stored;
 pub use error::DecodeError;
 pub use format::Format;
 pub use header::{DecodeLimits, Header, read_header};
+pub use made_photo::made_photo;
 pub use stored::Warning;
 
 /// A decoded photo.

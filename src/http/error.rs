@@ -78,6 +78,9 @@ pub enum ApiError {
     Internal(String),
 }
 
+const TOO_MUCH_WORK: &str = "the images of this request would take longer to decode than a request may take \
+    (half of --request-timeout-ms): send fewer at once, smaller ones, or JPEG";
+
 /// Which bound a refused request met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FullBy {
@@ -95,7 +98,7 @@ impl FullBy {
     fn sentence(self) -> &'static str {
         match self {
             Self::Places => "the queue is full",
-            Self::Share => "you have your share of a queue that others want too",
+            Self::Share => "you have your share of a queue that is filling up",
             Self::Time => "the service is so busy that this would not be answered in time",
             Self::Bodies => "the bodies of other requests take all memory that there is for bodies",
         }
@@ -162,6 +165,7 @@ impl ApiError {
                     Bound::Places => FullBy::Places,
                     Bound::Share => FullBy::Share,
                     Bound::Time => FullBy::Time,
+                    Bound::Work => return Self::ImageTooLarge(TOO_MUCH_WORK.into()),
                 };
                 Self::QueueFull { bound, retry_after, status: overload_status }
             }

@@ -60,6 +60,10 @@ pub struct Pipeline {
     pub metrics: Metrics,
 }
 
+/// The size of the photos that are decoded at the start, in pixels.
+const MADE_WIDTH: u32 = 500;
+const MADE_HEIGHT: u32 = 375;
+
 /// What an image turned out to be.
 #[derive(Clone, Debug)]
 pub struct Classified {
@@ -221,6 +225,21 @@ impl Pipeline {
             }
             _ => Ok((prepared, kept)),
         }
+    }
+
+    /// How this machine decodes a made photo, by the estimate of its header: 2 is half as fast.
+    pub fn measure_decoding(&self) -> f64 {
+        let Ok(photo) = decode::made_photo(MADE_WIDTH, MADE_HEIGHT) else { return 1.0 };
+        let Ok(header) = decode::read_header(&photo, &self.limits) else { return 1.0 };
+        let estimate = header.decode_time(usize::MAX).as_secs_f64();
+        // The first run is slower: pages are touched and code is read for the first time.
+        let seconds = (0..3).map(|_| {
+            let started = Instant::now();
+            // Only how long it takes counts.
+            let _ = decode::decode(&photo, &header, usize::MAX);
+            started.elapsed().as_secs_f64()
+        });
+        seconds.fold(f64::INFINITY, f64::min) / estimate
     }
 
     /// Shorter side that a photo keeps when it is decoded at a reduced scale, in pixels.

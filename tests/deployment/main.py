@@ -31,6 +31,7 @@ def main() -> int:
         single.limits(bars, image, shared)
         single.sizing(bars, image, shared)
         single.memory(bars, image, shared)
+        single.hostile(bars, image, shared)
     if "fleet" in parts:
         with Stack(arguments.shared, arguments.image) as stack:
             asyncio.run(fleet.all_scenarios(bars, stack, arguments.shared))

@@ -218,3 +218,30 @@ def memory(bars: Bars, image: str, shared: Path):
         photo = next(iter(sorted((shared / "photos").glob("*.JPEG")))).read_bytes()
         after = asyncio.run(storm(port, [("photo", "image/jpeg", photo)], 20, 2))
         bars.check("after the storm photos are classified", after == Counter({"200": 20}), str(dict(after)))
+
+
+def hostile(bars: Bars, image: str, shared: Path):
+    """Files made to pass the limits, on the smallest replica: refused or answered soon, and nothing ends."""
+    files = [path for path in sorted((shared / "cases" / "hostile").iterdir()) if path.suffix != ".md"]
+    with container(image, shared, "--cpus", "1", "--memory", "256m") as (name, port, _):
+        pid = inspect(name)["State"]["Pid"]
+        before = process_memory(pid, "VmHWM")
+        for path in files:
+            body = path.read_bytes()
+            started = time.monotonic()
+            answers = asyncio.run(storm(port, [(path.name, "application/octet-stream", body)], 1, 1))
+            seconds = time.monotonic() - started
+            said = ", ".join(answers)
+            bars.check(
+                f"{path.name}, {len(body)} bytes, on 256 MiB: 200 or 4xx within 3 s",
+                said.startswith(("200", "4")) and seconds < 3, f"{said} after {seconds:.2f} s",
+            )
+        kinds = asyncio.run(storm(port, [(path.name, "image/png", path.read_bytes()) for path in files], 200, 32))
+        state = inspect(name)["State"]
+        alive = state["Running"] and state["Pid"] == pid and not state["OOMKilled"]
+        growth = (process_memory(pid, "VmHWM") - before) / 1e6 if alive else 0
+        bars.check(
+            "all of them 200 times, 32 at once: no 5xx, memory grows by at most 200 MB",
+            alive and all(kind.startswith(("200", "4")) for kind in kinds) and growth <= 200,
+            f"{', '.join(f'{n} x {kind}' for kind, n in kinds.most_common())}; {growth:.0f} MB",
+        )

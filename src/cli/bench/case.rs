@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::BenchArgs;
 use super::stopwatch::{self, Times};
-use super::{BenchArgs, made_photo};
 use crate::cli::{CliError, photo};
 use crate::config::{ModelConfig, Precision};
+use crate::decode::made_photo;
 use crate::loaded_model::{LoadedModel, load_model, read_model};
 use crate::model::{Input, Session};
 use crate::preprocess::{Crops, Preprocessor};
@@ -130,7 +131,8 @@ struct Encoded {
 
 impl Encoded {
     fn inputs(&self, preprocessor: &Preprocessor, crops: Crops) -> Result<Vec<Input>, CliError> {
-        photo::inputs(&self.bytes, preprocessor, crops)
+        photo::read(&self.bytes, preprocessor, crops)
+            .map(|photo| photo.inputs)
             .map_err(|e| CliError::Failed(format!("{}: {e}", self.name)))
     }
 }
@@ -147,7 +149,7 @@ fn encoded(files: &[PathBuf], picture: Picture) -> Result<Vec<Encoded>, CliError
     match picture {
         Picture::Files => files.iter().map(read).collect(),
         Picture::Made { width, height } => {
-            let bytes = made_photo::jpeg(width, height)?;
+            let bytes = made_photo(width, height).map_err(CliError::failed)?;
             Ok(vec![Encoded { name: format!("the picture of {width}x{height}"), bytes }])
         }
     }

@@ -1,7 +1,6 @@
 //! `googlenet bench`.
 
 mod case;
-mod made_photo;
 mod stopwatch;
 
 use std::path::PathBuf;

@@ -1,17 +1,19 @@
 //! A picture that costs a decoder what a photo costs it.
 
 use image::codecs::jpeg::JpegEncoder;
-use image::{Rgb, RgbImage};
-
-use crate::cli::CliError;
+use image::{ImageResult, Rgb, RgbImage};
 
 /// Quality that cameras use.
 const QUALITY: u8 = 90;
 /// Noise of so many levels makes a file of about a photo's bits a pixel.
 const NOISE: u32 = 24;
 
-/// A JPEG of slow waves and a little noise; the same bytes every time.
-pub(super) fn jpeg(width: u32, height: u32) -> Result<Vec<u8>, CliError> {
+/// A JPEG of slow waves and a little noise, which costs a decoder what a photo costs it; the same bytes
+/// every time.
+///
+/// # Errors
+/// When a side has no pixels or more than 65,535.
+pub fn made_photo(width: u32, height: u32) -> ImageResult<Vec<u8>> {
     let mut random: u32 = 1;
     let pixels = RgbImage::from_fn(width, height, |x, y| {
         // Xorshift (Marsaglia, 2003).
@@ -25,8 +27,6 @@ pub(super) fn jpeg(width: u32, height: u32) -> Result<Vec<u8>, CliError> {
         Rgb([level(wave(x, 220)), level(wave(y, 160)), level(wave(x + 2 * y, 300))])
     });
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, QUALITY)
-        .encode_image(&pixels)
-        .map_err(CliError::failed)?;
+    JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&pixels)?;
     Ok(bytes)
 }
