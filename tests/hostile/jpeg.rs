@@ -88,7 +88,7 @@ pub fn files() -> impl Iterator<Item = File> {
         let data = scan(&ids, (0, last), 0, &[0; 16]);
         file(&[frame(marker, width, height, sampling), data])
     };
-    let mut cut = progressive(&[0x22, 0x11, 0x11], 40);
+    let mut cut = progressive(&[0x22, 0x11, 0x11], 39);
     cut.truncate(cut.len() / 2);
     let restarts = {
         let data: Vec<u8> = (0..1_000_000).flat_map(|at| [0xff, 0xd0 + (at % 8) as u8]).collect();
@@ -114,10 +114,10 @@ pub fn files() -> impl Iterator<Item = File> {
         ("empty, four components", empty(BASELINE, WIDTH, HEIGHT, &[0x11; 4])),
         ("progressive, empty", empty(PROGRESSIVE, WIDTH, HEIGHT, &[0x11; 3])),
         ("beyond the most pixels", giant(65_500, 65_500)),
-        ("progressive, 40 scans", progressive(&[0x22, 0x11, 0x11], 40)),
-        ("progressive, 40 scans, whole chroma", progressive(&[0x11; 3], 40)),
-        ("progressive, 40 scans, grey", progressive(&[0x11], 40)),
-        ("progressive, 40 scans, four components", progressive(&[0x11; 4], 40)),
+        ("progressive, 40 scans", progressive(&[0x22, 0x11, 0x11], 39)),
+        ("progressive, 40 scans, whole chroma", progressive(&[0x11; 3], 39)),
+        ("progressive, 40 scans, grey", progressive(&[0x11], 39)),
+        ("progressive, 40 scans, four components", progressive(&[0x11; 4], 39)),
         ("progressive, 190 scans", progressive(&[0x22, 0x11, 0x11], 189)),
         ("progressive, 5000 scans", progressive(&[0x22, 0x11, 0x11], 5_000)),
         ("progressive, cut", cut),

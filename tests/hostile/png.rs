@@ -105,7 +105,7 @@ fn xmp(length: usize) -> Vec<u8> {
     chunk(b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0".as_slice(), &vec![b' '; length]].concat())
 }
 
-/// `next` is called when the file before has been sent: not all lie in memory at once.
+/// Those of many pixels are made one after the other.
 pub fn files() -> impl Iterator<Item = File> {
     let (width, height) = (u32::from(WIDTH), u32::from(HEIGHT));
     let kinds: [(&str, Kind); 7] = [
