@@ -3,6 +3,7 @@
 mod harness;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use futures_util::stream::{self, StreamExt};
 use harness::client::{self, Answer};
 use harness::faults::{FaultyEngine, Gate, PANICS_IN_DECODER, PANICS_IN_PLAN, PanickingDecoder};
 use harness::{Around, TestService, images};
+use image::{ImageFormat, Rgb, RgbImage};
+use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -119,6 +122,7 @@ async fn bodies_are_bounded_together() {
     };
     let refused = tokio::time::timeout(Duration::from_secs(5), refused).await.unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (429, "queue_full"));
+    assert!(refused.json()["error"].as_str().unwrap().contains("bodies"), "{refused:?}");
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(client::classify(address, &image).await.status, 200, "a small one still fits");
     drop(half_sent);
@@ -149,14 +153,22 @@ async fn a_panic_costs_exactly_its_own_answer() {
             .await;
     let mut statuses = HashMap::new();
     for (index, answer) in &answers {
-        let status = if index % 50 == 7 { 500 } else { 200 };
-        assert_eq!(answer.status, status, "request {index}");
+        let (status, code) = match index % 100 {
+            7 => (500, "internal"),
+            57 => (422, "corrupt_image"),
+            _ => (200, ""),
+        };
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "request {index}");
         if status == 200 {
             assert_eq!(answer.json()["predictions"], expected, "request {index}");
         }
         *statuses.entry(answer.status).or_insert(0) += 1;
     }
-    assert_eq!(statuses, HashMap::from([(200, 4900), (500, 100)]));
+    assert_eq!(statuses, HashMap::from([(200, 4900), (422, 50), (500, 50)]));
+    for place in ["decode", "plan"] {
+        let counter = format!("googlenet_panics_total{{where=\"{place}\"}}");
+        assert_eq!(service.metric(&counter).await, 50.0, "{place}");
+    }
     assert_at_rest(&service).await;
     // As many workers as before: two images are in the engine at once.
     service.stop().await;
@@ -183,4 +195,112 @@ async fn workers_come_back_after_panics() {
     assert!(answers.iter().all(|answer| answer.status == 200));
     assert_at_rest(&service).await;
     service.stop().await;
+}
+
+/// A picture of noise, so that the cut is in the middle of its data.
+fn cut_jpeg() -> Vec<u8> {
+    let noise = |x: u32, y: u32| (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)) as u8;
+    let picture =
+        RgbImage::from_fn(64, 64, |x, y| Rgb([noise(x, y), noise(y, x), noise(x + y, 7)]));
+    let mut jpeg = images::encode(&picture, ImageFormat::Jpeg);
+    jpeg.truncate(jpeg.len() * 2 / 3);
+    jpeg
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_photo_is_answered_with_a_warning_unless_it_is_to_be_refused() {
+    let (whole, cut) = (images::png(1), cut_jpeg());
+    for flags in [&[][..], &["--reject-damaged=off"]] {
+        let service = TestService::start(flags).await;
+        let answer = client::classify(service.address, &cut).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.json()["image"]["warnings"], json!(["truncated"]));
+        assert!(!answer.json()["predictions"].as_array().unwrap().is_empty());
+        let answer = client::classify(service.address, &whole).await;
+        assert!(answer.json()["image"]["warnings"].is_null(), "{answer:?}");
+        service.stop().await;
+    }
+    let service = TestService::start(&["--reject-damaged=on"]).await;
+    let answer = client::classify(service.address, &cut).await;
+    assert_eq!((answer.status, answer.code().as_str()), (422, "corrupt_image"), "{answer:?}");
+    assert!(answer.json()["error"].as_str().unwrap().contains("truncated"), "{answer:?}");
+    assert_eq!(client::classify(service.address, &whole).await.status, 200);
+    let (content_type, body) =
+        client::form(&[("image", Some("a"), &whole), ("image", Some("b"), &cut)]);
+    let answer = client::post(service.address, "/classify", &content_type, &body).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["results"][1]["code"], "corrupt_image");
+    assert_at_rest(&service).await;
+    service.stop().await;
+}
+
+/// Sends one image after the other, each without waiting for its answer, until `count` wait.
+async fn fill(
+    service: &TestService,
+    from: Source<'static>,
+    count: usize,
+) -> Vec<tokio::task::JoinHandle<Answer>> {
+    let mut waiting = Vec::new();
+    for depth in 1..=count {
+        let address = service.address;
+        waiting.push(tokio::spawn(async move { classify_from(address, from).await }));
+        service.until("googlenet_queue_depth", depth as f64).await;
+    }
+    waiting
+}
+
+/// The address of the connection, and what `X-Forwarded-For` says.
+type Source<'a> = (&'a str, Option<&'a str>);
+
+async fn classify_from(address: SocketAddr, (from, forwarded): Source<'_>) -> Answer {
+    let headers: Vec<_> = forwarded.iter().map(|by| ("X-Forwarded-For", *by)).collect();
+    let request = client::request("POST", "/classify", &headers, &images::png(1));
+    client::send_from(from.parse().unwrap(), address, &request).await.unwrap()
+}
+
+/// One client fills the queue as far as it may; another then finds a place, and the next to come none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_alone_leaves_places_and_each_refusal_says_why() {
+    let proxies = "--trusted-proxies=127.0.0.0/8";
+    const HERE: &str = "127.0.0.1";
+    let (one, two) = (Some("198.51.100.1"), Some("198.51.100.2"));
+    // Flags, who fills the queue, who else comes, and whether the two are told apart.
+    let cases: [(&[&str], Source<'static>, Source<'static>, bool); 5] = [
+        (&[], (HERE, None), ("127.0.0.2", None), true),
+        (&[], (HERE, one), (HERE, two), false),
+        (&[proxies], (HERE, one), (HERE, two), true),
+        (&[proxies], (HERE, one), ("127.0.0.2", one), false),
+        // A client cannot hide behind addresses of its own making.
+        (&[proxies], (HERE, one), (HERE, Some("203.0.113.9, 198.51.100.1")), false),
+    ];
+    for (flags, busy, other, told_apart) in cases {
+        let case = format!("{flags:?} {busy:?} {other:?}");
+        let flags = [&["--workers=1", "--max-batch-size=1", "--queue-capacity=8"], flags].concat();
+        let (service, gate) = start_faulty(&flags).await;
+        gate.shut();
+        let address = service.address;
+        let running = tokio::spawn(async move { classify_from(address, busy).await });
+        service.until("googlenet_workers_busy", 1.0).await;
+        let mut waiting = fill(&service, busy, 7).await;
+        let assert_refused = |answer: &Answer, why: &str| {
+            assert_eq!((answer.status, answer.code().as_str()), (429, "queue_full"), "{case}");
+            let sentence = answer.json()["error"].as_str().unwrap().to_owned();
+            assert!(sentence.contains(why), "{case}: {sentence}");
+        };
+        assert_refused(&classify_from(address, busy).await, "your share");
+        if told_apart {
+            waiting.push(tokio::spawn(async move { classify_from(address, other).await }));
+            service.until("googlenet_queue_depth", 8.0).await;
+            assert_refused(&classify_from(address, other).await, "the queue is full");
+        } else {
+            assert_refused(&classify_from(address, other).await, "your share");
+        }
+        gate.open();
+        assert_eq!(running.await.unwrap().status, 200, "{case}");
+        for answer in join_all(waiting).await {
+            assert_eq!(answer.unwrap().status, 200, "{case}");
+        }
+        assert_at_rest(&service).await;
+        service.stop().await;
+    }
 }

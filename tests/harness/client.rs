@@ -1,11 +1,11 @@
 //! HTTP/1.1 by hand: one request a connection, every byte under the test's control.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpSocket, TcpStream};
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -77,7 +77,25 @@ pub async fn send(address: SocketAddr, request: &[u8]) -> Answer {
 
 /// The same, for tests in which the connection may break.
 pub async fn try_send(address: SocketAddr, request: &[u8]) -> std::io::Result<Answer> {
-    let mut stream = TcpStream::connect(address).await?;
+    exchange(TcpStream::connect(address).await?, request).await
+}
+
+/// The same from an address of this machine: all of 127.0.0.0/8 are, on Linux.
+pub async fn send_from(
+    from: IpAddr,
+    address: SocketAddr,
+    request: &[u8],
+) -> std::io::Result<Answer> {
+    exchange(connect_from(from, address).await?, request).await
+}
+
+async fn connect_from(from: IpAddr, address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    socket.connect(address).await
+}
+
+async fn exchange(mut stream: TcpStream, request: &[u8]) -> std::io::Result<Answer> {
     // The server may answer, and close, before it has read everything.
     let (mut read, mut write) = stream.split();
     let mut answer = Vec::new();
@@ -87,6 +105,31 @@ pub async fn try_send(address: SocketAddr, request: &[u8]) -> std::io::Result<An
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }
     Ok(Answer::parse(&answer))
+}
+
+/// A connection for one request after the other.
+pub struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    pub async fn open(from: IpAddr, address: SocketAddr) -> std::io::Result<Self> {
+        Ok(Self(BufReader::new(connect_from(from, address).await?)))
+    }
+
+    /// Sends a request and reads its answer, which has a length.
+    pub async fn exchange(&mut self, request: &[u8]) -> std::io::Result<Answer> {
+        self.0.get_mut().write_all(request).await?;
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            if self.0.read_until(b'\n', &mut bytes).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let mut answer = Answer::parse(&bytes);
+        let length = answer.header("content-length").parse().expect("a length");
+        answer.body.resize(length, 0);
+        self.0.read_exact(&mut answer.body).await?;
+        Ok(answer)
+    }
 }
 
 /// The head of a request that ends the connection.

@@ -75,6 +75,19 @@ impl Process {
         None
     }
 
+    /// The most memory that it had at once, in KiB.
+    pub fn peak_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Begins the count of [`Self::peak_memory_kib`] anew, from what it has now.
+    pub fn forget_peak_memory(&self) {
+        // Where this is not allowed the peaks go on growing, and bounds on them hold all the same.
+        let _ = std::fs::write(format!("/proc/{}/clear_refs", self.id()), "5");
+    }
+
     /// Its open file descriptors.
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()

@@ -6,13 +6,11 @@
 
 mod chunks;
 mod metadata;
-
-use image::Limits;
-use image::codecs::png::PngDecoder;
+mod rows;
 
 use self::chunks::{Colour, Picture};
 use super::stored::{Checked, Stored};
-use super::{DecodeError, Format, raster, rgb};
+use super::{DecodeError, raster, rgb};
 
 /// Nanoseconds a pixel, to widen it and make it RGB.
 const PIXEL_NANOSECONDS: u64 = 4;
@@ -31,7 +29,6 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
     let header = picture.header;
     let pixels = u64::from(header.width) * u64::from(header.height);
     let output = pixels.saturating_mul(bytes_a_pixel(&picture));
-    let second = if bytes_a_pixel(&picture) < rgb::RGB_BYTES { rgb::RGB_BYTES } else { 0 };
     let profile = if picture.profile.is_some() { metadata::MOST_PROFILE_BYTES } else { 0 };
     let literal = output.min(picture.deflated_bytes().saturating_mul(RUN_BYTES));
     let passes = if header.interlaced { INTERLACED_NANOSECONDS } else { 0 };
@@ -39,9 +36,9 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
         width: header.width,
         height: header.height,
         orientation: metadata::orientation(&picture),
-        decode_bytes: output
+        decode_bytes: pixels
+            .saturating_mul(rgb::RGB_BYTES)
             .saturating_add(working_bytes(&picture))
-            .saturating_add(pixels.saturating_mul(second))
             .saturating_add(profile),
         decode_time: raster::time(output, BYTE_NANOSECONDS)
             .saturating_add(raster::time(literal, LITERAL_NANOSECONDS))
@@ -53,13 +50,8 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
 pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
     let picture = Picture::read(bytes)?;
     let size = (picture.header.width, picture.header.height);
-    let mut limits = Limits::default();
-    let working = working_bytes(&picture);
-    limits.max_alloc = Some(working);
-    let decoder = PngDecoder::with_limits(picture.for_decoder(), limits)
-        .map_err(|error| DecodeError::from_image(Format::Png, error))?;
-    let samples = raster::run(Format::Png, decoder, size, working)?;
-    let mut stored = raster::to_stored(Format::Png, samples, size)?;
+    let pixels = rows::decode(picture.for_decoder(), size, working_bytes(&picture))?;
+    let mut stored = Stored::from(pixels);
     stored.colour_profile = metadata::profile(&picture);
     Ok(stored)
 }
@@ -77,7 +69,7 @@ fn bytes_a_pixel(picture: &Picture<'_>) -> u64 {
     channels * if picture.header.depth == 16 { 2 } else { 1 }
 }
 
-/// Rows before and after they are unfiltered and widened, as buffers that grow by doubling.
+/// Rows before and after they are unfiltered, widened and made RGB, as buffers that grow by doubling.
 fn working_bytes(picture: &Picture<'_>) -> u64 {
     let row = u64::from(picture.header.width).saturating_mul(bytes_a_pixel(picture));
     row.saturating_mul(16).saturating_add(raster::SMALL_BUFFERS_BYTES)
@@ -235,6 +227,37 @@ mod tests {
         let (more, less) = (read_header(&bytes).unwrap(), read_header(&opaque).unwrap());
         assert!(more.decode_bytes > less.decode_bytes);
         assert!(read_header(&file(&[ihdr(2, 1, 1, 3), pixels, end])).is_err());
+    }
+
+    /// Passes 1, 4, 6 and 7 have pixels of a picture of 3 x 2 (8.2).
+    #[test]
+    fn interlaced_pixels_come_to_their_places() {
+        let passes: [&[u8]; 4] = [&[10], &[30], &[20], &[40, 50, 60]];
+        for depth in [8, 16] {
+            let widen = |level: &u8| vec![*level; usize::from(depth) / 8];
+            let row = |levels: &&[u8]| [vec![0], levels.iter().flat_map(widen).collect()].concat();
+            let pixels: Vec<u8> = passes.iter().flat_map(row).collect();
+            let sides = [3_u32.to_be_bytes(), 2_u32.to_be_bytes()].concat();
+            let ihdr = chunk(b"IHDR", &[sides.as_slice(), &[depth, 0, 0, 0, 1]].concat());
+            let bytes = file(&[ihdr, chunk(b"IDAT", &deflated(&pixels)), chunk(b"IEND", b"")]);
+            let decoded = decode(&bytes).unwrap().pixels;
+            let expected: Vec<u8> = [10, 20, 30, 40, 50, 60].iter().flat_map(|l| [*l; 3]).collect();
+            assert_eq!(decoded.as_raw(), &expected, "{depth} bits");
+        }
+    }
+
+    /// Whatever a pixel takes in the file, three bytes of it are held.
+    #[test]
+    fn wide_samples_take_no_more_memory_than_narrow_ones() {
+        let large = |depth: u8, colour: u8| {
+            let bytes = file(&[ihdr(4000, 4000, depth, colour), pixels(), chunk(b"IEND", b"")]);
+            read_header(&bytes).unwrap().decode_bytes
+        };
+        let rgb_bytes = 4000 * 4000 * 3;
+        for (depth, colour) in [(1, 0), (8, 2), (16, 2), (16, 4), (16, 6)] {
+            let bytes = large(depth, colour);
+            assert!((rgb_bytes..rgb_bytes + (4 << 20)).contains(&bytes), "{bytes}");
+        }
     }
 
     #[test]
