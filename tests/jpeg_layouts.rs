@@ -272,3 +272,25 @@ fn stray_bytes_between_segments_are_passed_over_with_a_warning() {
     assert_eq!((clean.warnings, stray.warnings), (vec![], vec![Warning::Damaged]));
     assert!(mean_difference(&clean.pixels, &stray.pixels) < 1.0);
 }
+
+/// Bytes that were put in or lost in the middle leave the decoder with too many or too few: either is told,
+/// by another name than that of a file that was cut.
+#[test]
+fn bytes_that_were_put_in_are_told() {
+    let waves = RgbImage::from_fn(320, 240, |x, y| {
+        let level =
+            |at: u32, period: u32| ((at % period).abs_diff(period / 2) * 500 / period) as u8;
+        image::Rgb([level(x, 40), level(y, 30), level(x + y, 50)])
+    });
+    let mut file = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, 90);
+    waves.write_with_encoder(encoder).unwrap();
+    assert_eq!(decode_bytes(&file).unwrap().warnings, []);
+    let mut told = 0;
+    for at in (file.len() / 4..file.len() * 3 / 4).step_by(file.len() / 40) {
+        let damaged = [&file[..at], &[0x55; 100], &file[at..]].concat();
+        told += usize::from(decode_bytes(&damaged).map_or(true, |d| !d.warnings.is_empty()));
+    }
+    // A few of them happen to be read as whole units.
+    assert!(told >= 14, "{told} of 21");
+}

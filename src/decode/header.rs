@@ -29,20 +29,47 @@ pub struct Header {
     /// decoder works with and copies of the file's metadata; the file itself is not counted.
     pub decode_bytes: u64,
     decode_time: Duration,
-    /// Whether a scale of a quarter is to be had in place of the full one.
-    reducible: bool,
+    /// For a JPEG, which can be decoded at a quarter of its scale.
+    reducible: Option<Reducible>,
     pub(super) orientation: Orientation,
 }
 
 /// Decoding at a reduced scale takes a third of the time or less.
 const REDUCED: u32 = 3;
 
+/// How a JPEG at a quarter of its scale differs from one at full scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reducible {
+    /// Whether most of the time is saved.
+    is_faster: bool,
+}
+
 impl Header {
+    /// Upper estimate of the memory that decoding takes at a scale that leaves `at_least` pixels on the
+    /// shorter side, as [`Header::decode_bytes`] is at full scale.
+    pub fn decode_bytes_at(&self, at_least: usize) -> u64 {
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        // A sixteenth of the pixels is left.
+        let saved = pixels / 16 * 15 * rgb::RGB_BYTES;
+        match self.reducible {
+            Some(_) if self.is_large(at_least) => self.decode_bytes.saturating_sub(saved),
+            _ => self.decode_bytes,
+        }
+    }
+
     /// Estimate of the time that decoding takes on one core of 2023, alone, at a scale that leaves
     /// `at_least` pixels on the shorter side (see [`decode`](super::decode)).
     pub fn decode_time(&self, at_least: usize) -> Duration {
-        let reduced = self.reducible && self.width.min(self.height) as usize / 4 >= at_least;
-        if reduced { self.decode_time / REDUCED } else { self.decode_time }
+        match self.reducible {
+            Some(Reducible { is_faster: true }) if self.is_large(at_least) => {
+                self.decode_time / REDUCED
+            }
+            _ => self.decode_time,
+        }
+    }
+
+    fn is_large(&self, at_least: usize) -> bool {
+        self.width.min(self.height) as usize / 4 >= at_least
     }
 }
 
@@ -61,11 +88,11 @@ pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Decode
         let foreign = |what| DecodeError::ForeignFormat { what };
         return Err(foreign::name(bytes).map_or(DecodeError::UnsupportedFormat, foreign));
     };
-    let mut reducible = false;
+    let mut reducible = None;
     let Checked { width, height, orientation, decode_bytes, decode_time } = match format {
         Format::Jpeg => {
             let (checked, has_one_scan) = jpeg::read_header(bytes)?;
-            reducible = has_one_scan;
+            reducible = Some(Reducible { is_faster: has_one_scan });
             checked
         }
         Format::Png => png::read_header(bytes)?,

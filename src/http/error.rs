@@ -193,7 +193,7 @@ impl From<PrepareError> for ApiError {
         match error {
             PrepareError::Memory { needed_bytes, limit_bytes } => Self::ImageTooLarge(format!(
                 "preparing this image or tensor takes {needed_bytes} bytes of memory, the limit is \
-                 {limit_bytes} (--decode-memory-bytes): send a smaller one"
+                 {limit_bytes} (by --decode-memory-bytes, and 192 MiB for one image): send a smaller one"
             )),
             PrepareError::Panicked => Self::Internal("preparing the input panicked".into()),
             PrepareError::Closed => Self::ShuttingDown,

@@ -60,6 +60,10 @@ pub struct Pipeline {
     pub metrics: Metrics,
 }
 
+/// What one image may take, however much there is for all: within it lie all photos of up to 32 megapixels,
+/// but for those that are stored in the most wasteful ways.
+const MOST_IMAGE_BYTES: u64 = 192 << 20;
+
 /// The size of the photos that are decoded at the start, in pixels.
 const MADE_WIDTH: u32 = 500;
 const MADE_HEIGHT: u32 = 375;
@@ -163,7 +167,12 @@ impl Pipeline {
             read => read??,
         };
         let kept_bytes = self.preprocessor.crops_bytes(crops);
-        let need = MemoryNeed { running_bytes: header.decode_bytes + kept_bytes, kept_bytes };
+        let decode_bytes = header.decode_bytes_at(self.at_least());
+        if decode_bytes > MOST_IMAGE_BYTES {
+            let (needed_bytes, limit_bytes) = (decode_bytes, MOST_IMAGE_BYTES);
+            return Err(PrepareError::Memory { needed_bytes, limit_bytes }.into());
+        }
+        let need = MemoryNeed { running_bytes: decode_bytes + kept_bytes, kept_bytes };
         self.pool.check(need)?;
         let decode_time = header.decode_time(self.at_least());
         Ok(Encoded { bytes, header, need, decode_time, crops })

@@ -27,17 +27,25 @@ const PIECE_BYTES: usize = 512;
 
 thread_local! {
     /// The decoder that runs on this thread: it hands its callbacks nothing of ours.
-    static RUN: Cell<Run> = const { Cell::new(Run { warnings: 0, handed_out: 0, first: 0 }) };
+    static RUN: Cell<Run> = const { Cell::new(Run::new(0)) };
 }
 
 /// How far a decoder has come, and what it had to say.
 #[derive(Clone, Copy)]
 struct Run {
+    /// Warnings that stray bytes in front of the data explain.
+    explained: usize,
     warnings: usize,
     /// Bytes that it has been given.
     handed_out: u64,
-    /// How many when it gave its first warning.
+    /// How many when it gave its first warning that nothing explains.
     first: u64,
+}
+
+impl Run {
+    const fn new(explained: usize) -> Self {
+        Self { explained, warnings: 0, handed_out: 0, first: 0 }
+    }
 }
 
 /// What the decoder made of a file.
@@ -51,7 +59,7 @@ pub(super) struct Picture {
 
 /// Decodes at `scale` eighths, 1..=8; none when the decoder gives up.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, scale: u8) -> Option<Picture> {
-    RUN.set(Run { warnings: 0, handed_out: 0, first: 0 });
+    RUN.set(Run::new(frame.strays));
     let mut file = Spliced::default();
     file.push(&bytes[..frame.end]);
     if !frame.has_end {
@@ -62,7 +70,7 @@ pub(super) fn decode(bytes: &[u8], frame: &Frame, scale: u8) -> Option<Picture> 
     let (pixels, before_the_last_row) = read.ok().flatten()?;
     let run = RUN.get();
     let at_the_end = run.first + (PIECE_BYTES as u64) >= frame.end as u64;
-    let ran_out = before_the_last_row > 0 && at_the_end;
+    let ran_out = before_the_last_row > frame.strays && at_the_end;
     Some(Picture { pixels, warnings: run.warnings, ran_out })
 }
 
@@ -145,7 +153,7 @@ extern "C-unwind" fn error_exit(_: &mut jpeg_common_struct) {
 extern "C-unwind" fn emit_message(_: &mut jpeg_common_struct, level: c_int) {
     if level < 0 {
         let run = RUN.get();
-        let first = if run.warnings == 0 { run.handed_out } else { run.first };
+        let first = if run.warnings == run.explained { run.handed_out } else { run.first };
         RUN.set(Run { warnings: run.warnings + 1, first, ..run });
     }
 }

@@ -21,7 +21,7 @@ use markers::read_frame;
 /// At larger scales, in eighths, the decoder of full scale is as fast.
 const LARGEST_REDUCED_SCALE: u8 = 2;
 
-/// Reads the file's segments; says too whether the picture can be decoded at a reduced scale.
+/// Reads the file's segments; says too whether a reduced scale saves most of the time.
 pub(super) fn read_header(bytes: &[u8]) -> Result<(Checked, bool), DecodeError> {
     let frame = read_frame(bytes)?;
     frame.check()?;
@@ -59,11 +59,11 @@ pub(super) fn decode(bytes: &[u8], at_least: usize) -> Result<Stored, DecodeErro
     Ok(Stored { pixels, colour_profile: profile::collect(bytes, &frame), warnings })
 }
 
-/// The smallest scale, in eighths, that leaves enough pixels; none where it would save no time.
+/// The smallest scale, in eighths, that leaves enough pixels; none where it would save little.
 fn reduced_scale(frame: &Frame, at_least: usize) -> Option<u8> {
     let shorter = usize::from(frame.width.min(frame.height));
     let enough = |scale: &u8| shorter * usize::from(*scale) / 8 >= at_least;
-    (1..=LARGEST_REDUCED_SCALE).find(enough).filter(|_| frame.is_one_scan())
+    (1..=LARGEST_REDUCED_SCALE).find(enough)
 }
 
 /// What the decoder's warnings mean: that its data ran out, or, when stray bytes do not explain them, that
