@@ -15,6 +15,10 @@ pub(super) struct View {
     pub held: usize,
     /// Clients that have places or have asked for some recently, this one included.
     pub clients: usize,
+    /// How long these images would take to decode if nothing else were to be done.
+    pub alone: Duration,
+    /// How long they and those that this client has being decoded would take, the same way.
+    pub own: Duration,
     /// How long these images are expected to wait, their own decoding included.
     pub wait: Duration,
     /// How long all that waits is expected to take.
@@ -43,24 +47,32 @@ pub enum Bound {
 /// is kept of the time. Who finds the queue empty gets all that fits into it, and into the time.
 pub(super) fn decide(view: View) -> Result<(), Bound> {
     let taken = view.depth + view.images;
+    if view.alone > view.longest_wait {
+        return Err(Bound::Work);
+    }
     if taken > view.capacity {
         return Err(Bound::Places);
     }
     if view.depth == 0 {
-        return if view.wait > view.longest_wait { Err(Bound::Work) } else { Ok(()) };
+        return Ok(());
     }
-    // Others that ask go first in line, and so may make those that wait this much later.
+    // A client without images goes first in line, and so may make those that wait this much later.
     let longest_wait_of_all = view.longest_wait + view.longest_wait / 4;
-    if view.wait > view.longest_wait || view.wait_of_all > longest_wait_of_all {
+    let too_late = view.held > 0 && view.wait_of_all > longest_wait_of_all;
+    if view.wait > view.longest_wait || too_late {
         return Err(Bound::Time);
     }
-    let share = match view.clients {
-        0 | 1 => view.capacity - view.capacity / 8,
-        clients => (view.capacity / clients).max(1),
+    let (share, share_of_time) = match view.clients {
+        0 | 1 => (view.capacity - view.capacity / 8, view.longest_wait),
+        clients => {
+            let of_time = view.longest_wait / u32::try_from(clients).unwrap_or(u32::MAX);
+            ((view.capacity / clients).max(1), of_time)
+        }
     };
     let filling = taken > view.capacity / 2 || view.wait_of_all > view.longest_wait / 2;
     let alone_at_the_end = view.clients <= 1 && view.wait > view.longest_wait / 8 * 7;
-    if filling && (view.held + view.images > share || alone_at_the_end) {
+    let too_much_time = view.held > 0 && view.own > share_of_time;
+    if filling && (view.held + view.images > share || too_much_time || alone_at_the_end) {
         return Err(Bound::Share);
     }
     Ok(())
@@ -79,6 +91,8 @@ mod tests {
             capacity: 128,
             held,
             clients,
+            alone: Duration::ZERO,
+            own: Duration::ZERO,
             wait: Duration::ZERO,
             wait_of_all: Duration::ZERO,
             longest_wait: Duration::from_secs(5),
@@ -117,9 +131,24 @@ mod tests {
         assert_eq!(late(4500, 4500, 2), Ok(()));
         assert_eq!(late(5001, 5001, 2), Err(Bound::Time));
         assert_eq!(late(100, 6200, 2), Ok(()), "a new client goes first");
-        assert_eq!(late(100, 6300, 2), Err(Bound::Time));
-        let idle = View { wait: Duration::from_secs(6), ..view(1, 0, 0, 1) };
-        assert_eq!(decide(idle), Err(Bound::Work), "it will never do");
+        assert_eq!(late(100, 6300, 2), Ok(()), "also then");
+        let second = View { wait_of_all: Duration::from_millis(6300), ..view(1, 1, 9, 2) };
+        assert_eq!(decide(second), Err(Bound::Time));
+        for depth in [0, 10] {
+            let never = View { alone: Duration::from_secs(6), ..view(1, 0, depth, 1) };
+            assert_eq!(decide(never), Err(Bound::Work), "it will never do");
+        }
+    }
+
+    #[test]
+    fn shares_are_of_time_as_well_as_of_places() {
+        let with = |held, own_ms| {
+            let own = Duration::from_millis(own_ms);
+            decide(View { own, wait_of_all: Duration::from_secs(3), ..view(1, held, 10, 5) })
+        };
+        assert_eq!(with(2, 900), Ok(()));
+        assert_eq!(with(2, 1100), Err(Bound::Share), "more than a fifth of 5 s");
+        assert_eq!(with(0, 1100), Ok(()), "its first image");
     }
 
     proptest! {

@@ -22,7 +22,7 @@ use crate::model::{Engine, EngineError};
 pub use admission::Bound;
 pub use clients::{ClientKey, Turn};
 pub use effort::Effort;
-pub use queue::{AdmitError, InferError, Inference, Place, Queue};
+pub use queue::{AdmitError, Ask, Decoding, InferError, Inference, Place, Queue};
 
 /// How images are gathered.
 #[derive(Clone, Copy, Debug)]

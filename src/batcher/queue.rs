@@ -14,7 +14,7 @@ use tracing::Span;
 
 use super::BatcherConfig;
 use super::admission::{self, Bound};
-use super::clients::{ClientKey, Clients, Turn};
+use super::clients::{Asking, ClientKey, Clients, Turn};
 use super::drain_rate::DrainRate;
 use super::effort::{Backlog, Effort};
 use super::policy::{Decision, View, decide};
@@ -62,6 +62,15 @@ pub enum InferError {
     Closed,
 }
 
+/// An image that asks for a place.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// The time that decoding it is estimated to take; zero for a tensor.
+    pub decode_time: Duration,
+    /// Inputs that it will be: its crops.
+    pub inputs: usize,
+}
+
 /// An image that waits.
 pub(super) struct Job {
     pub inputs: Vec<Input>,
@@ -86,6 +95,8 @@ pub struct Queue {
 struct State {
     /// Admitted, not yet queued: being decoded.
     reserved: [usize; 2],
+    /// The inputs that those will be.
+    reserved_inputs: [usize; 2],
     backlog: Backlog,
     /// By order of admission.
     waiting: BTreeMap<u64, Job>,
@@ -104,6 +115,7 @@ impl State {
     fn new(config: &BatcherConfig) -> Self {
         Self {
             reserved: [0; 2],
+            reserved_inputs: [0; 2],
             backlog: Backlog::new(config.decode_threads),
             waiting: BTreeMap::new(),
             turns: BTreeSet::new(),
@@ -139,25 +151,46 @@ impl State {
 
     /// How long images are expected to wait that take these times to decode, behind `share` of those of
     /// others, 0..=1.
-    fn wait(&mut self, decode_times: &[Duration], share: f64, now: Instant) -> Duration {
+    fn wait(&mut self, asks: &[Ask], share: f64, now: Instant) -> Duration {
         // Ordinary images are not behind dear ones.
-        let behind = self.reserved[Effort::Ordinary.index()] + self.waiting.len();
+        let behind = self.reserved_inputs[Effort::Ordinary.index()] + self.inputs;
         let behind = (behind as f64 * share).ceil() as usize;
         let to_run = self.drain_rate.wait(now, behind).unwrap_or_default();
         let to_decode = Effort::ALL.map(|effort| {
-            let own = decode_times.iter().filter(|time| Effort::of(**time) == effort);
-            let own: Duration = own.sum();
+            let own = decode_time(asks, effort);
             if own.is_zero() { own } else { self.backlog.wait(effort, own, share) }
         });
         // Both go on side by side, but a dear image has all of its run still before it.
         to_run.max(to_decode[0]).max(to_run + to_decode[1])
     }
 
-    /// An image leaves the decoding.
-    fn decoded(&mut self, decode_time: Duration) {
-        self.reserved[Effort::of(decode_time).index()] -= 1;
-        self.backlog.remove(decode_time);
+    /// How long images would take to decode, with `others` of the same client, if nothing else were to be
+    /// done.
+    fn alone(&self, asks: &[Ask], others: Duration) -> Duration {
+        let times = Effort::ALL.map(|effort| {
+            let own = decode_time(asks, effort);
+            if own.is_zero() { own } else { self.backlog.wait(effort, own + others, 0.0) }
+        });
+        times[0].max(times[1])
     }
+
+    /// An image is no longer one that has yet to join the queue.
+    fn joined(&mut self, ask: Ask) {
+        let effort = Effort::of(ask.decode_time).index();
+        self.reserved[effort] -= 1;
+        self.reserved_inputs[effort] -= ask.inputs;
+    }
+
+    /// Inputs that will be run, those of images being decoded included.
+    fn all_inputs(&self) -> usize {
+        self.inputs + self.reserved_inputs[0] + self.reserved_inputs[1]
+    }
+}
+
+/// What the images of an effort are estimated to take together.
+fn decode_time(asks: &[Ask], effort: Effort) -> Duration {
+    let times = asks.iter().map(|ask| ask.decode_time);
+    times.filter(|time| Effort::of(*time) == effort).sum()
 }
 
 impl Queue {
@@ -168,8 +201,8 @@ impl Queue {
         Self { state, changed: Condvar::new(), config, metrics }
     }
 
-    /// Takes a place for each image of a client, all or none. `decode_times` are the times that decoding is
-    /// estimated to take, zero for a tensor; `time_left` is how soon the client wants its answer.
+    /// Takes a place for each image of a client, all or none. `time_left` is how soon the client wants its
+    /// answer.
     ///
     /// # Errors
     /// [`AdmitError`] when the queue is full, the client has its share of it, or the images would be too
@@ -177,7 +210,7 @@ impl Queue {
     pub fn admit(
         self: &Arc<Self>,
         client: ClientKey,
-        decode_times: &[Duration],
+        asks: &[Ask],
         time_left: Duration,
     ) -> Result<Vec<Place>, AdmitError> {
         let mut state = self.lock();
@@ -185,47 +218,49 @@ impl Queue {
             return Err(AdmitError::Closed);
         }
         let now = Instant::now();
-        let view = self.view(&mut state, client, decode_times, time_left, now);
+        let view = self.view(&mut state, client, asks, time_left, now);
         if let Err(bound) = admission::decide(view) {
-            let retry_after = state.drain_rate.retry_after(now, view.depth);
+            let inputs = state.all_inputs();
+            let retry_after = state.drain_rate.retry_after(now, inputs);
             let retry_after = retry_after.max(view.wait_of_all / 2).min(DrainRate::LONGEST);
             return Err(AdmitError::Full { retry_after, bound });
         }
-        let mut turns = Vec::with_capacity(decode_times.len());
-        for &decode_time in decode_times {
-            let turn = state.clients.take_turn(client, decode_time + Self::RUN, now);
-            turns.push((state.next_id, turn));
+        let mut turns = Vec::with_capacity(asks.len());
+        for ask in asks {
+            let cost = (ask.decode_time, run_time(*ask));
+            turns.push((state.next_id, state.clients.take_turn(client, cost, now)));
             state.next_id += 1;
-            state.reserved[Effort::of(decode_time).index()] += 1;
-            state.backlog.add(decode_time);
+            let effort = Effort::of(ask.decode_time).index();
+            state.reserved[effort] += 1;
+            state.reserved_inputs[effort] += ask.inputs;
+            state.backlog.add(ask.decode_time);
         }
         self.report(&state);
         drop(state);
-        let place = |((id, turn), &decode_time)| Place {
+        let place = |((id, turn), &ask): ((u64, Turn), &Ask)| Place {
+            decoding: Some(Decoding { queue: Arc::clone(self), client, time: ask.decode_time }),
             queue: Arc::clone(self),
             client,
             id,
             turn,
-            decode_time,
+            ask,
+            spent: Duration::ZERO,
             admitted: now,
             stage: Stage::Reserved,
         };
-        Ok(turns.into_iter().zip(decode_times).map(place).collect())
+        Ok(turns.into_iter().zip(asks).map(place).collect())
     }
-
-    /// What a run of the network counts in a client's share, beside the decoding.
-    const RUN: Duration = Duration::from_millis(10);
 
     fn view(
         &self,
         state: &mut State,
         client: ClientKey,
-        decode_times: &[Duration],
+        asks: &[Ask],
         time_left: Duration,
         now: Instant,
     ) -> admission::View {
-        let (clients, held) = state.clients.ask(client, now);
-        let (images, depth) = (decode_times.len(), state.depth());
+        let Asking { clients, held, decoding } = state.clients.ask(client, now);
+        let (images, depth) = (asks.len(), state.depth());
         // By turns with the others, it waits for as many of each as it has itself.
         let before = depth.min((held + images).saturating_mul(clients));
         let share = before as f64 / depth.max(1) as f64;
@@ -235,8 +270,10 @@ impl Queue {
             capacity: self.config.queue_capacity,
             held,
             clients,
-            wait: state.wait(decode_times, share, now),
-            wait_of_all: state.wait(decode_times, 1.0, now),
+            alone: state.alone(asks, Duration::ZERO),
+            own: state.alone(asks, decoding),
+            wait: state.wait(asks, share, now),
+            wait_of_all: state.wait(asks, 1.0, now),
             longest_wait: self.config.max_expected_wait.min(time_left / 2),
         }
     }
@@ -338,12 +375,34 @@ fn take(state: &mut State, inputs: usize, long: Duration) -> Vec<Job> {
         taken += more;
         if let Some(job) = state.remove(id) {
             state.clients.served(job.turn);
-            state.clients.give_back(job.client);
+            state.clients.give_back(job.client, Duration::ZERO);
             batch.push(job);
         }
     }
-    state.drain_rate.record(now, batch.len());
+    state.drain_rate.record(now, taken);
     batch
+}
+
+/// What the runs of an image count in the share of its client, beside the decoding.
+fn run_time(ask: Ask) -> Duration {
+    const RUN: Duration = Duration::from_millis(10);
+    RUN * u32::try_from(ask.inputs).unwrap_or(u32::MAX)
+}
+
+/// An image's part of the decoding that is to be done. It goes with the work: who drops a place leaves it to
+/// a decoder that has begun.
+pub struct Decoding {
+    queue: Arc<Queue>,
+    client: ClientKey,
+    time: Duration,
+}
+
+impl Drop for Decoding {
+    fn drop(&mut self) {
+        let mut state = self.queue.lock();
+        state.backlog.remove(self.time);
+        state.clients.decoded(self.client, self.time);
+    }
 }
 
 /// One image's place in the queue. Dropping it means that the client has gone, and counts as
@@ -353,7 +412,11 @@ pub struct Place {
     client: ClientKey,
     id: u64,
     turn: Turn,
-    decode_time: Duration,
+    ask: Ask,
+    /// There until the image is being decoded.
+    decoding: Option<Decoding>,
+    /// What it took.
+    spent: Duration,
     admitted: Instant,
     stage: Stage,
 }
@@ -376,24 +439,34 @@ impl Place {
 
     /// What it takes to decode the image.
     pub fn effort(&self) -> Effort {
-        Effort::of(self.decode_time)
+        Effort::of(self.ask.decode_time)
     }
 
-    /// Takes note of how long the image took to decode.
-    pub fn decoded_in(&self, taken: Duration) {
-        self.queue.lock().backlog.record(self.decode_time, taken);
+    /// The image's part of the decoding, to be held while it is decoded; there once.
+    pub fn begin_decoding(&mut self) -> Option<Decoding> {
+        self.decoding.take()
+    }
+
+    /// Takes note of how long the image took to decode, or to be found broken.
+    pub fn decoded_in(&mut self, taken: Duration, is_whole: bool) {
+        self.spent = taken;
+        if is_whole {
+            self.queue.lock().backlog.record(self.ask.decode_time, taken);
+        }
     }
 
     /// Frees the place of an image that cannot join the queue: it is broken.
     pub fn give_back(mut self) {
-        self.leave_decoding();
-        self.stage = Stage::Settled;
+        let unspent = (self.ask.decode_time + run_time(self.ask)).saturating_sub(self.spent);
+        self.leave_decoding(unspent);
     }
 
-    fn leave_decoding(&self) {
+    fn leave_decoding(&mut self, unspent: Duration) {
+        self.stage = Stage::Settled;
+        drop(self.decoding.take());
         let mut state = self.queue.lock();
-        state.decoded(self.decode_time);
-        state.clients.give_back(self.client);
+        state.joined(self.ask);
+        state.clients.give_back(self.client, unspent);
         self.queue.report(&state);
     }
 
@@ -412,6 +485,7 @@ impl Place {
             answer,
             span: Span::current(),
         };
+        drop(self.decoding.take());
         {
             let mut state = self.queue.lock();
             if state.closed {
@@ -419,7 +493,7 @@ impl Place {
                 self.give_back();
                 return Err(InferError::Closed);
             }
-            state.decoded(self.decode_time);
+            state.joined(self.ask);
             state.inputs += job.inputs.len();
             state.turns.insert((job.turn, self.id));
             state.waiting.insert(self.id, job);
@@ -439,12 +513,14 @@ impl Drop for Place {
             Stage::Settled => {}
             Stage::Reserved => {
                 self.queue.metrics.cancelled.inc();
-                self.leave_decoding();
+                // A decoder that has begun goes on to the end.
+                let never_decoded = self.decoding.as_ref().map_or(Duration::ZERO, |d| d.time);
+                self.leave_decoding(run_time(self.ask) + never_decoded);
             }
             Stage::Queued => {
                 let mut state = self.queue.lock();
                 if state.remove(self.id).is_some() {
-                    state.clients.give_back(self.client);
+                    state.clients.give_back(self.client, run_time(self.ask));
                     self.queue.metrics.cancelled.inc();
                 }
                 self.queue.report(&state);
@@ -476,8 +552,8 @@ mod tests {
         images: usize,
         decode_ms: u64,
     ) -> Result<Vec<Place>, AdmitError> {
-        let times = vec![Duration::from_millis(decode_ms); images];
-        queue.admit(ClientKey(client), &times, Duration::from_secs(60))
+        let ask = Ask { decode_time: Duration::from_millis(decode_ms), inputs: 1 };
+        queue.admit(ClientKey(client), &vec![ask; images], Duration::from_secs(60))
     }
 
     fn bound(admitted: Result<Vec<Place>, AdmitError>) -> Option<Bound> {
@@ -526,8 +602,9 @@ mod tests {
         assert_eq!(bound(admit(&queue, 30, 1, 1000)), Some(Bound::Time));
         assert!(admit(&queue, 30, 1, 2).is_ok());
         let soon = Duration::from_millis(30);
-        let hurried = queue.admit(ClientKey(31), &[Duration::from_millis(20)], soon);
-        assert_eq!(bound(hurried), Some(Bound::Time), "20 ms of decoding in half of 30 ms");
+        let ask = Ask { decode_time: Duration::from_millis(20), inputs: 1 };
+        let hurried = queue.admit(ClientKey(31), &[ask], soon);
+        assert_eq!(bound(hurried), Some(Bound::Work), "20 ms of decoding in half of 30 ms");
         queue.calibrate_decoding(0.25);
         assert!(admit(&queue, 32, 1, 1000).is_ok(), "a machine that is four times as fast");
     }
@@ -535,7 +612,7 @@ mod tests {
     /// The answers are never received: the order in which a worker takes the images is what counts.
     fn put(queue: &Arc<Queue>, place: &mut Place, admitted: Instant) {
         let mut state = queue.lock();
-        state.decoded(place.decode_time);
+        state.joined(place.ask);
         state.inputs += 1;
         state.turns.insert((place.turn, place.id));
         let job = Job {

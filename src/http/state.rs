@@ -1,12 +1,12 @@
 //! What the handlers share.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::body_memory::BodyMemory;
 use super::error::ApiError;
 use super::request_context::Client;
-use crate::batcher::{Place, Queue};
+use crate::batcher::{Ask, Place, Queue};
 use crate::config::ServeConfig;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
@@ -63,8 +63,7 @@ impl AppState {
         if images > limit { Err(ApiError::TooManyImages(limit)) } else { Ok(()) }
     }
 
-    /// Takes a place for each image, all or none; `decode_times` are the times that they are estimated to
-    /// take to decode.
+    /// Takes a place for each image, all or none.
     ///
     /// # Errors
     /// [`ApiError::QueueFull`] when there are none now.
@@ -72,14 +71,14 @@ impl AppState {
         &self,
         service: &Service,
         client: Client,
-        decode_times: &[Duration],
+        asks: &[Ask],
     ) -> Result<Vec<Place>, ApiError> {
-        if decode_times.is_empty() {
+        if asks.is_empty() {
             return Ok(Vec::new());
         }
         let time_left = client.deadline.0.saturating_duration_since(Instant::now());
         let status = self.config.overload_status.into();
-        let admitted = service.queue.admit(client.key, decode_times, time_left);
+        let admitted = service.queue.admit(client.key, asks, time_left);
         admitted.map_err(|error| ApiError::from_admission(error, status))
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 pub use prepare_pool::{KeptMemory, MemoryNeed, PrepareError, PreparePool, PrepareThreads, Work};
 
-use crate::batcher::{InferError, Inference, Place};
+use crate::batcher::{Ask, InferError, Inference, Place};
 use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, Header, Warning};
 use crate::metrics::{Metrics, PanicPlace};
 use crate::model::{Input, Pixels, Probabilities};
@@ -139,9 +139,9 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// How long decoding is estimated to take.
-    pub fn decode_time(&self) -> Duration {
-        self.decode_time
+    /// What it asks of the queue.
+    pub fn ask(&self) -> Ask {
+        Ask { decode_time: self.decode_time, inputs: self.crops.count() }
     }
 }
 
@@ -185,10 +185,10 @@ impl Pipeline {
     /// [`ClassifyError`] says which stage failed.
     pub async fn classify(
         &self,
-        place: Place,
+        mut place: Place,
         image: Encoded,
     ) -> Result<Classified, ClassifyError> {
-        let (prepared, _kept) = match self.prepare(&place, image).await {
+        let (prepared, _kept) = match self.prepare(&mut place, image).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 place.give_back();
@@ -205,15 +205,16 @@ impl Pipeline {
 
     async fn prepare(
         &self,
-        place: &Place,
+        place: &mut Place,
         image: Encoded,
     ) -> Result<(Prepared, KeptMemory), ClassifyError> {
         let Encoded { bytes, header, need, crops, .. } = image;
         let work = Work { need, effort: place.effort(), turn: place.turn() };
         let (decoder, preprocessor) = (Arc::clone(&self.decoder), Arc::clone(&self.preprocessor));
         let (at_least, to_decode) = (self.at_least(), bytes.clone());
-        let prepare = move || -> Result<Prepared, ClassifyError> {
-            let started = Instant::now();
+        let decoding = place.begin_decoding();
+        let prepare = move |started: Instant| -> Result<Prepared, ClassifyError> {
+            let _decoding = decoding;
             let span = tracing::debug_span!("decode", format = header.format.as_str());
             let mut decoded = span.in_scope(|| decoder.decode(&to_decode, &header, at_least))?;
             let decode = started.elapsed();
@@ -221,12 +222,17 @@ impl Pipeline {
             let crops = preprocessor.crops(&std::mem::take(&mut decoded.pixels), crops)?;
             Ok(Prepared { crops, decoded, decode, preprocess: started.elapsed() - decode })
         };
-        let (prepared, kept) = match self.pool.run(work, prepare).await {
+        let timed = move || {
+            let started = Instant::now();
+            (prepare(started), started.elapsed())
+        };
+        let ((prepared, taken), kept) = match self.pool.run(work, timed).await {
             Err(PrepareError::Panicked) => return Err(self.decoder_panicked(&bytes)),
             prepared => prepared?,
         };
+        let decode = prepared.as_ref().map(|prepared| prepared.decode);
+        place.decoded_in(decode.unwrap_or(taken), decode.is_ok());
         let prepared = prepared?;
-        place.decoded_in(prepared.decode);
         self.metrics.decode_seconds.observe(prepared.decode.as_secs_f64());
         match prepared.decoded.warnings.first() {
             Some(&warning) if self.reject_damaged => {

@@ -2,7 +2,7 @@
 //! bounded sum of memory, of which each keeps its part until it is answered.
 //!
 //! Ordinary work and dear work have threads of their own, and each is done by the turns of the clients. Both
-//! take from the same memory; dear work that has waited for it long holds ordinary work back.
+//! take from the same memory; what has waited for it long holds the other kind back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -280,21 +280,31 @@ impl Shared {
 }
 
 impl State {
-    /// Dear work that has waited for memory this long holds ordinary work back until there is enough.
+    /// Work that has waited for memory this long holds the other kind back until there is enough.
     const PATIENCE: Duration = Duration::from_secs(1);
 
     /// Takes the work that begins next, and what it needs.
     fn next(&mut self, now: Instant) -> Option<(Effort, Waiting)> {
-        let first_dear = self.waiting[Effort::Dear.index()].first_key_value();
-        let overdue = self.free_threads[Effort::Dear.index()] > 0
-            && first_dear.is_some_and(|(_, first)| now - first.since > Self::PATIENCE);
-        let begins = |effort: &Effort| {
-            let first = self.waiting[effort.index()].first_key_value();
-            self.free_threads[effort.index()] > 0
-                && first.is_some_and(|(_, first)| first.kib <= self.free_kib)
+        let first = |effort: &Effort| {
+            let has_thread = self.free_threads[effort.index()] > 0;
+            let first = self.waiting[effort.index()].first_key_value().map(|(_, first)| first);
+            first.filter(|_| has_thread)
         };
-        let order = if overdue { &[Effort::Dear][..] } else { &Effort::ALL };
-        let effort = *order.iter().find(|effort| begins(effort))?;
+        let overdue = |effort: &Effort| {
+            first(effort)
+                .filter(|first| now - first.since > Self::PATIENCE)
+                .map(|first| first.since)
+        };
+        let longest_overdue = Effort::ALL
+            .into_iter()
+            .filter_map(|effort| Some((overdue(&effort)?, effort)))
+            .min_by_key(|(since, _)| *since);
+        let begins =
+            |effort: &Effort| first(effort).is_some_and(|first| first.kib <= self.free_kib);
+        let effort = match longest_overdue {
+            Some((_, effort)) => Some(effort).filter(begins)?,
+            None => Effort::ALL.into_iter().find(begins)?,
+        };
         let (_, waiting) = self.waiting[effort.index()].pop_first()?;
         self.free_threads[effort.index()] -= 1;
         self.free_kib -= waiting.kib;

@@ -16,7 +16,7 @@ fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
 }
 
 fn deflated_zeros(count: u64) -> Vec<u8> {
-    const PIECE: [u8; 1 << 16] = [0; 1 << 16];
+    static PIECE: [u8; 1 << 16] = [0; 1 << 16];
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
     let mut left = count;
     while left > 0 {

@@ -5,8 +5,6 @@ mod json;
 mod parameters;
 mod upload;
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderName, HeaderValue};
@@ -26,6 +24,7 @@ use super::body::{ReceivedBody, read_body};
 use super::error::{ApiError, ErrorBody};
 use super::request_context::{Client, Deadline};
 use super::state::{AppState, Service};
+use crate::batcher::Ask;
 use crate::pipeline::{Classified, Encoded, Timing};
 use crate::preprocess::Crops;
 
@@ -89,12 +88,17 @@ async fn classify_all(
     crops: Crops,
 ) -> Result<Vec<Result<Classified, ApiError>>, ApiError> {
     let pipeline = &service.pipeline;
-    let read =
-        images.into_iter().map(async |image| Ok(pipeline.read_header(image?, crops).await?));
-    let images: Vec<Result<Encoded, ApiError>> = join_all(read).await;
-    let decode_times: Vec<Duration> = images.iter().flatten().map(Encoded::decode_time).collect();
-    let mut places = state.admit(service, client, &decode_times)?.into_iter();
-    let work = images.into_iter().map(|image| image.map(|image| (places.next(), image)));
+    // One after another: a request of many images is not to keep those of others waiting.
+    let mut read: Vec<Result<Encoded, ApiError>> = Vec::with_capacity(images.len());
+    for image in images {
+        read.push(match image {
+            Ok(image) => pipeline.read_header(image, crops).await.map_err(ApiError::from),
+            Err(error) => Err(error),
+        });
+    }
+    let asks: Vec<Ask> = read.iter().flatten().map(Encoded::ask).collect();
+    let mut places = state.admit(service, client, &asks)?.into_iter();
+    let work = read.into_iter().map(|image| image.map(|image| (places.next(), image)));
     let work = work.map(async |image| match image? {
         (Some(place), image) => Ok(pipeline.classify(place, image).await?),
         (None, _) => Err(ApiError::Internal("fewer places than images".into())),

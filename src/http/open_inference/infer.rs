@@ -11,7 +11,7 @@ use super::answer::{InferAnswer, respond};
 use super::model_path::ModelPath;
 use super::request::{Checked, InferRequest, Input, InputKind, invalid, read_request};
 use super::tensor::{body_copies, memory_need, read_images, read_tensors};
-use crate::batcher::{Effort, Place};
+use crate::batcher::{Ask, Effort, Place};
 use crate::http::body::{ReceivedBody, read_body};
 use crate::http::classify::{SERVER_TIMING, before, server_timing};
 use crate::http::error::{ApiError, ErrorBody};
@@ -137,6 +137,9 @@ fn json_bytes(headers: &HeaderMap) -> Result<Option<usize>, ApiError> {
 /// One image's answer, and how long each stage took.
 type Answered = (Probabilities, Timing);
 
+/// Elements are read, not decoded: what that takes is in the time of a run.
+const TENSOR: Ask = Ask { decode_time: Duration::ZERO, inputs: 1 };
+
 /// Classifies all images of a request; the first that fails drops the others.
 async fn classify(
     state: &AppState,
@@ -147,8 +150,7 @@ async fn classify(
     let pool = &service.pipeline.pool;
     match input.kind {
         InputKind::Tensor => {
-            // Elements are read, not decoded: what it takes is in the time of a run.
-            let places = state.admit(service, client, &vec![Duration::ZERO; input.images()])?;
+            let places = state.admit(service, client, &vec![TENSOR; input.images()])?;
             let turn = places.first().map(Place::turn).unwrap_or_default();
             let work = Work { need: memory_need(&input), effort: Effort::Ordinary, turn };
             let (tensors, _kept) = pool.run(work, move || read_tensors(&input)).await?;
@@ -158,14 +160,15 @@ async fn classify(
         InputKind::Images => {
             // They are part of the body's share, and wait for the memory of their own decoding.
             let images = pool.run_briefly(move || read_images(&input)).await??;
-            let read =
-                images.into_iter().map(|image| service.pipeline.read_header(image, Crops::One));
-            let images: Vec<Encoded> = try_join_all(read).await?;
-            let decode_times: Vec<Duration> = images.iter().map(Encoded::decode_time).collect();
-            let places = state.admit(service, client, &decode_times)?;
+            let mut read: Vec<Encoded> = Vec::with_capacity(images.len());
+            for image in images {
+                read.push(service.pipeline.read_header(image, Crops::One).await?);
+            }
+            let asks: Vec<Ask> = read.iter().map(Encoded::ask).collect();
+            let places = state.admit(service, client, &asks)?;
             let work = places
                 .into_iter()
-                .zip(images)
+                .zip(read)
                 .map(|(place, image)| classify_encoded(service, place, image));
             try_join_all(work).await
         }
