@@ -574,7 +574,7 @@ mod tests {
         }
         let first = admit(&queue, 1, 45, 0).unwrap();
         let second = admit(&queue, 2, 20, 0).unwrap();
-        let refused = admit(&queue, 3, 1, 0).err();
+        let refused = admit(&queue, 2, 1, 0).err();
         let Some(AdmitError::Full { retry_after, bound: Bound::Time }) = refused else {
             panic!("{refused:?}");
         };

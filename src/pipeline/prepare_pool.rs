@@ -406,7 +406,9 @@ mod tests {
         let put = |state: &mut State, effort: Effort, kib| {
             let id = state.next_id;
             state.next_id += 1;
-            let (waiting, _) = waiting(kib, start);
+            // The dear ones come a second before the others.
+            let later = Duration::from_secs((effort == Effort::Ordinary).into());
+            let (waiting, _) = waiting(kib, start + later);
             state.waiting[effort.index()].insert((Turn::default(), id), waiting);
         };
         let begins = |state: &mut State, after: u64| {
