@@ -19,6 +19,9 @@ const MOST_TIME: Duration = Duration::from_secs(5);
 const MOST_HEADER_BYTES: u64 = 256 << 10;
 /// Of decoding, beside its estimate: tables of one size for all images.
 const MOST_UNCOUNTED_BYTES: u64 = 512 << 10;
+/// The decoder of WebP reserves zeros for a partition of the stated length, 24 bits, and ends where the file
+/// does; no page is touched but for bytes that are there.
+const STATED_PARTITION_BYTES: u64 = 1 << 24;
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let (header, peak) = CountingAllocator::peak_of(|| read_header(bytes, &LIMITS));
@@ -30,6 +33,8 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     let shorter = header.width.min(header.height) as usize;
     assert!(shorter > 0);
     assert!(u64::from(header.width) * u64::from(header.height) <= LIMITS.max_pixels);
+    let reserved_bytes = if header.format == Format::WebP { STATED_PARTITION_BYTES } else { 0 };
+    let most_bytes = header.decode_bytes + reserved_bytes + MOST_UNCOUNTED_BYTES;
     // The scales of JPEG; the other formats have only one.
     let scales: &[usize] =
         if header.format == Format::Jpeg { &[1, shorter / 4, usize::MAX] } else { &[usize::MAX] };
@@ -37,7 +42,7 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         let started = Instant::now();
         let (decoded, peak) = CountingAllocator::peak_of(|| decode(bytes, &header, at_least));
         assert!(started.elapsed() < MOST_TIME, "{header:?} took {:?}", started.elapsed());
-        assert!(peak <= header.decode_bytes + MOST_UNCOUNTED_BYTES, "{peak} bytes for {header:?}");
+        assert!(peak <= most_bytes, "{peak} bytes for {header:?}");
         let Ok(decoded) = decoded else { continue };
         assert_eq!(decoded.format, header.format);
         let viewed = (decoded.width, decoded.height);
