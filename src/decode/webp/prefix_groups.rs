@@ -77,6 +77,15 @@ fn highest_group(bits: &mut Bits<'_>, width: u32, height: u32) -> Option<u32> {
     {
         return Some(red << 8 | level);
     }
+    // The only symbol of a code takes no bits: a few bytes could ask for as many steps as a large picture
+    // has blocks.
+    match green.only() {
+        // A copy of what is before the first pixel.
+        Some(256..280) => return None,
+        // The colour cache is empty.
+        Some(280..) => return Some(0),
+        _ => {}
+    }
     let mut left = u64::from(width) * u64::from(height);
     let mut highest = 0;
     while left > 0 {
@@ -303,6 +312,23 @@ mod tests {
         assert_eq!(count_of(&Written(image.0.clone()).put(1, 1)), Some(3));
         assert_eq!(count_of(&Written(image.0.clone()).put(0, 1)), Some(2));
         assert_eq!(count_of(&Written(image.0[..image.0.len() - 16].to_vec())), None);
+    }
+
+    #[test]
+    fn an_image_that_takes_no_bits_takes_no_time() {
+        // Of 282 symbols of green only the one behind the runs of `zeros` has a code; a last run follows it.
+        let image = |zeros: [u32; 3], last: Option<u32>| {
+            let run = |image: Written, zeros: u32| image.put(1, 1).put(zeros - 11, 7);
+            // A cache of two colours; runs of zeros and a length of 1 have codes of a bit each.
+            let image = Written::default().put(0, 1).groups().put(1, 1).put(1, 4).put(0, 1);
+            let image = image.put(0, 4).put(0, 3).put(1, 3).put(0, 3).put(1, 3).put(0, 1);
+            let image = zeros.into_iter().fold(image, run).put(0, 1);
+            let image = last.into_iter().fold(image, run);
+            (0..4).fold(image, |image, _| image.put(0b101, 3).put(0, 8))
+        };
+        let count = |image: Written| count(Some(&image.bytes()), (u32::MAX, u32::MAX));
+        assert_eq!(count(image([138, 132, 11], None)), Some(1), "from an empty cache");
+        assert_eq!(count(image([138, 107, 11], Some(25))), None, "a copy of nothing");
     }
 
     #[test]

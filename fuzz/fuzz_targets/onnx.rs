@@ -1,0 +1,44 @@
+//! An ONNX file, from its bytes to a plan that has run: what `googlenet serve --model` does with it.
+#![no_main]
+
+use std::panic::catch_unwind;
+use std::sync::{Arc, LazyLock};
+
+use googlenet::kernels::isa::Isa;
+use googlenet::model::{Engine, Preprocessing};
+use googlenet::network::{ModelReport, check, summary};
+use googlenet::plan::{FastPlan, StockPlan, Team, self_check};
+use googlenet_fuzz::forgive_dependencies;
+use libfuzzer_sys::fuzz_target;
+
+static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| Arc::new(Team::new(1).unwrap()));
+
+/// Larger images only take longer.
+const MAX_SIDE: usize = 64;
+const MAX_CLASSES: usize = 1000;
+
+fuzz_target!(
+    init: {
+        forgive_dependencies();
+    },
+    |bytes: &[u8]| {
+        // tract panics on some graphs; the service ends then, and says that loading the model failed.
+        let _ = catch_unwind(|| load(bytes));
+    }
+);
+
+fn load(bytes: &[u8]) -> Option<()> {
+    let proto = check::decode(bytes).ok()?;
+    let interface = check::interface(&proto).ok()?;
+    assert!(interface.classes > 0 && interface.side > 0);
+    let report = ModelReport::new(&proto).ok()?;
+    check::warning(&report);
+    if interface.side > MAX_SIDE || interface.classes > MAX_CLASSES {
+        return None;
+    }
+    let preprocessing = Preprocessing { side: interface.side, ..Preprocessing::bvlc() };
+    let plan = FastPlan::load(&proto, &preprocessing, Isa::best(), Arc::clone(&TEAM)).ok()?;
+    assert!(!summary::text(&report, &plan.operators()).is_empty());
+    let reference = StockPlan::load(&proto, &preprocessing).ok()?;
+    self_check(&plan, &reference, interface.side, 1e-3).ok()
+}
