@@ -41,8 +41,12 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    /// The weight of the last image in the mean.
+    /// The weight of the last image in the mean, when it took longer, and when it did not: a machine that
+    /// has become slow must be noticed before more is accepted than it can do.
+    const WEIGHT_WHEN_SLOWER: f64 = 0.5;
     const WEIGHT: f64 = 0.1;
+    /// Dear pictures differ more from their estimates than photos do, and each counts for more.
+    const MARGIN: [f64; 2] = [1.0, 1.5];
     const LEAST_SLOWNESS: f64 = 0.25;
     const MOST_SLOWNESS: f64 = 16.0;
 
@@ -68,7 +72,8 @@ impl Backlog {
     pub(super) fn wait(&self, effort: Effort, own: Duration, share: f64) -> Duration {
         let index = effort.index();
         let work = self.estimated[index].as_secs_f64() * share.clamp(0.0, 1.0) + own.as_secs_f64();
-        Duration::from_secs_f64(work * self.slowness[index] / self.threads[index] as f64)
+        let seconds = work * self.slowness[index] / self.threads[index] as f64;
+        Duration::from_secs_f64(seconds * Self::MARGIN[index])
     }
 
     /// Takes note of how long an image took.
@@ -76,7 +81,8 @@ impl Backlog {
         let ratio = taken.as_secs_f64() / estimated.as_secs_f64().max(1e-6);
         let ratio = ratio.clamp(Self::LEAST_SLOWNESS, Self::MOST_SLOWNESS);
         let slowness = &mut self.slowness[Effort::of(estimated).index()];
-        *slowness += Self::WEIGHT * (ratio - *slowness);
+        let weight = if ratio > *slowness { Self::WEIGHT_WHEN_SLOWER } else { Self::WEIGHT };
+        *slowness += weight * (ratio - *slowness);
     }
 
     /// Begins with what was measured at the start.
@@ -99,22 +105,26 @@ mod tests {
             backlog.add(DEAR);
         }
         assert_eq!(backlog.wait(Effort::Ordinary, CHEAP, 1.0), CHEAP / 2);
-        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 5 * DEAR);
-        assert_eq!(backlog.wait(Effort::Dear, DEAR, 0.5), 3 * DEAR);
+        // Half as much again, to be sure.
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 5 * DEAR * 3 / 2);
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 0.5), 3 * DEAR * 3 / 2);
         backlog.remove(DEAR);
-        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 4 * DEAR);
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 4 * DEAR * 3 / 2);
     }
 
     #[test]
     fn the_wait_follows_the_machine() {
         let mut backlog = Backlog::new([1, 1]);
         backlog.calibrate(2.0);
-        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 2 * DEAR);
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 3 * DEAR);
         for _ in 0..100 {
             backlog.record(DEAR, 4 * DEAR);
         }
         let wait = backlog.wait(Effort::Dear, DEAR, 1.0).as_secs_f64();
-        assert!((1.99..2.01).contains(&wait), "{wait}");
+        assert!((2.99..3.01).contains(&wait), "{wait}");
+        backlog.record(DEAR, 8 * DEAR);
+        let slower = backlog.wait(Effort::Dear, DEAR, 1.0).as_secs_f64();
+        assert!((4.49..4.51).contains(&slower), "it is noticed at once: {slower}");
         assert_eq!(backlog.wait(Effort::Ordinary, CHEAP, 1.0), 2 * CHEAP);
         backlog.record(Duration::ZERO, DEAR);
     }

@@ -1,13 +1,14 @@
 //! Gathers images into batches for the workers.
 //!
 //! `admission` decides who gets a place and `policy` when a batch goes (both pure), `clients` whose turn
-//! it is, `queue` holds the bounded places and the waiting images, `worker` is one worker's thread, and
+//! it is, `queue` holds the waiting images, `place` is what one image has of it, `worker` is one worker's thread, and
 //! `drain_rate` and `effort` tell how long the queue and the decoding will take.
 
 mod admission;
 mod clients;
 mod drain_rate;
 mod effort;
+mod place;
 mod policy;
 mod queue;
 mod worker;
@@ -22,7 +23,8 @@ use crate::model::{Engine, EngineError};
 pub use admission::Bound;
 pub use clients::{ClientKey, Turn};
 pub use effort::Effort;
-pub use queue::{AdmitError, Ask, Decoding, InferError, Inference, Place, Queue};
+pub use place::{Ask, Decoding, Place};
+pub use queue::{AdmitError, InferError, Inference, Queue};
 
 /// How images are gathered.
 #[derive(Clone, Copy, Debug)]

@@ -17,6 +17,7 @@ use super::admission::{self, Bound};
 use super::clients::{Asking, ClientKey, Clients, Turn};
 use super::drain_rate::DrainRate;
 use super::effort::{Backlog, Effort};
+use super::place::{Ask, Decoding, Place, Stage, run_time};
 use super::policy::{Decision, View, decide};
 use crate::metrics::BatcherMetrics;
 use crate::model::{EngineError, Input, Probabilities};
@@ -62,15 +63,6 @@ pub enum InferError {
     Closed,
 }
 
-/// An image that asks for a place.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    /// The time that decoding it is estimated to take; zero for a tensor.
-    pub decode_time: Duration,
-    /// Inputs that it will be: its crops.
-    pub inputs: usize,
-}
-
 /// An image that waits.
 pub(super) struct Job {
     pub inputs: Vec<Input>,
@@ -87,27 +79,27 @@ pub(super) struct Job {
 /// The queue that clients and workers share.
 pub struct Queue {
     state: Mutex<State>,
-    changed: Condvar,
+    pub(super) changed: Condvar,
     pub(super) config: BatcherConfig,
     pub(super) metrics: BatcherMetrics,
 }
 
-struct State {
+pub(super) struct State {
     /// Admitted, not yet queued: being decoded.
     reserved: [usize; 2],
     /// The inputs that those will be.
     reserved_inputs: [usize; 2],
-    backlog: Backlog,
+    pub(super) backlog: Backlog,
     /// By order of admission.
-    waiting: BTreeMap<u64, Job>,
+    pub(super) waiting: BTreeMap<u64, Job>,
     /// The same by their turn.
-    turns: BTreeSet<(Turn, u64)>,
+    pub(super) turns: BTreeSet<(Turn, u64)>,
     /// Inputs of all that wait.
-    inputs: usize,
+    pub(super) inputs: usize,
     next_id: u64,
-    clients: Clients,
+    pub(super) clients: Clients,
     free_workers: usize,
-    closed: bool,
+    pub(super) closed: bool,
     drain_rate: DrainRate,
 }
 
@@ -132,7 +124,7 @@ impl State {
         self.reserved[0] + self.reserved[1] + self.waiting.len()
     }
 
-    fn remove(&mut self, id: u64) -> Option<Job> {
+    pub(super) fn remove(&mut self, id: u64) -> Option<Job> {
         let job = self.waiting.remove(&id)?;
         self.turns.remove(&(job.turn, id));
         self.inputs -= job.inputs.len();
@@ -175,7 +167,7 @@ impl State {
     }
 
     /// An image is no longer one that has yet to join the queue.
-    fn joined(&mut self, ask: Ask) {
+    pub(super) fn joined(&mut self, ask: Ask) {
         let effort = Effort::of(ask.decode_time).index();
         self.reserved[effort] -= 1;
         self.reserved_inputs[effort] -= ask.inputs;
@@ -352,11 +344,11 @@ impl Queue {
         batch
     }
 
-    fn report(&self, state: &State) {
+    pub(super) fn report(&self, state: &State) {
         self.metrics.queue_depth.set(state.depth() as i64);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while the lock is held, and the counts are whole between statements.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -381,152 +373,6 @@ fn take(state: &mut State, inputs: usize, long: Duration) -> Vec<Job> {
     }
     state.drain_rate.record(now, taken);
     batch
-}
-
-/// What the runs of an image count in the share of its client, beside the decoding.
-fn run_time(ask: Ask) -> Duration {
-    const RUN: Duration = Duration::from_millis(10);
-    RUN * u32::try_from(ask.inputs).unwrap_or(u32::MAX)
-}
-
-/// An image's part of the decoding that is to be done. It goes with the work: who drops a place leaves it to
-/// a decoder that has begun.
-pub struct Decoding {
-    queue: Arc<Queue>,
-    client: ClientKey,
-    time: Duration,
-}
-
-impl Drop for Decoding {
-    fn drop(&mut self) {
-        let mut state = self.queue.lock();
-        state.backlog.remove(self.time);
-        state.clients.decoded(self.client, self.time);
-    }
-}
-
-/// One image's place in the queue. Dropping it means that the client has gone, and counts as
-/// cancelled.
-pub struct Place {
-    queue: Arc<Queue>,
-    client: ClientKey,
-    id: u64,
-    turn: Turn,
-    ask: Ask,
-    /// There until the image is being decoded.
-    decoding: Option<Decoding>,
-    /// What it took.
-    spent: Duration,
-    admitted: Instant,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy)]
-enum Stage {
-    /// The place is taken, the image is being decoded.
-    Reserved,
-    /// The image waits, or a worker has it.
-    Queued,
-    /// There is an answer, or there will be none.
-    Settled,
-}
-
-impl Place {
-    /// When the image is served, among all: also the order in which images are decoded.
-    pub fn turn(&self) -> Turn {
-        self.turn
-    }
-
-    /// What it takes to decode the image.
-    pub fn effort(&self) -> Effort {
-        Effort::of(self.ask.decode_time)
-    }
-
-    /// The image's part of the decoding, to be held while it is decoded; there once.
-    pub fn begin_decoding(&mut self) -> Option<Decoding> {
-        self.decoding.take()
-    }
-
-    /// Takes note of how long the image took to decode, or to be found broken.
-    pub fn decoded_in(&mut self, taken: Duration, is_whole: bool) {
-        self.spent = taken;
-        if is_whole {
-            self.queue.lock().backlog.record(self.ask.decode_time, taken);
-        }
-    }
-
-    /// Frees the place of an image that cannot join the queue: it is broken.
-    pub fn give_back(mut self) {
-        let unspent = (self.ask.decode_time + run_time(self.ask)).saturating_sub(self.spent);
-        self.leave_decoding(unspent);
-    }
-
-    fn leave_decoding(&mut self, unspent: Duration) {
-        self.stage = Stage::Settled;
-        drop(self.decoding.take());
-        let mut state = self.queue.lock();
-        state.joined(self.ask);
-        state.clients.give_back(self.client, unspent);
-        self.queue.report(&state);
-    }
-
-    /// Joins the queue with an image's crops and waits for the answer.
-    ///
-    /// # Errors
-    /// [`InferError`] when the plan fails or the batcher is shut down.
-    pub async fn infer(mut self, inputs: Vec<Input>) -> Result<Inference, InferError> {
-        let (answer, receive) = oneshot::channel();
-        let job = Job {
-            inputs,
-            client: self.client,
-            turn: self.turn,
-            admitted: self.admitted,
-            arrived: Instant::now(),
-            answer,
-            span: Span::current(),
-        };
-        drop(self.decoding.take());
-        {
-            let mut state = self.queue.lock();
-            if state.closed {
-                drop(state);
-                self.give_back();
-                return Err(InferError::Closed);
-            }
-            state.joined(self.ask);
-            state.inputs += job.inputs.len();
-            state.turns.insert((job.turn, self.id));
-            state.waiting.insert(self.id, job);
-            self.stage = Stage::Queued;
-        }
-        self.queue.changed.notify_all();
-        let answer = receive.await;
-        self.stage = Stage::Settled;
-        // The sender is dropped unsent only when a worker's thread ends with the image in hand.
-        answer.unwrap_or(Err(InferError::Closed))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        match self.stage {
-            Stage::Settled => {}
-            Stage::Reserved => {
-                self.queue.metrics.cancelled.inc();
-                // A decoder that has begun goes on to the end.
-                let never_decoded = self.decoding.as_ref().map_or(Duration::ZERO, |d| d.time);
-                self.leave_decoding(run_time(self.ask) + never_decoded);
-            }
-            Stage::Queued => {
-                let mut state = self.queue.lock();
-                if state.remove(self.id).is_some() {
-                    state.clients.give_back(self.client, run_time(self.ask));
-                    self.queue.metrics.cancelled.inc();
-                }
-                self.queue.report(&state);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -598,7 +444,11 @@ mod tests {
         let queue = queue();
         let dear: Vec<_> =
             (0..20).filter_map(|client| admit(&queue, client, 1, 1000).ok()).collect();
-        assert!((5..=7).contains(&dear.len()), "{} seconds", dear.len());
+        assert!(
+            (3..=4).contains(&dear.len()),
+            "{} seconds, and half as many to be sure",
+            dear.len()
+        );
         assert_eq!(bound(admit(&queue, 30, 1, 1000)), Some(Bound::Time));
         assert!(admit(&queue, 30, 1, 2).is_ok());
         let soon = Duration::from_millis(30);
