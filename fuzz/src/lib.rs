@@ -1,9 +1,10 @@
 //! What the targets share: the service without its sockets, and which panics are findings.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeSet;
 use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -177,14 +178,17 @@ pub fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     (&bytes[..end], bytes.get(end + 1..).unwrap_or_default())
 }
 
-/// Lets the panics of dependencies unwind, which the service survives; those of our own code stay
-/// findings. To be called once, when the target is set up.
+/// Lets the panics of dependencies unwind, which the service survives, and names each place once; those of
+/// our own code stay findings. To be called once, when the target is set up.
 pub fn forgive_dependencies() {
+    static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let abort = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        let of_dependency = |place: &panic::Location<'_>| place.file().contains("/registry/src/");
-        if !info.location().is_some_and(of_dependency) {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        if !place.contains("/registry/src/") {
             abort(info);
+        } else if SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone()) {
+            eprintln!("a dependency panicked at {place}");
         }
     }));
 }

@@ -14,7 +14,7 @@ use super::zune_reader::{Reader, ReaderOf};
 
 /// Whether the layout is one that this decoder is right for. It is not for several scans, for
 /// components sampled more than the first, and for colours other than grey and YCbCr (its issues
-/// 419, 422, 436 and 442).
+/// 419, 422, 436 and 442). Of several scans that each hold the whole picture it decodes every one.
 pub(super) fn is_right_for(frame: &Frame) -> bool {
     let usual = match frame.components[..] {
         [_] => true,
@@ -26,7 +26,7 @@ pub(super) fn is_right_for(frame: &Frame) -> bool {
         _ => false,
     };
     let clean = frame.strays == 0 && !frame.is_cut() && !frame.has_stray_restarts();
-    usual && frame.is_one_scan() && clean
+    usual && frame.is_one_scan() && frame.scans.len() == 1 && clean
 }
 
 /// Bytes behind the last unit that say nothing: some encoders fill up.
@@ -53,4 +53,20 @@ pub(super) fn decode(bytes: &[u8], frame: &Frame) -> Option<RgbImage> {
         return None;
     }
     RgbImage::from_raw(frame.width.into(), frame.height.into(), samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::Scan;
+    use super::*;
+
+    #[test]
+    fn a_whole_scan_that_comes_again_is_not_for_it() {
+        let mut frame = Frame::new(8, 8, false, vec![Component { id: 1, h: 1, v: 1 }]);
+        frame.has_end = true;
+        frame.scans.push(Scan::new(vec![0], 0..=63, 0));
+        assert!(is_right_for(&frame));
+        frame.scans.push(frame.scans[0].clone());
+        assert!(!is_right_for(&frame));
+    }
 }
