@@ -24,12 +24,28 @@ fn shared() -> Option<PathBuf> {
 }
 
 fn crop_of(path: &Path, at_least: usize) -> Vec<u8> {
-    let bytes = fs::read(path).unwrap();
+    let bytes = without_profile(&fs::read(path).unwrap());
     let header = read_header(&bytes, &LIMITS).unwrap();
     let decoded = decode(&bytes, &header, at_least).unwrap();
     let preprocessor = Preprocessor::new(Preprocessing::bvlc()).unwrap();
     let crops = preprocessor.crops(&decoded.pixels, Crops::One).unwrap();
     crops[0].as_bytes().to_vec()
+}
+
+/// A JPEG without the segments of its colour profile: the crops were made without a look at it. Other files
+/// stay as they are.
+fn without_profile(file: &[u8]) -> Vec<u8> {
+    let mut kept = file[..2].to_vec();
+    let mut rest = &file[2..];
+    while let [0xff, marker @ 0xe0..=0xef, high, low, ..] = *rest {
+        let (segment, behind) = rest.split_at(2 + usize::from(u16::from_be_bytes([high, low])));
+        if marker != 0xe2 {
+            kept.extend(segment);
+        }
+        rest = behind;
+    }
+    kept.extend(rest);
+    kept
 }
 
 struct Difference {
