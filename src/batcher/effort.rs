@@ -38,6 +38,8 @@ pub(super) struct Backlog {
     estimated: [Duration; 2],
     /// Time taken, by time estimated: how this machine, as busy as it is, compares with the estimates.
     slowness: [f64; 2],
+    /// The same when nothing else is to be done.
+    slowness_at_rest: f64,
 }
 
 impl Backlog {
@@ -45,8 +47,9 @@ impl Backlog {
     /// has become slow must be noticed before more is accepted than it can do.
     const WEIGHT_WHEN_SLOWER: f64 = 0.5;
     const WEIGHT: f64 = 0.1;
-    /// Dear pictures differ more from their estimates than photos do, and each counts for more.
-    const MARGIN: [f64; 2] = [1.0, 1.5];
+    /// Who sends dear pictures keeps the machine busy by sending them, too: it becomes slow after some have
+    /// been accepted, and each of them counts for much.
+    const MARGIN: [f64; 2] = [1.0, 3.0];
     const LEAST_SLOWNESS: f64 = 0.25;
     const MOST_SLOWNESS: f64 = 16.0;
 
@@ -56,6 +59,7 @@ impl Backlog {
             threads: threads.map(|n| n.max(1)),
             estimated: [Duration::ZERO; 2],
             slowness: [1.0; 2],
+            slowness_at_rest: 1.0,
         }
     }
 
@@ -76,6 +80,11 @@ impl Backlog {
         Duration::from_secs_f64(seconds * Self::MARGIN[index])
     }
 
+    /// How long images that take `own` would take to decode if nothing else were to be done.
+    pub(super) fn alone(&self, effort: Effort, own: Duration) -> Duration {
+        own.mul_f64(self.slowness_at_rest / self.threads[effort.index()] as f64)
+    }
+
     /// Takes note of how long an image took.
     pub(super) fn record(&mut self, estimated: Duration, taken: Duration) {
         let ratio = taken.as_secs_f64() / estimated.as_secs_f64().max(1e-6);
@@ -87,7 +96,8 @@ impl Backlog {
 
     /// Begins with what was measured at the start.
     pub(super) fn calibrate(&mut self, slowness: f64) {
-        self.slowness = [slowness.clamp(Self::LEAST_SLOWNESS, Self::MOST_SLOWNESS); 2];
+        self.slowness_at_rest = slowness.clamp(Self::LEAST_SLOWNESS, Self::MOST_SLOWNESS);
+        self.slowness = [self.slowness_at_rest; 2];
     }
 }
 
@@ -105,26 +115,28 @@ mod tests {
             backlog.add(DEAR);
         }
         assert_eq!(backlog.wait(Effort::Ordinary, CHEAP, 1.0), CHEAP / 2);
-        // Half as much again, to be sure.
-        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 5 * DEAR * 3 / 2);
-        assert_eq!(backlog.wait(Effort::Dear, DEAR, 0.5), 3 * DEAR * 3 / 2);
+        // Three times as much, to be sure.
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 3 * 5 * DEAR);
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 0.5), 3 * 3 * DEAR);
+        assert_eq!(backlog.alone(Effort::Dear, DEAR), DEAR);
         backlog.remove(DEAR);
-        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 4 * DEAR * 3 / 2);
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 3 * 4 * DEAR);
     }
 
     #[test]
     fn the_wait_follows_the_machine() {
         let mut backlog = Backlog::new([1, 1]);
         backlog.calibrate(2.0);
-        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 3 * DEAR);
+        assert_eq!(backlog.wait(Effort::Dear, DEAR, 1.0), 6 * DEAR);
         for _ in 0..100 {
             backlog.record(DEAR, 4 * DEAR);
         }
         let wait = backlog.wait(Effort::Dear, DEAR, 1.0).as_secs_f64();
-        assert!((2.99..3.01).contains(&wait), "{wait}");
+        assert!((5.99..6.01).contains(&wait), "{wait}");
         backlog.record(DEAR, 8 * DEAR);
         let slower = backlog.wait(Effort::Dear, DEAR, 1.0).as_secs_f64();
-        assert!((4.49..4.51).contains(&slower), "it is noticed at once: {slower}");
+        assert!((8.99..9.01).contains(&slower), "it is noticed at once: {slower}");
+        assert_eq!(backlog.alone(Effort::Dear, DEAR), 2 * DEAR, "as at the start");
         assert_eq!(backlog.wait(Effort::Ordinary, CHEAP, 1.0), 2 * CHEAP);
         backlog.record(Duration::ZERO, DEAR);
     }
