@@ -55,6 +55,7 @@ pub struct Place {
     /// What it took.
     pub(super) spent: Duration,
     pub(super) admitted: Instant,
+    pub(super) begin_by: Instant,
     pub(super) stage: Stage,
 }
 
@@ -72,6 +73,11 @@ impl Place {
     /// When the image is served, among all: also the order in which images are decoded.
     pub fn turn(&self) -> Turn {
         self.turn
+    }
+
+    /// When it is too late to begin with the image: its client would not have the answer in time.
+    pub fn begin_by(&self) -> Instant {
+        self.begin_by
     }
 
     /// What it takes to decode the image.

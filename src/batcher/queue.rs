@@ -238,6 +238,7 @@ impl Queue {
             ask,
             spent: Duration::ZERO,
             admitted: now,
+            begin_by: now + time_left / 10 * 6,
             stage: Stage::Reserved,
         };
         Ok(turns.into_iter().zip(asks).map(place).collect())

@@ -78,6 +78,9 @@ pub enum ApiError {
     Internal(String),
 }
 
+/// When an estimate was too low, the service is busier than it thought: not at once.
+const NOT_BEGUN_RETRY_AFTER: Duration = Duration::from_secs(5);
+
 const TOO_MUCH_WORK: &str = "the images of this request would take longer to decode than a request may take \
     (half of --request-timeout-ms): send fewer at once, smaller ones, or JPEG";
 
@@ -174,8 +177,9 @@ impl ApiError {
     }
 }
 
-impl From<ClassifyError> for ApiError {
-    fn from(error: ClassifyError) -> Self {
+impl ApiError {
+    /// What a client hears of an image that was not classified.
+    pub fn from_classify(error: ClassifyError, overload_status: StatusCode) -> Self {
         match error {
             ClassifyError::Decode(error) => error.into(),
             ClassifyError::Preprocess(error) => Self::Internal(error.to_string()),
@@ -183,14 +187,18 @@ impl From<ClassifyError> for ApiError {
             ClassifyError::DecoderPanicked { .. } | ClassifyError::Damaged { .. } => {
                 Self::CorruptImage(error.to_string())
             }
-            ClassifyError::Prepare(error) => error.into(),
+            ClassifyError::Prepare(error) => Self::from_prepare(error, overload_status),
         }
     }
-}
 
-impl From<PrepareError> for ApiError {
-    fn from(error: PrepareError) -> Self {
+    /// What a client hears of an image or a tensor that could not be made ready.
+    pub fn from_prepare(error: PrepareError, overload_status: StatusCode) -> Self {
         match error {
+            PrepareError::NotBegun => Self::QueueFull {
+                bound: FullBy::Time,
+                retry_after: NOT_BEGUN_RETRY_AFTER,
+                status: overload_status,
+            },
             PrepareError::Memory { needed_bytes, limit_bytes } => Self::ImageTooLarge(format!(
                 "preparing this image or tensor takes {needed_bytes} bytes of memory, the limit is \
                  {limit_bytes} (by --decode-memory-bytes, and 192 MiB for one image): send a smaller one"

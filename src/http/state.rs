@@ -12,7 +12,7 @@ use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
 use crate::model::OperatorCount;
 use crate::model_info::ModelInfo;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{ClassifyError, Pipeline};
 
 /// What the handlers share; a clone costs nothing.
 #[derive(Clone)]
@@ -52,6 +52,11 @@ impl AppState {
             Phase::Starting | Phase::Ready => ApiError::NotReady,
             Phase::Draining | Phase::Stopping => ApiError::ShuttingDown,
         })
+    }
+
+    /// What a client hears of an image that was not classified.
+    pub fn failed(&self, error: ClassifyError) -> ApiError {
+        ApiError::from_classify(error, self.config.overload_status.into())
     }
 
     /// Refuses more images than there can ever be places for.

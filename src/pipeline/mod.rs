@@ -209,7 +209,8 @@ impl Pipeline {
         image: Encoded,
     ) -> Result<(Prepared, KeptMemory), ClassifyError> {
         let Encoded { bytes, header, need, crops, .. } = image;
-        let work = Work { need, effort: place.effort(), turn: place.turn() };
+        let work =
+            Work { need, effort: place.effort(), turn: place.turn(), begin_by: place.begin_by() };
         let (decoder, preprocessor) = (Arc::clone(&self.decoder), Arc::clone(&self.preprocessor));
         let (at_least, to_decode) = (self.at_least(), bytes.clone());
         let decoding = place.begin_decoding();

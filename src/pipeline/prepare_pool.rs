@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout_at;
 use tracing::Instrument;
 
 use crate::batcher::{Effort, Turn};
@@ -48,6 +49,8 @@ pub struct Work {
     pub effort: Effort,
     /// Its place in the order of its kind.
     pub turn: Turn,
+    /// When it is too late to begin.
+    pub begin_by: Instant,
 }
 
 /// The memory that a result takes; given back when it is dropped.
@@ -68,6 +71,9 @@ pub enum PrepareError {
         /// What there is.
         limit_bytes: u64,
     },
+    /// The threads and the memory that it waited for did not come free in time; it was never begun.
+    #[error("it could not begin in time")]
+    NotBegun,
     /// It panicked.
     #[error("the work panicked")]
     Panicked,
@@ -137,8 +143,8 @@ impl PreparePool {
     /// also when the caller has gone; what the result needs is held until its [`KeptMemory`] is dropped.
     ///
     /// # Errors
-    /// [`PrepareError::Memory`] when the pool never has so much, [`PrepareError::Panicked`] when the work
-    /// panics.
+    /// [`PrepareError::Memory`] when the pool never has so much, [`PrepareError::NotBegun`] when it is too
+    /// late, [`PrepareError::Panicked`] when the work panics.
     pub async fn run<T: Send + 'static>(
         &self,
         work: Work,
@@ -246,9 +252,9 @@ impl Shared {
             InLine { shared: self, effort: work.effort, key }
         };
         self.dispatch();
-        let granted = receive.await.map_err(|_| PrepareError::Closed);
+        let granted = timeout_at(work.begin_by.into(), receive).await;
         drop(in_line);
-        granted
+        granted.map_err(|_| PrepareError::NotBegun)?.map_err(|_| PrepareError::Closed)
     }
 
     /// Lets as much begin as there are threads and memory for.
@@ -325,7 +331,8 @@ mod tests {
 
     fn work(effort: Effort, kib: u64) -> Work {
         let need = MemoryNeed { running_bytes: kib * 1024, kept_bytes: 0 };
-        Work { need, effort, turn: Turn::default() }
+        let begin_by = Instant::now() + Duration::from_secs(60);
+        Work { need, effort, turn: Turn::default(), begin_by }
     }
 
     fn free_kib(pool: &PreparePool) -> u64 {
@@ -438,7 +445,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_goes_away_leaves_the_line() {
+    async fn who_goes_away_or_is_too_late_leaves_the_line() {
         let pool = pool(1, 1, 10);
         let (release, held) = std::sync::mpsc::channel::<()>();
         let first = pool.clone();
@@ -448,6 +455,9 @@ mod tests {
         while free_kib(&pool) > 0 {
             tokio::task::yield_now().await;
         }
+        let late = Work { begin_by: Instant::now(), ..work(Effort::Ordinary, 5) };
+        assert!(matches!(pool.run(late, || ()).await, Err(PrepareError::NotBegun)));
+        assert!(pool.shared.lock().waiting[0].is_empty());
         let gone = pool.run(work(Effort::Ordinary, 5), || ());
         assert!(tokio::time::timeout(Duration::from_millis(20), gone).await.is_err());
         assert!(pool.shared.lock().waiting[0].is_empty());

@@ -88,11 +88,12 @@ async fn classify_all(
     crops: Crops,
 ) -> Result<Vec<Result<Classified, ApiError>>, ApiError> {
     let pipeline = &service.pipeline;
+    let failed = |error| state.failed(error);
     // One after another: a request of many images is not to keep those of others waiting.
     let mut read: Vec<Result<Encoded, ApiError>> = Vec::with_capacity(images.len());
     for image in images {
         read.push(match image {
-            Ok(image) => pipeline.read_header(image, crops).await.map_err(ApiError::from),
+            Ok(image) => pipeline.read_header(image, crops).await.map_err(failed),
             Err(error) => Err(error),
         });
     }
@@ -100,7 +101,7 @@ async fn classify_all(
     let mut places = state.admit(service, client, &asks)?.into_iter();
     let work = read.into_iter().map(|image| image.map(|image| (places.next(), image)));
     let work = work.map(async |image| match image? {
-        (Some(place), image) => Ok(pipeline.classify(place, image).await?),
+        (Some(place), image) => pipeline.classify(place, image).await.map_err(failed),
         (None, _) => Err(ApiError::Internal("fewer places than images".into())),
     });
     Ok(join_all(work).await)

@@ -18,7 +18,7 @@ use crate::http::error::{ApiError, ErrorBody};
 use crate::http::request_context::Client;
 use crate::http::state::{AppState, Service};
 use crate::model::{self, Probabilities};
-use crate::pipeline::{Encoded, Timing, Work};
+use crate::pipeline::{ClassifyError, Encoded, Timing, Work};
 use crate::preprocess::Crops;
 
 /// Where the JSON of a body ends and the raw bytes begin.
@@ -148,28 +148,34 @@ async fn classify(
     input: Input,
 ) -> Result<Vec<Answered>, ApiError> {
     let pool = &service.pipeline.pool;
+    let unprepared = |error| state.failed(ClassifyError::Prepare(error));
     match input.kind {
         InputKind::Tensor => {
             let places = state.admit(service, client, &vec![TENSOR; input.images()])?;
             let turn = places.first().map(Place::turn).unwrap_or_default();
-            let work = Work { need: memory_need(&input), effort: Effort::Ordinary, turn };
-            let (tensors, _kept) = pool.run(work, move || read_tensors(&input)).await?;
+            let begin_by = client.deadline.0;
+            let need = memory_need(&input);
+            let work = Work { need, effort: Effort::Ordinary, turn, begin_by };
+            let (tensors, _kept) =
+                pool.run(work, move || read_tensors(&input)).await.map_err(unprepared)?;
             let tensors = tensors?.into_iter().map(model::Input::Tensor);
             try_join_all(places.into_iter().zip(tensors).map(classify_tensor)).await
         }
         InputKind::Images => {
             // They are part of the body's share, and wait for the memory of their own decoding.
-            let images = pool.run_briefly(move || read_images(&input)).await??;
+            let images =
+                pool.run_briefly(move || read_images(&input)).await.map_err(unprepared)??;
             let mut read: Vec<Encoded> = Vec::with_capacity(images.len());
             for image in images {
-                read.push(service.pipeline.read_header(image, Crops::One).await?);
+                let header = service.pipeline.read_header(image, Crops::One).await;
+                read.push(header.map_err(|error| state.failed(error))?);
             }
             let asks: Vec<Ask> = read.iter().map(Encoded::ask).collect();
             let places = state.admit(service, client, &asks)?;
             let work = places
                 .into_iter()
                 .zip(read)
-                .map(|(place, image)| classify_encoded(service, place, image));
+                .map(|(place, image)| classify_encoded(state, service, place, image));
             try_join_all(work).await
         }
     }
@@ -183,10 +189,12 @@ async fn classify_tensor((place, tensor): (Place, model::Input)) -> Result<Answe
 }
 
 async fn classify_encoded(
+    state: &AppState,
     service: &Service,
     place: Place,
     image: Encoded,
 ) -> Result<Answered, ApiError> {
-    let classified = service.pipeline.classify(place, image).await?;
+    let classified = service.pipeline.classify(place, image).await;
+    let classified = classified.map_err(|error| state.failed(error))?;
     Ok((classified.probabilities, classified.timing))
 }
