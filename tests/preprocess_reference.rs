@@ -32,8 +32,8 @@ fn crop_of(path: &Path, at_least: usize) -> Vec<u8> {
     crops[0].as_bytes().to_vec()
 }
 
-/// A JPEG without the segments of its colour profile: the crops were made without a look at it. Other files
-/// stay as they are.
+/// A JPEG without the segments of its colour profile: the crops were made from the pixels as they are. Other
+/// files stay as they were.
 fn without_profile(file: &[u8]) -> Vec<u8> {
     let mut kept = file[..2].to_vec();
     let mut rest = &file[2..];
@@ -81,8 +81,8 @@ fn photos_give_the_crops_that_pillow_made() {
     for name in reference_names(&shared) {
         let ours = crop_of(&shared.join(format!("photos/{name}.JPEG")), 256);
         let png = fs::read(shared.join(format!("reference/{name}.png"))).unwrap();
-        let header = read_header(&png, &LIMITS).unwrap();
-        let theirs = decode(&png, &header, usize::MAX).unwrap().pixels;
+        // Pixels as they are: a profile that came from the photo is in some of these files.
+        let theirs = image::load_from_memory(&png).unwrap().to_rgb8();
         let Difference { max, mean } = difference(&ours, theirs.as_raw());
         println!("{name:<45} max {max} mean {mean:.4}");
         assert!(max <= 4, "{name}: max {max}");
