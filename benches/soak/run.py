@@ -81,6 +81,22 @@ def client(port: int, photos: list[bytes], seed: int, end: float, statuses: coll
             connection.close()
 
 
+def until_ready(service: subprocess.Popen, port: int) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end and service.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.1)
+    raise RuntimeError("the service is not ready")
+
+
 def resident_mib(process: int) -> float:
     for line in pathlib.Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
@@ -97,12 +113,7 @@ def main() -> None:
     flags = ["--listen", f"127.0.0.1:{port}", "--model", model]
     service = subprocess.Popen([binary, "serve", *flags], stderr=subprocess.DEVNULL)
     try:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        until_ready(service, port)
         begin = time.monotonic()
         end = begin + 60 * minutes
         statuses: collections.Counter = collections.Counter()

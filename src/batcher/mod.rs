@@ -1,8 +1,8 @@
 //! Gathers images into batches for the workers.
 //!
 //! `admission` decides who gets a place and `policy` when a batch goes (both pure), `clients` whose turn
-//! it is, `queue` holds the waiting images, `place` is what one image has of it, `worker` is one worker's thread, and
-//! `drain_rate` and `effort` tell how long the queue and the decoding will take.
+//! it is, `queue` holds the waiting images, `place` is what one image has of it, `worker` is one
+//! worker's thread, and `drain_rate` and `effort` tell how long the queue and the decoding will take.
 
 mod admission;
 mod clients;

@@ -8,8 +8,10 @@ use moxcms::{
     ColorProfile, DataColorSpace, Layout, ParsingOptions, Transform8BitExecutor, TransformOptions,
 };
 
-/// A larger profile is not applied; those of cameras and editors take 500 bytes to 1 MiB.
-pub(super) const LARGEST_PROFILE_BYTES: usize = 4 << 20;
+use super::embedded::MOST_PROFILE_BYTES;
+
+/// A larger profile is not applied.
+const LARGEST_PROFILE_BYTES: usize = MOST_PROFILE_BYTES as usize;
 /// Differences that are not worth a pass over the picture: many files carry a profile of sRGB itself,
 /// in one rounding or another.
 const NEGLIGIBLE_LEVELS: u8 = 2;

@@ -29,20 +29,13 @@ pub struct Header {
     /// decoder works with and copies of the file's metadata; the file itself is not counted.
     pub decode_bytes: u64,
     decode_time: Duration,
-    /// For a JPEG, which can be decoded at a quarter of its scale.
-    reducible: Option<Reducible>,
+    /// Whether most of the time is saved at a quarter of the scale, which is to be had for JPEG.
+    is_faster_reduced: bool,
     pub(super) orientation: Orientation,
 }
 
 /// Decoding at a reduced scale takes a third of the time or less.
 const REDUCED: u32 = 3;
-
-/// How a JPEG at a quarter of its scale differs from one at full scale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Reducible {
-    /// Whether most of the time is saved.
-    is_faster: bool,
-}
 
 impl Header {
     /// Upper estimate of the memory that decoding takes at a scale that leaves `at_least` pixels on the
@@ -51,25 +44,25 @@ impl Header {
         let pixels = u64::from(self.width) * u64::from(self.height);
         // A sixteenth of the pixels is left.
         let saved = pixels / 16 * 15 * rgb::RGB_BYTES;
-        match self.reducible {
-            Some(_) if self.is_large(at_least) => self.decode_bytes.saturating_sub(saved),
-            _ => self.decode_bytes,
+        if self.is_reduced(at_least) {
+            self.decode_bytes.saturating_sub(saved)
+        } else {
+            self.decode_bytes
         }
     }
 
     /// Estimate of the time that decoding takes on one core of 2023, alone, at a scale that leaves
     /// `at_least` pixels on the shorter side (see [`decode`](super::decode)).
     pub fn decode_time(&self, at_least: usize) -> Duration {
-        match self.reducible {
-            Some(Reducible { is_faster: true }) if self.is_large(at_least) => {
-                self.decode_time / REDUCED
-            }
-            _ => self.decode_time,
+        if self.is_faster_reduced && self.is_reduced(at_least) {
+            self.decode_time / REDUCED
+        } else {
+            self.decode_time
         }
     }
 
-    fn is_large(&self, at_least: usize) -> bool {
-        self.width.min(self.height) as usize / 4 >= at_least
+    fn is_reduced(&self, at_least: usize) -> bool {
+        self.format == Format::Jpeg && self.width.min(self.height) as usize / 4 >= at_least
     }
 }
 
@@ -88,11 +81,11 @@ pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Decode
         let foreign = |what| DecodeError::ForeignFormat { what };
         return Err(foreign::name(bytes).map_or(DecodeError::UnsupportedFormat, foreign));
     };
-    let mut reducible = None;
+    let mut is_faster_reduced = false;
     let Checked { width, height, orientation, decode_bytes, decode_time } = match format {
         Format::Jpeg => {
             let (checked, has_one_scan) = jpeg::read_header(bytes)?;
-            reducible = Some(Reducible { is_faster: has_one_scan });
+            is_faster_reduced = has_one_scan;
             checked
         }
         Format::Png => png::read_header(bytes)?,
@@ -111,11 +104,12 @@ pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Decode
     }
     let turned_bytes =
         if swaps_sides(orientation) { pixels.saturating_mul(rgb::RGB_BYTES) } else { 0 };
-    // These decoders keep copies of whatever metadata there is; the others are not given any.
+    // zune-jpeg keeps copies of metadata, and of TIFF a profile is copied; the others take what they
+    // count themselves.
     let metadata_bytes = match format {
         Format::Jpeg | Format::Tiff => bytes.len() as u64,
         Format::Png | Format::Gif | Format::WebP | Format::Bmp => 0,
     };
     let decode_bytes = decode_bytes.saturating_add(turned_bytes).saturating_add(metadata_bytes);
-    Ok(Header { format, width, height, decode_bytes, decode_time, reducible, orientation })
+    Ok(Header { format, width, height, decode_bytes, decode_time, is_faster_reduced, orientation })
 }

@@ -58,8 +58,8 @@ pub struct Decoded {
 ///
 /// # Errors
 /// [`DecodeError::Corrupt`] when the bytes are damaged or end too early (of JPEG only when nothing can be
-/// made of them: else [`Decoded::warnings`] says so), [`DecodeError::UnsupportedFeature`] when the format is used in a way that is not
-/// decoded.
+/// made of them: else [`Decoded::warnings`] says so), [`DecodeError::UnsupportedFeature`] when the
+/// format is used in a way that is not decoded.
 pub fn decode(bytes: &[u8], header: &Header, at_least: usize) -> Result<Decoded, DecodeError> {
     let Stored { mut pixels, colour_profile, warnings } = match header.format {
         Format::Jpeg => jpeg::decode(bytes, at_least)?,

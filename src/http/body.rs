@@ -11,7 +11,7 @@ use tokio::time::sleep_until;
 
 use super::body_memory::BodyShare;
 use super::error::{ApiError, FullBy};
-use super::request_context::Deadline;
+use super::request_context::Client;
 use super::server::drain_patience;
 use super::state::{AppState, Service};
 
@@ -52,8 +52,8 @@ pub async fn read_body(
     refuse_compressed(&head.headers)?;
     let deadline = head
         .extensions
-        .get::<Deadline>()
-        .map_or_else(|| Instant::now() + config.request_timeout(), |deadline| deadline.0);
+        .get::<Client>()
+        .map_or_else(|| Instant::now() + config.request_timeout(), |client| client.deadline.0);
     let limit = config.max_body_bytes;
     let declared = content_length(&head.headers);
     if declared.is_some_and(|length| length > limit as u64) {

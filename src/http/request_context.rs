@@ -22,7 +22,7 @@ use crate::lifecycle::Phase;
 const LONGEST_METHOD: usize = 32;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// When a request must be answered; in the extensions of each request.
+/// When a request must be answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(pub Instant);
 
@@ -49,7 +49,6 @@ pub async fn request_context(
     let method = logged(request.method());
     let deadline = Deadline(started + state.config.request_timeout());
     let client = Client { key: key_of(&request, &state), deadline };
-    request.extensions_mut().insert(deadline);
     request.extensions_mut().insert(client);
 
     let mut response = next.run(request).instrument(span.clone()).await;
