@@ -126,7 +126,16 @@ class Sent:
 
     def kinds(self) -> str:
         counts = Counter(outcome.kind() for outcome in self.outcomes)
-        return ", ".join(f"{count} x {kind}" for kind, count in counts.most_common())
+        return ", ".join(f"{count} x {kind}{self.when(kind)}" for kind, count in counts.most_common())
+
+    def when(self, kind: str) -> str:
+        """For those without an answer: when they were sent, from the first on, and how long they waited."""
+        if not kind.startswith("0 "):
+            return ""
+        first = min(outcome.started for outcome in self.outcomes)
+        lost = [outcome for outcome in self.outcomes if outcome.kind() == kind]
+        spans = sorted(f"{one.started - first:.1f}+{one.seconds:.2f}" for one in lost)
+        return f" (at {', '.join(spans[:20])} s)"
 
 
 def percentile(values: list[float], share: float) -> float:
