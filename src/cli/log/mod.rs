@@ -28,7 +28,8 @@ pub(super) fn start(format: LogFormat, lost: IntCounter) -> Result<Writer, CliEr
         .with_writer(writer.lines());
     let started = match format {
         LogFormat::Text => builder.with_ansi(stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        // The span of a request is in its events once, not in a list as well.
+        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
     };
     started.map_err(CliError::failed)?;
     std::panic::set_hook(Box::new(|panic| {

@@ -1,6 +1,8 @@
 //! `POST /classify`.
 
 mod answer;
+mod content_disposition;
+mod form;
 mod json;
 mod parameters;
 mod upload;
@@ -18,11 +20,11 @@ use parameters::{Parameters, QueryParameters, RawParameters};
 use upload::{UploadForm, read_upload};
 
 pub use answer::server_timing;
-pub use upload::decode_base64;
 
 use super::body::{ReceivedBody, read_body};
 use super::error::{ApiError, ErrorBody};
 use super::request_context::{Client, Deadline};
+use super::request_tally::RequestTally;
 use super::state::{AppState, Service};
 use crate::batcher::Ask;
 use crate::pipeline::{Classified, Encoded, Timing};
@@ -64,6 +66,7 @@ pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 pub async fn classify(
     State(state): State<AppState>,
     Extension(client): Extension<Client>,
+    Extension(tally): Extension<RequestTally>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let service = state.service()?;
@@ -72,6 +75,7 @@ pub async fn classify(
     let copies = form.as_ref().map_or(1, UploadForm::body_copies);
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
     let upload = read_upload(form?, bytes, parameters, state.config.max_images).await?;
+    tally.set_images(upload.images.len());
     let parameters = upload.parameters.check(service.model.classes())?;
     state.check_number(service, upload.images.len())?;
     let work = classify_all(&state, service, client, upload.images, parameters.crops);
