@@ -70,11 +70,13 @@ pub async fn classify(
     request: Request,
 ) -> Result<Response, ApiError> {
     let service = state.service()?;
+    // What the head says wrong is refused before the body comes.
     let parameters = RawParameters::from_query(request.uri().query().unwrap_or_default())?;
-    let form = UploadForm::of(request.headers());
-    let copies = form.as_ref().map_or(1, UploadForm::body_copies);
+    parameters.check(service.model.classes())?;
+    let form = UploadForm::of(request.headers())?;
+    let copies = form.body_copies();
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
-    let upload = read_upload(form?, bytes, parameters, state.config.max_images).await?;
+    let upload = read_upload(form, bytes, parameters, state.config.max_images).await?;
     tally.set_images(upload.images.len());
     let parameters = upload.parameters.check(service.model.classes())?;
     state.check_number(service, upload.images.len())?;
