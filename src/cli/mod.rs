@@ -12,6 +12,7 @@ mod origins;
 mod output;
 mod photo;
 mod serve;
+mod stop_signal;
 mod summary;
 mod usage;
 
@@ -21,6 +22,7 @@ use clap::{Parser, Subcommand};
 
 use origins::Origins;
 use output::OutputError;
+use stop_signal::StopSignal;
 use usage::Request;
 
 /// Classifies images with GoogLeNet (Inception v1), over HTTP or from the command line.
@@ -29,7 +31,8 @@ use usage::Request;
     name = "googlenet",
     version,
     after_help = "Exit status: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration (an \
-        environment variable or a combination of values), 141 when the reader of standard output has gone, as \
+        environment variable or a combination of values), 130 or 143 when a second SIGINT or \
+        SIGTERM ended the service at once, 141 when the reader of standard output has gone, as \
         shells report it for other programs. A variable that is empty counts as not set."
 )]
 struct Cli {
@@ -73,6 +76,9 @@ enum CliError {
     /// Exit status 141 without a message when the reader has gone, else 1.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// Exit status 128 and the signal's number, without a message: the log has it.
+    #[error("a second {0} ended the service")]
+    Stopped(StopSignal),
 }
 
 /// What a shell shows of a program that SIGPIPE ended.
@@ -86,7 +92,7 @@ impl CliError {
     /// Tells the user, and returns the exit status.
     fn report(&self) -> ExitCode {
         match self {
-            Self::Output(OutputError::ReaderGone) => {}
+            Self::Output(OutputError::ReaderGone) | Self::Stopped(_) => {}
             // Nothing can be done when standard error is closed.
             Self::Usage(error) => drop(error.print()),
             Self::Failed(_) | Self::Configuration(_) | Self::Output(OutputError::Failed(_)) => {
@@ -102,6 +108,7 @@ impl CliError {
             Self::Failed(_) | Self::Output(OutputError::Failed(_)) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
             Self::Configuration(_) => ExitCode::from(64),
+            Self::Stopped(signal) => ExitCode::from(signal.exit_status()),
         }
     }
 }
