@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::error::ApiError;
+use crate::http::openapi::bodies::EXAMPLE_IMAGE;
 use crate::model_info::ModelInfo;
 use crate::topk::TopK;
 
@@ -62,11 +63,12 @@ pub struct RequestParameters {
 pub struct RequestInput {
     /// `data_0`: FP32 `[n, 3, side, side]`, normalised, channels in the model's order.
     /// `image`: BYTES `[n]` or `[n, 1]`, encoded images.
-    #[schema(example = "data_0")]
+    #[schema(example = "image")]
     name: String,
+    #[schema(example = "BYTES")]
     datatype: Datatype,
     #[serde(deserialize_with = "few")]
-    #[schema(value_type = Vec<u64>, example = json!([1, 3, 224, 224]))]
+    #[schema(value_type = Vec<u64>, example = json!([1]))]
     shape: Vec<usize>,
     parameters: Option<InputParameters>,
     /// The elements in row-major order, flat or nested as `shape` says; images in base64. Left out
@@ -78,8 +80,8 @@ pub struct RequestInput {
 /// Where an input's elements are. Others are passed over.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct InputParameters {
-    /// The elements are so many raw bytes behind the JSON: FP32 little endian; BYTES each with
-    /// its length before it, 32 bits little endian.
+    /// Raw bytes behind the JSON that are the elements: FP32 little endian; BYTES each with its length
+    /// before it, 32 bits little endian.
     binary_data_size: Option<usize>,
     #[schema(ignore)]
     shared_memory_region: Option<IgnoredAny>,
@@ -98,9 +100,9 @@ pub struct RequestOutput {
 pub struct OutputParameters {
     /// As raw bytes behind the answer's JSON.
     binary_data: Option<bool>,
-    /// The so many best classes as BYTES `probability:class:label`, best first, not the
+    /// How many classes to list, best first, as BYTES `probability:class:label` instead of the
     /// probabilities.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1000)]
     classification: Option<usize>,
     #[schema(ignore)]
     shared_memory_region: Option<IgnoredAny>,
@@ -347,7 +349,13 @@ fn few_or_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 fn data_schema() -> utoipa::openapi::schema::Array {
     use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType};
     let anything = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
-    ArrayBuilder::new().items(anything).build()
+    let description = "The elements in row-major order, flat or nested as `shape` says; images in base64. Left out \
+        when they come as raw bytes behind the JSON.";
+    ArrayBuilder::new()
+        .items(anything)
+        .description(Some(description))
+        .examples([serde_json::json!([EXAMPLE_IMAGE])])
+        .build()
 }
 
 #[cfg(test)]

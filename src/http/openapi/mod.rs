@@ -1,7 +1,11 @@
 //! The OpenAPI 3.1 document, generated from the handlers, and the page that shows it.
 
+pub(super) mod bodies;
+
 use axum::Router;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -15,6 +19,7 @@ use super::state::AppState;
         title = "googlenet",
         description = "Classifies images with GoogLeNet (Inception v1). Every error is \
             `{\"error\", \"code\", \"request_id\"}`; every answer carries `X-Request-Id`.",
+        // An SPDX expression: there is no one page for it, so no `url`.
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     // Its route takes names with a slash, which a template of OpenAPI cannot say.
@@ -28,51 +33,34 @@ use super::state::AppState;
 )]
 struct Head;
 
-/// The body of `POST /classify` as a form.
-#[derive(ToSchema)]
-#[allow(dead_code)] // only described, never read
-pub(super) struct ClassifyForm {
-    /// An image; several parts of this name are a batch, answered in order.
-    #[schema(value_type = String, format = Binary)]
-    image: Vec<u8>,
-    /// How many classes to list.
-    #[schema(minimum = 1, maximum = 1000)]
-    top_k: Option<u32>,
-    /// Leaves out classes with a lower probability.
-    #[schema(minimum = 0.0, maximum = 1.0)]
-    min_probability: Option<f32>,
-    /// 1, 5 or 10.
-    crops: Option<u32>,
-}
-
-/// The body of `POST /classify` as JSON: `image` or `images`.
-#[derive(ToSchema)]
-#[allow(dead_code)] // only described, never read
-pub(super) struct ClassifyJson {
-    /// An image in base64.
-    #[schema(content_encoding = "base64", nullable = false)]
-    image: Option<String>,
-    /// Several, answered in order.
-    #[schema(nullable = false)]
-    images: Option<Vec<String>>,
-    /// How many classes to list.
-    #[schema(minimum = 1, maximum = 1000, nullable = false)]
-    top_k: Option<u32>,
-    /// Leaves out classes with a lower probability.
-    #[schema(minimum = 0.0, maximum = 1.0, nullable = false)]
-    min_probability: Option<f32>,
-    /// 1, 5 or 10.
-    #[schema(nullable = false)]
-    crops: Option<u32>,
-}
-
 /// The whole document, whichever listener serves which part.
 pub fn document() -> utoipa::openapi::OpenApi {
-    OpenApiRouter::<AppState>::with_openapi(Head::openapi())
+    let mut document = OpenApiRouter::<AppState>::with_openapi(Head::openapi())
         .merge(public_routes())
         .merge(admin_routes())
         .merge(health_routes())
-        .into_openapi()
+        .into_openapi();
+    for path in document.paths.paths.values_mut() {
+        path.get.iter_mut().chain(&mut path.post).for_each(add_refusals);
+    }
+    document
+}
+
+/// What any request may get before it reaches its handler, where the handler does not say so itself.
+fn add_refusals(operation: &mut Operation) {
+    let refusals = [
+        ("400", "The header Host is missing, repeated or not a host"),
+        ("501", "Transfer-Encoding is something other than chunked"),
+    ];
+    for (status, description) in refusals {
+        let refusal = || refusal(description).into();
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(refusal);
+    }
+}
+
+fn refusal(description: &str) -> Response {
+    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+    ResponseBuilder::new().description(description).content("application/json", body).build()
 }
 
 /// `/openapi.json` and `/docs`, whose files are inside the program.
