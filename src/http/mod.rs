@@ -7,6 +7,7 @@ mod classify;
 mod client_address;
 mod connection;
 mod connection_state;
+mod docs;
 mod error;
 mod exchange;
 mod health;

@@ -12,9 +12,9 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::docs::docs;
 use super::error::ApiError;
 use super::message_checks::message_checks;
-use super::openapi::docs;
 use super::request_context::request_context;
 use super::state::AppState;
 use super::{classify, health, model, open_inference};

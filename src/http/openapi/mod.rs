@@ -1,13 +1,11 @@
-//! The OpenAPI 3.1 document, generated from the handlers, and the page that shows it.
+//! The OpenAPI 3.1 document, generated from the handlers.
 
 pub(super) mod bodies;
 
-use axum::Router;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::model;
 use super::router::{admin_routes, health_routes, public_routes};
@@ -61,10 +59,4 @@ fn add_refusals(operation: &mut Operation) {
 fn refusal(description: &str) -> Response {
     let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
     ResponseBuilder::new().description(description).content("application/json", body).build()
-}
-
-/// `/openapi.json` and `/docs`, whose files are inside the program.
-pub(super) fn docs() -> Router<AppState> {
-    let config = Config::from("/openapi.json").validator_url("none");
-    SwaggerUi::new("/docs").url("/openapi.json", document()).config(config).into()
 }
