@@ -9,6 +9,7 @@ mod client_address;
 mod connection;
 mod connection_state;
 mod content_coding;
+mod docs;
 mod error;
 mod exchange;
 mod health;

@@ -126,7 +126,7 @@ pub async fn layers(State(state): State<AppState>) -> Result<Json<Layers>, ApiEr
 
 /// One layer. Names contain `/`, which may be sent as it is or as `%2F`.
 #[utoipa::path(get, path = "/model/layers/{name}", tag = "model",
-    params(("name" = String, Path, description = "As in /model/layers, such as inception_3a/3x3_reduce")),
+    params(("name" = String, Path, description = "As in /model/layers", example = "inception_3a/3x3_reduce")),
     responses(
         (status = 200, description = "The layer", body = LayerRow),
         (status = 400, description = "The name is no text", body = ErrorBody),

@@ -1,25 +1,31 @@
 //! The table of routes, and what surrounds them.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::Request;
-use axum::http::HeaderValue;
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::docs::docs;
 use super::error::ApiError;
 use super::message_checks::message_checks;
-use super::openapi::docs;
 use super::request_context::request_context;
 use super::state::AppState;
 use super::unread_body::unread_body;
 use super::{classify, health, model, open_inference};
 use crate::metrics::PanicPlace;
+
+/// How long a browser remembers that it may send a request: the longest that Chromium takes.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(7200);
 
 /// One router for each listener.
 pub struct Routers {
@@ -88,7 +94,7 @@ fn surround(router: Router<AppState>, state: &AppState) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(no_sniff));
     if let Some(cors) = cors(&state.config.cors_origins) {
-        router = router.layer(cors);
+        router = router.layer(cors).layer(timing_allow_origin(&state.config.cors_origins));
     }
     router = router.layer(from_fn(message_checks));
     router = router.layer(from_fn_with_state(state.clone(), unread_body));
@@ -106,10 +112,22 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
-    let layer = CorsLayer::new().allow_methods(Any).allow_headers(Any).expose_headers(Any);
+    let layer = CorsLayer::new()
+        .allow_methods(Any)
+        .allow_headers(Any)
+        .expose_headers(Any)
+        .max_age(PREFLIGHT_MAX_AGE);
     if origins.iter().any(|origin| origin == "*") {
         return Some(layer.allow_origin(Any));
     }
     let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     Some(layer.allow_origin(AllowOrigin::list(origins)))
+}
+
+/// Without it the scripts of those origins see neither `Server-Timing` nor how long a request took.
+fn timing_allow_origin(origins: &[String]) -> SetResponseHeaderLayer<Option<HeaderValue>> {
+    let any = origins.iter().any(|origin| origin == "*");
+    let list = if any { "*".to_owned() } else { origins.join(", ") };
+    let name = HeaderName::from_static("timing-allow-origin");
+    SetResponseHeaderLayer::overriding(name, HeaderValue::from_str(&list).ok())
 }

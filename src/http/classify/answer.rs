@@ -16,20 +16,28 @@ use crate::topk::top_k;
 #[serde(untagged)]
 pub enum Answer {
     /// One image was sent.
-    One {
-        /// The model that answered.
-        model: ModelName,
-        /// Its answer.
-        #[serde(flatten)]
-        result: ImageAnswer,
-    },
+    One(OneAnswer),
     /// Several were sent.
-    Many {
-        /// The model that answered.
-        model: ModelName,
-        /// In the order of the images.
-        results: Vec<ImageResult>,
-    },
+    Many(ManyAnswers),
+}
+
+/// The answer for one image.
+#[derive(Serialize, ToSchema)]
+pub struct OneAnswer {
+    /// The model that answered.
+    pub model: ModelName,
+    /// The image's classes.
+    #[serde(flatten)]
+    pub result: ImageAnswer,
+}
+
+/// The answer for several images.
+#[derive(Serialize, ToSchema)]
+pub struct ManyAnswers {
+    /// The model that answered.
+    pub model: ModelName,
+    /// In the order of the images.
+    pub results: Vec<ImageResult>,
 }
 
 /// One image's classes.
@@ -127,7 +135,7 @@ impl Answer {
                 Ok(answer) => ImageResult::Classified(answer),
                 Err(error) => ImageResult::Failed(error.payload()),
             });
-            return Ok(Self::Many { model, results: results.collect() });
+            return Ok(Self::Many(ManyAnswers { model, results: results.collect() }));
         }
         Err(results.into_iter().find_map(Result::err).unwrap_or(ApiError::MissingImage))
     }

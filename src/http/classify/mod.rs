@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::timeout_at;
 
-use answer::{Answer, ImageAnswer};
+use answer::{Answer, ImageAnswer, OneAnswer};
 use parameters::{Parameters, QueryParameters, RawParameters};
 use upload::{UploadForm, read_upload};
 
@@ -23,6 +23,7 @@ pub use answer::server_timing;
 
 use super::body::{ReceivedBody, read_body};
 use super::error::{ApiError, ErrorBody};
+use super::openapi::bodies::{ClassifyBody, ClassifyForm, EXAMPLE_IMAGE, RawBytes};
 use super::request_context::{Client, Deadline};
 use super::request_tally::RequestTally;
 use super::state::{AppState, Service};
@@ -43,10 +44,13 @@ pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
     params(QueryParameters),
     request_body(
         content(
-            (Vec<u8> = "image/*"),
-            (Vec<u8> = "application/octet-stream"),
-            (super::openapi::ClassifyForm = "multipart/form-data"),
-            (super::openapi::ClassifyJson = "application/json"),
+            (inline(RawBytes) = "image/*"),
+            (inline(RawBytes) = "application/octet-stream"),
+            (ClassifyForm = "multipart/form-data"),
+            (ClassifyBody = "application/json", examples(
+                ("one" = (summary = "One image", value = json!({"image": EXAMPLE_IMAGE}))),
+                ("several" = (summary = "Several images, the best class of each",
+                    value = json!({"images": [EXAMPLE_IMAGE, EXAMPLE_IMAGE], "top_k": 1}))))),
         )
     ),
     responses(
@@ -138,7 +142,7 @@ fn respond(
     };
     let mut results: Vec<_> = results.into_iter().map(answer).collect();
     let body = match (many, results.pop()) {
-        (false, Some(only)) => Answer::One { model, result: only? },
+        (false, Some(only)) => Answer::One(OneAnswer { model, result: only? }),
         (_, last) => {
             results.extend(last);
             Answer::many(model, results)?

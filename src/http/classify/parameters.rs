@@ -4,6 +4,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::http::error::{ApiError, shown};
+use crate::http::openapi::bodies::CropCount;
 use crate::preprocess::Crops;
 use crate::topk::TopK;
 
@@ -26,28 +27,22 @@ pub struct Parameters {
     pub crops: Crops,
 }
 
-/// The parameters for the OpenAPI document; [`RawParameters`] reads them.
+/// The parameters for the OpenAPI document; [`RawParameters`] reads them. They have no `default` there:
+/// generated clients would send it beside a parameter of the body.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code)] // only described, never read
 pub struct QueryParameters {
     /// How many classes to list: 1 to the number of classes; 5 if left out.
-    #[param(minimum = 1, maximum = 1000, default = 5)]
+    #[param(minimum = 1, maximum = 1000)]
     top_k: Option<u32>,
-    /// Leaves out classes with a lower probability.
-    #[param(minimum = 0.0, maximum = 1.0, default = 0.0)]
+    /// Leaves out classes with a lower probability; 0 if left out.
+    #[param(minimum = 0.0, maximum = 1.0)]
     min_probability: Option<f32>,
-    /// Crops whose probabilities are averaged: 1 (centre), 5 (and corners) or 10 (and mirrored).
-    #[param(schema_with = crops_schema)]
+    /// Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 (and
+    /// all five mirrored).
+    #[param(value_type = CropCount, inline, required = false)]
     crops: Option<u32>,
-}
-
-fn crops_schema() -> utoipa::openapi::schema::Object {
-    utoipa::openapi::ObjectBuilder::new()
-        .schema_type(utoipa::openapi::schema::Type::Integer)
-        .enum_values(Some([1, 5, 10]))
-        .default(Some(1.into()))
-        .build()
 }
 
 impl RawParameters {

@@ -55,7 +55,7 @@ pub struct OutputTensor {
 /// Where the output's elements are.
 #[derive(Serialize, ToSchema)]
 pub struct AnswerParameters {
-    /// So many raw bytes behind the JSON.
+    /// Raw bytes behind the JSON.
     binary_data_size: usize,
 }
 

@@ -15,6 +15,7 @@ use crate::batcher::{Ask, Effort, Place};
 use crate::http::body::{ReceivedBody, read_body};
 use crate::http::classify::{SERVER_TIMING, before, server_timing};
 use crate::http::error::{ApiError, ErrorBody};
+use crate::http::openapi::bodies::{RawBytes, infer_example};
 use crate::http::request_context::Client;
 use crate::http::request_tally::RequestTally;
 use crate::http::state::{AppState, Service};
@@ -40,12 +41,13 @@ pub const INFERENCE_HEADER_CONTENT_LENGTH: HeaderName =
         ("Inference-Header-Content-Length" = Option<u32>, Header,
             description = "Bytes of the JSON, when raw bytes follow it")),
     request_body(content(
-        (InferRequest = "application/json"),
-        (Vec<u8> = "application/octet-stream"),
+        (InferRequest = "application/json", examples(
+            ("image" = (summary = "An image, its five best classes", value = json!(infer_example()))))),
+        (inline(RawBytes) = "application/octet-stream"),
     )),
     responses(
         (status = 200, description = "The probabilities",
-            content((InferAnswer = "application/json"), (Vec<u8> = "application/octet-stream")),
+            content((InferAnswer = "application/json"), (inline(RawBytes) = "application/octet-stream")),
             headers(
                 ("Inference-Header-Content-Length" = u32, description = "Bytes of the JSON, when raw bytes follow it"),
                 ("Server-Timing" = String, description = "Milliseconds of each stage"))),
@@ -99,12 +101,13 @@ pub async fn infer(
         ("Inference-Header-Content-Length" = Option<u32>, Header,
             description = "Bytes of the JSON, when raw bytes follow it")),
     request_body(content(
-        (InferRequest = "application/json"),
-        (Vec<u8> = "application/octet-stream"),
+        (InferRequest = "application/json", examples(
+            ("image" = (summary = "An image, its five best classes", value = json!(infer_example()))))),
+        (inline(RawBytes) = "application/octet-stream"),
     )),
     responses(
         (status = 200, description = "The probabilities",
-            content((InferAnswer = "application/json"), (Vec<u8> = "application/octet-stream")),
+            content((InferAnswer = "application/json"), (inline(RawBytes) = "application/octet-stream")),
             headers(
                 ("Inference-Header-Content-Length" = u32, description = "Bytes of the JSON, when raw bytes follow it"),
                 ("Server-Timing" = String, description = "Milliseconds of each stage"))),

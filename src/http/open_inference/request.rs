@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::http::error::{ApiError, shown};
 use crate::http::json_text::{WholeNumber, without_byte_order_mark};
+use crate::http::openapi::bodies::EXAMPLE_IMAGE;
 use crate::model_info::ModelInfo;
 use crate::topk::TopK;
 
@@ -68,11 +69,12 @@ pub struct RequestParameters {
 pub struct RequestInput {
     /// `data_0`: FP32 `[n, 3, side, side]`, normalised, channels in the model's order.
     /// `image`: BYTES `[n]` or `[n, 1]`, encoded images.
-    #[schema(example = "data_0")]
+    #[schema(example = "image")]
     name: String,
+    #[schema(example = "BYTES")]
     datatype: Datatype,
     #[serde(deserialize_with = "few")]
-    #[schema(value_type = Vec<u64>, example = json!([1, 3, 224, 224]))]
+    #[schema(value_type = Vec<u64>, example = json!([1]))]
     shape: Vec<WholeNumber>,
     parameters: Option<InputParameters>,
     /// The elements in row-major order, flat or nested as `shape` says; images in base64. Left out
@@ -85,8 +87,8 @@ pub struct RequestInput {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(expecting = "an object, with `binary_data_size` if raw bytes follow the JSON")]
 pub struct InputParameters {
-    /// The elements are so many raw bytes behind the JSON: FP32 little endian; BYTES each with
-    /// its length before it, 32 bits little endian.
+    /// Raw bytes behind the JSON that are the elements: FP32 little endian; BYTES each with its length
+    /// before it, 32 bits little endian.
     #[schema(value_type = Option<u64>)]
     binary_data_size: Option<WholeNumber>,
     #[schema(ignore)]
@@ -108,9 +110,9 @@ pub struct RequestOutput {
 pub struct OutputParameters {
     /// As raw bytes behind the answer's JSON.
     binary_data: Option<bool>,
-    /// The so many best classes as BYTES `probability:class:label`, best first, not the
+    /// How many classes to list, best first, as BYTES `probability:class:label` instead of the
     /// probabilities.
-    #[schema(minimum = 1, value_type = Option<u64>)]
+    #[schema(minimum = 1, maximum = 1000, value_type = Option<u64>)]
     classification: Option<WholeNumber>,
     #[schema(ignore)]
     shared_memory_region: Option<IgnoredAny>,
@@ -357,7 +359,13 @@ fn few_or_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 fn data_schema() -> utoipa::openapi::schema::Array {
     use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType};
     let anything = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
-    ArrayBuilder::new().items(anything).build()
+    let description = "The elements in row-major order, flat or nested as `shape` says; images in base64. Left out \
+        when they come as raw bytes behind the JSON.";
+    ArrayBuilder::new()
+        .items(anything)
+        .description(Some(description))
+        .examples([serde_json::json!([EXAMPLE_IMAGE])])
+        .build()
 }
 
 #[cfg(test)]

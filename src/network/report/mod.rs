@@ -35,7 +35,7 @@ pub struct ModelReport {
 /// One operator of the graph.
 ///
 /// Shapes are those of one image, `[height, width, channels]` for a map and `[channels]` for a
-/// vector; multiply-adds are those of one image, counted as in [`cost`](super::cost).
+/// vector; multiply-adds are those of one image.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct LayerRow {
     /// The name in the file, as `inception_3a/3x3_reduce`; no two layers have the same.
@@ -89,8 +89,7 @@ pub struct ModuleRow {
     pub parameters_without_reduction: Option<u64>,
 }
 
-/// Channels that the convolutions of an inception module give, see
-/// [`Inception`](super::Inception).
+/// Channels that the convolutions of an inception module give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Branches {
     /// 1x1 convolution.

@@ -1,0 +1,129 @@
+//! The bodies of requests as the document describes them; the handlers read them without these types.
+//!
+//! What a page fills in by itself must be a request that gets 200: Swagger UI makes zeros of numbers without
+//! an example, and generated clients send each `default`. A parameter can stand in the query and in the body,
+//! so it has a `default` in neither, and an example where a page would otherwise make one up.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// A drawing of a traffic light in base64: a PNG of 32x32 pixels.
+pub const EXAMPLE_IMAGE: &str = "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgBAMAAACBVGfHAAAAGFBMVEVojicpKSkoKCiOIRslIyQjIiIcICAZGh+cTa32\
+     AAAAuElEQVR42oWSwQpBURRF130xUbgD9SbieeZKpgx8AX/gG/gcM78hI/kAylwYe90UM12DW7ytcCbntNpnt08dkwLg\
+     HcYCUCC0HpVtDvhWl4uzOYVZMQxTFFod1gLe9Q2coCEgSqKEfA5fa2fqkR0QBSkXAcclM1npw0ZAGXa/g+1hIOA8LnYE\
+     NOPpVT28+7jWGgVmPreStORYiMKD0xWwAm4wUsU0VoW/T9yfYK8KOcyhyiOYmM93eAL/qijtQuRNZgAAAABJRU5ErkJg\
+     gg==";
+
+/// Bytes as they are, such as an image file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[allow(dead_code)] // only described, never read
+pub struct RawBytes(Vec<u8>);
+
+/// The body of `POST /classify` as a form.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // only described, never read
+pub struct ClassifyForm {
+    /// An image file. Several parts of this name are a batch, answered in order.
+    #[schema(value_type = String, format = Binary)]
+    image: Vec<u8>,
+    /// How many classes to list; 5 if left out.
+    #[schema(minimum = 1, maximum = 1000, example = 5, nullable = false)]
+    top_k: Option<u32>,
+    /// Leaves out classes with a lower probability; 0 if left out.
+    #[schema(minimum = 0.0, maximum = 1.0, example = 0, nullable = false)]
+    min_probability: Option<f32>,
+    /// Crops whose probabilities are averaged.
+    #[schema(schema_with = crops_in_a_body, required = false)]
+    crops: Option<u32>,
+}
+
+/// The body of `POST /classify` as JSON.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code)] // only described, never read
+pub enum ClassifyBody {
+    /// One image.
+    One(ClassifyJson),
+    /// Several images.
+    Several(ClassifyJsonBatch),
+}
+
+/// One image as JSON.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // only described, never read
+pub struct ClassifyJson {
+    /// An image file in base64.
+    #[schema(content_encoding = "base64", format = Byte, example = json!(EXAMPLE_IMAGE))]
+    image: String,
+    /// How many classes to list; 5 if left out.
+    #[schema(minimum = 1, maximum = 1000, example = 5, nullable = false)]
+    top_k: Option<u32>,
+    /// Leaves out classes with a lower probability; 0 if left out.
+    #[schema(minimum = 0.0, maximum = 1.0, example = 0, nullable = false)]
+    min_probability: Option<f32>,
+    /// Crops whose probabilities are averaged.
+    #[schema(schema_with = crops_in_a_body, required = false)]
+    crops: Option<u32>,
+}
+
+/// Several images as JSON.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // only described, never read
+pub struct ClassifyJsonBatch {
+    /// Image files in base64, answered in order.
+    #[schema(value_type = Vec<Base64Image>, min_items = 1, example = json!([EXAMPLE_IMAGE]))]
+    images: Vec<String>,
+    /// How many classes to list; 5 if left out.
+    #[schema(minimum = 1, maximum = 1000, example = 5, nullable = false)]
+    top_k: Option<u32>,
+    /// Leaves out classes with a lower probability; 0 if left out.
+    #[schema(minimum = 0.0, maximum = 1.0, example = 0, nullable = false)]
+    min_probability: Option<f32>,
+    /// Crops whose probabilities are averaged.
+    #[schema(schema_with = crops_in_a_body, required = false)]
+    crops: Option<u32>,
+}
+
+/// An image file in base64.
+#[derive(Deserialize, ToSchema)]
+#[schema(content_encoding = "base64", format = Byte)]
+#[allow(dead_code)] // only described, never read
+pub struct Base64Image(String);
+
+/// How many crops there may be. Without an example: a page would fill in the query with it.
+pub struct CropCount;
+
+impl PartialSchema for CropCount {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        crop_count().build().into()
+    }
+}
+
+impl ToSchema for CropCount {}
+
+fn crop_count() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+        .enum_values(Some([1, 5, 10]))
+}
+
+fn crops_in_a_body() -> Object {
+    let description = "Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 \
+        (and all five mirrored).";
+    crop_count().description(Some(description)).examples([json!(1)]).build()
+}
+
+/// A request to `/v2/models/{name}/infer` for the best classes of an image.
+pub fn infer_example() -> Value {
+    json!({
+        "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": [EXAMPLE_IMAGE]}],
+        "outputs": [{"name": "prob_1", "parameters": {"classification": 5}}],
+    })
+}

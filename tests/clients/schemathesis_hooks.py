@@ -1,0 +1,60 @@
+"""What no document can say of a request, for schemathesis: which bytes are an image, that a parameter comes in the
+query or in the body, and how long the data of a tensor is.
+
+Requests that the document allows are made with real images, so that all checks hold as they are. Those that it
+forbids are sent as they were made.
+"""
+
+import base64
+import json
+import os
+from pathlib import Path
+
+import schemathesis
+from hypothesis import strategies
+from schemathesis.transport.serialization import Binary
+
+FIXTURES = Path(os.environ["GOOGLENET_FIXTURES"])
+NAMES = ["baseline_420.jpg", "rgb.png", "still.gif", "lossy.webp", "palette.bmp", "lzw.tiff"]
+FILES = [(FIXTURES / name).read_bytes() for name in NAMES]
+TEXTS = [base64.b64encode(file).decode() for file in FILES]
+LENGTH_HEADER = "Inference-Header-Content-Length"
+
+schemathesis.openapi.format("binary", strategies.sampled_from(FILES).map(Binary))
+schemathesis.openapi.format("byte", strategies.sampled_from(TEXTS))
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if case.operation.path == "/classify":
+        give_once(case)
+    elif case.operation.path.endswith("/infer"):
+        headers = {name: value for name, value in case.headers.items() if name != LENGTH_HEADER}
+        if isinstance(case.body, dict):
+            with_an_image(case.body)
+        else:
+            kwargs["data"], headers[LENGTH_HEADER] = raw_behind_json()
+        case.headers = headers
+
+
+def give_once(case):
+    """A parameter of the body is left out of the query."""
+    if isinstance(case.body, dict) and case.query:
+        case.query = {name: value for name, value in case.query.items() if name not in case.body}
+
+
+def with_an_image(body):
+    body["inputs"] = [{"name": "image", "datatype": "BYTES", "shape": [1], "data": TEXTS[:1]}]
+    for output in body.get("outputs") or []:
+        output["name"] = "prob_1"
+
+
+def raw_behind_json():
+    """A body, and how many bytes of it are JSON."""
+    raw = len(FILES[0]).to_bytes(4, "little") + FILES[0]
+    image = {"name": "image", "datatype": "BYTES", "shape": [1]}
+    image["parameters"] = {"binary_data_size": len(raw)}
+    head = json.dumps({"inputs": [image]}).encode()
+    return head + raw, str(len(head))
