@@ -12,9 +12,15 @@ const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// Runs `requests` against a service with `flags`, and returns the lines of its log from when it was ready.
 fn log_of(flags: &[&str], requests: &[Vec<u8>]) -> Vec<String> {
+    log_at("info", flags, requests)
+}
+
+/// The same at a level of the log.
+fn log_at(level: &str, flags: &[&str], requests: &[Vec<u8>]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let flags = [&["--drain-delay-ms=0"], flags].concat();
-    let (mut service, log) = Process::start_with_log(&small_model(folder.path()), &flags);
+    let model = small_model(folder.path());
+    let (mut service, log) = Process::start_with(&model, &flags, "RUST_LOG", level);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         for request in requests {
@@ -118,4 +124,27 @@ fn an_idle_replica_writes_little() {
 fn a_probe_that_fails_is_told() {
     let lines = log_of(&[], &[client::head("GET", "/v2/models/other/ready", &[])]);
     assert_eq!(events(&lines, "answered").len(), 1, "{lines:?}");
+}
+
+#[test]
+fn debug_has_the_stages_of_each_image() {
+    let request =
+        client::request("POST", "/classify", &[("X-Request-Id", "mine")], &images::png(1));
+    let lines = log_at("debug", &[], &[request, client::head("GET", "/readyz", &[])]);
+    for (stage, field) in [
+        ("header read", "decode_bytes"),
+        ("decoded and cropped", "decode_ms"),
+        ("decoded and cropped", "preprocess_ms"),
+        ("network run", "queue_ms"),
+        ("network run", "inference_ms"),
+    ] {
+        let events = events(&lines, stage);
+        assert_eq!(events.len(), 1, "{stage}: {lines:?}");
+        assert!(events[0][field].is_number(), "{}", events[0]);
+        assert_eq!(events[0]["span"]["request_id"], "mine");
+    }
+    let line = lines.iter().find(|line| line.contains("network run")).unwrap();
+    assert_eq!(line.matches("\"mine\"").count(), 1, "{line}");
+    assert_eq!(events(&lines, "answered").len(), 2, "the probe too");
+    assert!(lines.len() < 20, "{lines:?}");
 }
