@@ -123,6 +123,19 @@ async fn examples_are_requests_that_succeed() {
     service.stop().await;
 }
 
+/// A header or a query cannot be null: only left out.
+#[test]
+fn no_parameter_is_null() {
+    let document = document();
+    let mut found = Vec::new();
+    objects(&document["paths"], "", &mut found);
+    let parameters: Vec<_> = found.iter().filter(|(_, object)| object["in"].is_string()).collect();
+    assert!(parameters.len() > 10, "{parameters:?}");
+    for (place, parameter) in parameters {
+        assert!(parameter["schema"]["type"].is_string(), "{place}: {parameter}");
+    }
+}
+
 #[test]
 fn every_operation_says_what_it_may_answer() {
     let document = document();

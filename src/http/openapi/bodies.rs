@@ -120,10 +120,15 @@ fn crops_in_a_body() -> Object {
     crop_count().description(Some(description)).examples([json!(1)]).build()
 }
 
+/// The input of [`infer_example`].
+pub fn infer_input_example() -> Value {
+    json!({"name": "image", "datatype": "BYTES", "shape": [1], "data": [EXAMPLE_IMAGE]})
+}
+
 /// A request to `/v2/models/{name}/infer` for the best classes of an image.
 pub fn infer_example() -> Value {
     json!({
-        "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": [EXAMPLE_IMAGE]}],
+        "inputs": [infer_input_example()],
         "outputs": [{"name": "prob_1", "parameters": {"classification": 5}}],
     })
 }
