@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
 use crate::batcher::{Batcher, BatcherConfig, StartError};
-use crate::config::{ServeConfig, Switch};
+use crate::config::{ListenAddress, ResolveError, ServeConfig, Switch};
 use crate::decode::DecodeLimits;
 use crate::http::{self, AppState, BodyMemory, ConnectionLimits, Service, Unanswered};
 use crate::lifecycle::{Lifecycle, Phase};
@@ -35,14 +35,22 @@ pub struct App {
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// An address cannot be bound.
-    #[error("cannot listen on {address}: {source}. Choose another with {flag}")]
+    #[error("cannot listen on {address}: {source}: choose another, such as 0.0.0.0:8081")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// Its flag.
-        flag: &'static str,
+        /// The field of [`ServeConfig`] that has it.
+        knob: &'static str,
         /// What the system said.
         source: io::Error,
+    },
+    /// The name of an address cannot be resolved.
+    #[error("{source}")]
+    Resolve {
+        /// The field of [`ServeConfig`] that has it.
+        knob: &'static str,
+        /// Its host, and what the system said.
+        source: ResolveError,
     },
     /// The model cannot serve.
     #[error(transparent)]
@@ -62,14 +70,15 @@ pub enum AppError {
 }
 
 impl App {
-    /// Binds the addresses; nothing is served yet. The log counts in the same `metrics`.
+    /// Binds the addresses; nothing is served yet. The log counts in the same `metrics`. An address
+    /// that is a name is looked up, which blocks the thread.
     ///
     /// # Errors
-    /// [`AppError::Bind`] names the address and its flag.
+    /// [`AppError::Bind`] and [`AppError::Resolve`] name the address and its knob.
     pub async fn bind(config: ServeConfig, metrics: Metrics) -> Result<Self, AppError> {
-        let listener = bind(config.listen, "--listen")?;
-        let admin_listener = match config.admin_listen {
-            Some(address) => Some(bind(address, "--admin-listen")?),
+        let listener = bind(&config.listen, "listen")?;
+        let admin_listener = match &config.admin_listen {
+            Some(address) => Some(bind(address, "admin_listen")?),
             None => None,
         };
         let state = AppState {
@@ -180,7 +189,8 @@ pub fn blocking_threads(workers: usize) -> usize {
 /// sends nothing is never told.
 const BACKLOG: u32 = 4096;
 
-fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, AppError> {
+fn bind(address: &ListenAddress, knob: &'static str) -> Result<TcpListener, AppError> {
+    let address = address.resolve().map_err(|source| AppError::Resolve { knob, source })?;
     let listen = || {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -190,7 +200,7 @@ fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, AppError
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    listen().map_err(|source| AppError::Bind { address, flag, source })
+    listen().map_err(|source| AppError::Bind { address, knob, source })
 }
 
 /// Runs `load` in a thread that ends with it; none when it panics. The allocator keeps what a thread has

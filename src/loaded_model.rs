@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prost::Message;
 use tract_onnx::pb::ModelProto;
 
-use crate::config::{ModelConfig, Precision};
+use crate::config::{DownloadConfig, ModelConfig, Precision};
 use crate::kernels::isa::{Isa, IsaError};
 use crate::model::{Engine, Preprocessing};
 use crate::model_info::{ModelInfo, ModelName};
@@ -20,8 +20,8 @@ use crate::plan::{
 };
 use crate::weights::fetch::progress_for_stderr;
 use crate::weights::{
-    Download, Labels, LabelsError, ModelFile, ObtainError, Obtained, SearchPath, Sha256,
-    cache_folder, obtain,
+    self, Download, FetchError, Labels, LabelsError, ModelFile, ModelFileError, ObtainError,
+    Obtained, SearchPath, Sha256, cache_folder, obtain,
 };
 
 /// A model that is ready to serve.
@@ -48,7 +48,7 @@ pub fn search_path() -> SearchPath {
 }
 
 /// The download that `config` asks for.
-pub fn download(config: &ModelConfig) -> Download {
+pub fn download(config: &DownloadConfig) -> Download {
     let mut download =
         Download { certificates: config.tls_certificates.clone(), ..Download::default() };
     if let Some(url) = &config.model_url {
@@ -57,13 +57,28 @@ pub fn download(config: &ModelConfig) -> Download {
     download
 }
 
+/// Checks what can be checked of a choice before a model is read: that the files it names are there,
+/// that the download's settings can be read if one is needed, that the machine has the instruction
+/// set.
+///
+/// # Errors
+/// [`ModelError`], whose [`knob`](ModelError::knob) says what to change.
+pub fn check(config: &ModelConfig) -> Result<(), ModelError> {
+    weights::check(&config.model, &search_path(), &download(&config.download))?;
+    isa(config)?;
+    if config.calibration.is_some() {
+        calibration(config, None)?;
+    }
+    Ok(())
+}
+
 /// Reads a model and what is known of it, without making a plan.
 ///
 /// # Errors
 /// [`ModelError`] says what is wrong with which file.
 pub fn read_model(config: &ModelConfig) -> Result<(ModelProto, ModelInfo), ModelError> {
     let mut progress = progress_for_stderr();
-    match obtain(&config.model, &search_path(), &download(config), progress.as_mut())? {
+    match obtain(&config.model, &search_path(), &download(&config.download), progress.as_mut())? {
         Obtained::File(file) => read_file(&file, config.precision),
         Obtained::Untrained => {
             let proto = seeded_model(&GoogLeNet::new(224, 1000)?, UNTRAINED_SEED);
@@ -88,6 +103,7 @@ pub fn read_model(config: &ModelConfig) -> Result<(ModelProto, ModelInfo), Model
 /// # Errors
 /// [`ModelError`] says what is wrong with which file.
 pub fn load_model(config: &ModelConfig, cores: usize) -> Result<LoadedModel, ModelError> {
+    check(config)?;
     let (proto, info) = read_model(config)?;
     let isa = isa(config)?;
     let team = Arc::new(Team::new(cores)?);
@@ -138,7 +154,7 @@ fn calibration(config: &ModelConfig, model: Option<&Path>) -> Result<Calibration
             .map_err(|source| ModelError::Calibration { path, source });
     };
     match std::fs::read_to_string(&path) {
-        Err(source) => Err(ModelError::Read { path, source }),
+        Err(source) => Err(ModelError::ReadCalibration { path, source }),
         Ok(text) => {
             Calibration::parse(&text).map_err(|source| ModelError::Calibration { path, source })
         }
@@ -241,8 +257,21 @@ pub enum ModelError {
         /// What the TOML says.
         toml: usize,
     },
+    /// The calibration table cannot be read.
+    #[error(
+        "cannot read the calibration table {path}: {source}: make one with \
+         `googlenet calibrate DIR`, DIR being a folder of photos"
+    )]
+    ReadCalibration {
+        /// The table.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The calibration table is none.
-    #[error("{path}: {source}")]
+    #[error(
+        "{path}: {source}: make a table with `googlenet calibrate DIR`, DIR being a folder of photos"
+    )]
     Calibration {
         /// The table.
         path: PathBuf,
@@ -273,4 +302,25 @@ pub enum ModelError {
     /// The plan disagrees with stock tract.
     #[error(transparent)]
     SelfCheck(#[from] SelfCheckError),
+}
+
+impl ModelError {
+    /// The knob whose value is at fault, as the name of its field; `None` when it is another fault,
+    /// or its message names a variable.
+    pub fn knob(&self) -> Option<&'static str> {
+        match self {
+            Self::Obtain(ObtainError::File(
+                ModelFileError::Locate(_) | ModelFileError::Read { .. },
+            ))
+            | Self::Read { .. }
+            | Self::Check(_) => Some("model"),
+            Self::Obtain(ObtainError::Settings(FetchError::Url { .. })) => Some("model_url"),
+            Self::Obtain(ObtainError::Settings(FetchError::Certificates { .. })) => {
+                Some("tls_certificates")
+            }
+            Self::ReadCalibration { .. } | Self::Calibration { .. } => Some("calibration"),
+            Self::Isa(_) => Some("isa"),
+            _ => None,
+        }
+    }
 }

@@ -162,3 +162,37 @@ fn commands_bear_a_standard_error_that_takes_nothing() {
         .status();
     assert_eq!(status.unwrap().code(), Some(2));
 }
+
+/// What every command writes when nothing is a terminal, be it the result, a message or the log.
+#[test]
+fn nothing_but_a_terminal_gets_colours() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut all = commands(folder.path());
+    let names = ["serve", "classify", "summary", "calibrate", "bench", "fetch", "init", "health"];
+    for name in names {
+        for flag in ["--help", "--there-is-no-such-flag"] {
+            all.push(vec![name.to_owned(), flag.to_owned()]);
+        }
+    }
+    let photos = folder.path().display().to_string();
+    let owned = |arguments: &[&str]| arguments.iter().map(|&text| text.to_owned()).collect();
+    let (model, table) = (format!("--model={photos}/small.onnx"), format!("{photos}/table.toml"));
+    // It leaves files out, with warnings and beside a progress bar.
+    all.push(owned(&["calibrate", &photos, "--output", &table, &model]));
+    all.push(owned(&["classify", "/there/is/no.png", &model]));
+    all.push(owned(&["summary", "--model=/there/is/no.onnx"]));
+    all.push(owned(&["health", "--listen=127.0.0.1:1"]));
+    all.push(owned(&["serve", "--workers=many"]));
+    all.push(owned(&["serve", "--listen=192.0.2.1:80", "--model=untrained"]));
+    all.push(Vec::new());
+    for arguments in all {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_googlenet"));
+        command.args(&arguments).env_remove("CLICOLOR_FORCE").env("TERM", "xterm-256color");
+        let Output { stdout, stderr, .. } = command.output().unwrap();
+        for written in [&stdout, &stderr] {
+            let text = String::from_utf8_lossy(written);
+            assert!(!written.contains(&0x1b), "{arguments:?}: {text:?}");
+        }
+        assert!(!stdout.is_empty() || !stderr.is_empty(), "{arguments:?}");
+    }
+}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::ProgressBar;
 
+use super::origins::Origins;
 use super::{CliError, log, messages, output, photo};
 use crate::config::ModelConfig;
 use crate::loaded_model::{calibration_path, load_calibrator};
@@ -27,10 +28,10 @@ pub(super) struct CalibrateArgs {
 }
 
 /// Writes the table; photos that cannot be read are named and left out.
-pub(super) fn calibrate(args: &CalibrateArgs) -> Result<(), CliError> {
+pub(super) fn calibrate(args: &CalibrateArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
     let files = files(&args.folder)?;
-    let (mut calibrator, info) = load_calibrator(&args.model).map_err(CliError::failed)?;
+    let (mut calibrator, info) = load_calibrator(&args.model).map_err(|e| origins.model(e))?;
     let table = args.output.clone().or_else(|| info.path.as_deref().map(calibration_path));
     let table = table.ok_or_else(|| {
         CliError::Configuration(

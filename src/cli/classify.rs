@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
+use super::origins::Origins;
 use super::photo::Photo;
 use super::{CliError, log, output, photo};
 use crate::config::ModelConfig;
@@ -63,9 +64,9 @@ struct ClassRow<'a> {
 }
 
 /// Prints the classes of each file; fails when one could not be classified.
-pub(super) fn classify(args: ClassifyArgs) -> Result<(), CliError> {
+pub(super) fn classify(args: ClassifyArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
-    let model = load_model(&args.model, machine::cores()).map_err(CliError::failed)?;
+    let model = load_model(&args.model, machine::cores()).map_err(|e| origins.model(e))?;
     let top_k = TopK::new(args.top_k, model.info.classes()).ok_or_else(|| {
         CliError::Failed(format!("--top-k must be from 1 to {}", model.info.classes()))
     })?;

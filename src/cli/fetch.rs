@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use super::origins::Origins;
 use super::{CliError, log, output};
-use crate::config::ModelConfig;
+use crate::config::DownloadConfig;
 use crate::loaded_model::{download, search_path};
 use crate::weights::fetch::progress_for_stderr;
 use crate::weights::{ModelSource, Obtained, obtain};
@@ -11,16 +12,16 @@ use crate::weights::{ModelSource, Obtained, obtain};
 #[derive(Args)]
 pub(super) struct FetchArgs {
     #[command(flatten)]
-    model: ModelConfig,
+    download: DownloadConfig,
 }
 
 /// Downloads the weights unless they are at hand, and prints where they are.
-pub(super) fn fetch(args: &FetchArgs) -> Result<(), CliError> {
+pub(super) fn fetch(args: &FetchArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
     let mut progress = progress_for_stderr();
     let source = ModelSource::Default;
-    let obtained = obtain(&source, &search_path(), &download(&args.model), progress.as_mut())
-        .map_err(CliError::failed)?;
+    let obtained = obtain(&source, &search_path(), &download(&args.download), progress.as_mut())
+        .map_err(|e| origins.model(e.into()))?;
     if let Obtained::File(file) = obtained {
         let (path, bytes, sha256) = (file.path.display(), file.bytes, file.sha256);
         output::print_line(format_args!("{path}\n  {bytes} bytes, SHA-256 {sha256}"))?;

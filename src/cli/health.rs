@@ -1,17 +1,19 @@
 //! `googlenet health`: a probe for containers that have no shell and no curl.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use clap::Args;
 
 use super::CliError;
+use super::origins::Origins;
+use crate::config::ListenAddress;
 
 #[derive(Args)]
 pub(super) struct HealthArgs {
-    /// The service's address; an unspecified one (0.0.0.0) means this host.
+    /// The service's address, in the forms that `serve` takes; all interfaces (0.0.0.0) mean this host.
     #[arg(long, env = "GOOGLENET_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    listen: ListenAddress,
 
     /// Ask whether it is alive (/healthz) instead of ready (/readyz).
     #[arg(long)]
@@ -23,8 +25,8 @@ pub(super) struct HealthArgs {
 }
 
 /// Succeeds when the service answers 200.
-pub(super) fn health(args: &HealthArgs) -> Result<(), CliError> {
-    let mut address = args.listen;
+pub(super) fn health(args: &HealthArgs, origins: &Origins) -> Result<(), CliError> {
+    let mut address = args.listen.resolve().map_err(|e| origins.wrong("listen", e))?;
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

@@ -8,9 +8,11 @@ mod health;
 mod init;
 mod log;
 mod messages;
+mod origins;
 mod output;
 mod photo;
 mod serve;
+mod stop_signal;
 mod summary;
 mod usage;
 
@@ -18,7 +20,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use origins::Origins;
 use output::OutputError;
+use stop_signal::StopSignal;
+use usage::Request;
 
 /// Classifies images with GoogLeNet (Inception v1), over HTTP or from the command line.
 #[derive(Parser)]
@@ -26,8 +31,9 @@ use output::OutputError;
     name = "googlenet",
     version,
     after_help = "Exit status: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration (an \
-        environment variable or a combination of values), 141 when who read standard output has \
-        gone, as a shell shows it of other programs."
+        environment variable or a combination of values), 130 or 143 when a second SIGINT or \
+        SIGTERM ended the service at once, 141 when the reader of standard output has gone, as \
+        shells report it for other programs. A variable that is empty counts as not set."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -64,9 +70,15 @@ enum CliError {
     /// Exit status 64.
     #[error("{0}")]
     Configuration(String),
+    /// Exit status 2, with a message of clap's.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
     /// Exit status 141 without a message when the reader has gone, else 1.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// Exit status 128 and the signal's number, without a message: the log has it.
+    #[error("a second {0} ended the service")]
+    Stopped(StopSignal),
 }
 
 /// What a shell shows of a program that SIGPIPE ended.
@@ -79,8 +91,13 @@ impl CliError {
 
     /// Tells the user, and returns the exit status.
     fn report(&self) -> ExitCode {
-        if !matches!(self, Self::Output(OutputError::ReaderGone)) {
-            messages::say(&format!("error: {self}"));
+        match self {
+            Self::Output(OutputError::ReaderGone) | Self::Stopped(_) => {}
+            // Nothing can be done when standard error is closed.
+            Self::Usage(error) => drop(error.print()),
+            Self::Failed(_) | Self::Configuration(_) | Self::Output(OutputError::Failed(_)) => {
+                messages::say(&format!("error: {self}"));
+            }
         }
         self.status()
     }
@@ -89,30 +106,37 @@ impl CliError {
         match self {
             Self::Output(OutputError::ReaderGone) => ExitCode::from(READER_GONE),
             Self::Failed(_) | Self::Output(OutputError::Failed(_)) => ExitCode::from(1),
+            Self::Usage(_) => ExitCode::from(2),
             Self::Configuration(_) => ExitCode::from(64),
+            Self::Stopped(signal) => ExitCode::from(signal.exit_status()),
         }
     }
 }
 
-/// Runs the command that the arguments name; returns the exit status.
+/// Does what the arguments ask for; returns the exit status.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return usage::report(&error),
-    };
-    let done = match cli.command {
-        Command::Serve(config) => serve::serve(*config),
-        Command::Classify(args) => classify::classify(args),
-        Command::Summary(args) => summary::summary(&args),
-        Command::Calibrate(args) => calibrate::calibrate(&args),
-        Command::Bench(args) => bench::bench(&args),
-        Command::Fetch(args) => fetch::fetch(&args),
-        Command::Init(args) => init::init(&args),
-        Command::Health(args) => health::health(&args),
-    };
+    let done = usage::read().and_then(|request| match request {
+        Request::Run(cli, origins) => cli.command.run(&origins),
+        Request::Help(help) => Ok(output::print_help(&help)?),
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
+    }
+}
+
+impl Command {
+    fn run(self, origins: &Origins) -> Result<(), CliError> {
+        match self {
+            Self::Serve(config) => serve::serve(*config, origins),
+            Self::Classify(args) => classify::classify(args, origins),
+            Self::Summary(args) => summary::summary(&args, origins),
+            Self::Calibrate(args) => calibrate::calibrate(&args, origins),
+            Self::Bench(args) => bench::bench(&args, origins),
+            Self::Fetch(args) => fetch::fetch(&args, origins),
+            Self::Init(args) => init::init(&args),
+            Self::Health(args) => health::health(&args, origins),
+        }
     }
 }
 
@@ -123,5 +147,23 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    /// As `ModelError::knob` and the commands name them.
+    #[test]
+    fn knobs_that_messages_name_are_there() {
+        let command = super::Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        for knob in [
+            "model",
+            "model_url",
+            "tls_certificates",
+            "calibration",
+            "isa",
+            "listen",
+            "admin_listen",
+        ] {
+            assert!(serve.get_arguments().any(|argument| argument.get_id() == knob), "{knob}");
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! `googlenet serve`.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
+use super::origins::Origins;
+use super::stop_signal::StopSignals;
 use super::{CliError, log};
 use crate::app::{App, AppError, blocking_threads};
-use crate::config::ServeConfig;
-use crate::loaded_model::load_model;
+use crate::config::{ListenAddress, ServeConfig};
+use crate::loaded_model::{self, load_model};
 use crate::machine;
 use crate::metrics::Metrics;
 
@@ -14,11 +16,11 @@ pub(super) const EXAMPLES: &str = "Try it:\n  \
     curl -H 'Content-Type: image/jpeg' --data-binary @photo.jpg http://127.0.0.1:8080/classify\n\n\
     The page http://127.0.0.1:8080/docs shows all paths.";
 
-/// Runs the service until SIGTERM or SIGINT.
-pub(super) fn serve(config: ServeConfig) -> Result<(), CliError> {
+/// Runs the service until SIGTERM or SIGINT, and a second one ends it at once.
+pub(super) fn serve(mut config: ServeConfig, origins: &Origins) -> Result<(), CliError> {
     let metrics = Metrics::new().map_err(CliError::failed)?;
     let _log = log::start(config.log_format, metrics.log_lines_lost.clone())?;
-    check(&config)?;
+    check(&mut config, origins)?;
     let open_files = machine::raise_open_files();
     let cores = machine::cores();
     tracing::info!(
@@ -36,50 +38,79 @@ pub(super) fn serve(config: ServeConfig) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(CliError::failed)?;
-    let served = runtime.block_on(run(config, metrics));
-    // All requests are answered; a decode whose client has gone is not waited for.
+    let served = runtime.block_on(run(config, metrics, origins));
+    // All requests are answered, or a second signal ended it: neither a decode whose client has
+    // gone nor the load of the model is waited for.
     runtime.shutdown_background();
     served
 }
 
-async fn run(config: ServeConfig, metrics: Metrics) -> Result<(), CliError> {
+async fn run(config: ServeConfig, metrics: Metrics, origins: &Origins) -> Result<(), CliError> {
     // Before the model is loaded, so that a signal during the load is heard.
-    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::failed)?;
-    let shutdown = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
+    let mut signals = StopSignals::hear().map_err(CliError::failed)?;
     let model = config.model.clone();
+    let start_error = |error| start_error(error, origins);
     let app = App::bind(config, metrics).await.map_err(start_error)?;
     let address = app.address().map_err(CliError::failed)?;
     tracing::info!(%address, admin_address = app.admin_address().map(tracing::field::display), "listening");
-    app.run(move || load_model(&model, machine::cores()), shutdown).await.map_err(start_error)
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async {
+        // The sender lives until it has sent, or until nobody waits any more.
+        let _ = stopped.await;
+    };
+    // A task of its own: what it does at a stretch, such as starting the workers, does not keep this
+    // one from hearing a signal.
+    let load = move || load_model(&model, machine::cores());
+    let mut service = tokio::spawn(app.run(load, shutdown));
+    let ended = |ended: Result<Result<(), AppError>, tokio::task::JoinError>| {
+        ended.map_err(CliError::failed)?.map_err(start_error)
+    };
+    tokio::select! {
+        end = &mut service => return ended(end),
+        signal = signals.next() => {
+            tracing::info!(%signal, "shutting down; a second SIGINT or SIGTERM ends the service at once");
+        }
+    }
+    // Nobody hears it when the service has just ended by itself.
+    let _ = stop.send(());
+    tokio::select! {
+        end = &mut service => ended(end),
+        signal = signals.next() => {
+            tracing::warn!(%signal, "a second signal: ending at once");
+            Err(CliError::Stopped(signal))
+        }
+    }
 }
 
-fn start_error(error: AppError) -> CliError {
+fn start_error(error: AppError, origins: &Origins) -> CliError {
     match error {
-        AppError::Bind { .. } => CliError::Configuration(error.to_string()),
+        AppError::Bind { knob, .. } => {
+            CliError::Configuration(format!("{}: {error}", origins.name(knob)))
+        }
+        AppError::Resolve { knob, source } => origins.wrong(knob, source),
+        AppError::Model(error) => origins.model(error),
         other => CliError::failed(other),
     }
 }
 
-/// Combinations of values that cannot be meant.
-fn check(config: &ServeConfig) -> Result<(), CliError> {
-    if config.admin_listen == Some(config.listen) && config.listen.port() != 0 {
-        return Err(CliError::Configuration(
-            "--admin-listen (GOOGLENET_ADMIN_LISTEN) is the address of --listen: choose another"
-                .into(),
-        ));
-    }
-    for origin in &config.cors_origins {
-        if axum::http::HeaderValue::from_str(origin).is_err() {
+/// Finds what is wrong with values that could be read, alone and together, before anything starts.
+/// The names of hosts are resolved here, where nothing waits for it.
+fn check(config: &mut ServeConfig, origins: &Origins) -> Result<(), CliError> {
+    let resolve = |address: &mut ListenAddress, knob: &str| {
+        let resolved = address.resolve().map_err(|e| origins.wrong(knob, e))?;
+        *address = resolved.into();
+        Ok::<_, CliError>(resolved)
+    };
+    let address = resolve(&mut config.listen, "listen")?;
+    if let Some(admin) = &mut config.admin_listen {
+        let admin = resolve(admin, "admin_listen")?;
+        if admin == address && address.port() != 0 {
             return Err(CliError::Configuration(format!(
-                "--cors-origins (GOOGLENET_CORS_ORIGINS) has {origin:?}, which is no origin"
+                "{}: {admin} is the address of {} already: expected another, such as 127.0.0.1:9090",
+                origins.name("admin_listen"),
+                origins.name("listen")
             )));
         }
     }
-    Ok(())
+    loaded_model::check(&config.model).map_err(|e| origins.model(e))
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::origins::Origins;
 use super::{CliError, log, output};
 use crate::config::ModelConfig;
 use crate::loaded_model::load_model;
@@ -29,9 +30,9 @@ struct Summary<'a> {
 }
 
 /// Prints the report of the model's graph, and the operators of its plan.
-pub(super) fn summary(args: &SummaryArgs) -> Result<(), CliError> {
+pub(super) fn summary(args: &SummaryArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
-    let model = load_model(&args.model, machine::cores()).map_err(CliError::failed)?;
+    let model = load_model(&args.model, machine::cores()).map_err(|e| origins.model(e))?;
     let (report, operators) = (&model.info.report, model.engine.operators());
     if args.json {
         let summary = Summary { report, operators };

@@ -1,48 +1,125 @@
-//! Errors of the command line: 2 for a wrong argument, 64 for a wrong environment variable.
+//! Reads the command line and the environment, and says what is wrong with them: exit status 2 for
+//! a wrong argument, 64 for a wrong variable.
+//!
+//! The arguments are read first and alone, so that it is certain where a wrong value comes from.
+//! Then they are read again with the variables of the flags that were left out. A variable that is
+//! empty is as one that is not set: `${NAME:-}` of Compose and the like leave it so.
 
-use std::process::ExitCode;
+use std::env;
+use std::ffi::{OsStr, OsString};
 
-use clap::CommandFactory;
+use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 
-use super::{CliError, messages, output};
+use super::origins::Origins;
+use super::{Cli, CliError};
+use crate::weights::without_credentials;
 
-/// Prints `error` and returns its exit status.
-pub(super) fn report(error: &clap::Error) -> ExitCode {
-    if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = error.kind() {
-        return match output::print_help(error) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => CliError::from(error).report(),
-        };
+/// What the user asks for.
+pub(super) enum Request {
+    /// To run a command.
+    Run(Cli, Origins),
+    /// To see the help or the version.
+    Help(clap::Error),
+}
+
+/// Reads the arguments and the variables of this process.
+pub(super) fn read() -> Result<Request, CliError> {
+    let flags = match without_variables(|_| true).try_get_matches() {
+        Ok(flags) => flags,
+        Err(error) => return help(error),
+    };
+    let is_empty = |variable: &OsStr| env::var_os(variable).is_none_or(|value| value.is_empty());
+    let command = without_variables(is_empty);
+    let matches = match command.clone().try_get_matches() {
+        Ok(matches) => matches,
+        // The arguments alone are right: it is a variable.
+        Err(error) => return Err(wrong_variable(&flags).unwrap_or_else(|| error.into())),
+    };
+    let origins = matches.subcommand().and_then(|(name, matches)| {
+        Some(Origins::of(command.find_subcommand(name)?.get_arguments(), matches))
+    });
+    Ok(Request::Run(Cli::from_arg_matches(&matches)?, origins.unwrap_or_default()))
+}
+
+/// The help as it is asked for, which shows the variables; any other `error` as it is.
+fn help(error: clap::Error) -> Result<Request, CliError> {
+    if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return Err(error.into());
     }
-    // Nothing can be done when standard error is closed.
-    let _ = error.print();
-    match variable_at_fault(error) {
-        Some(variable) => {
-            messages::say(&format!("The value comes from the environment variable {variable}."));
-            ExitCode::from(64)
-        }
-        None => ExitCode::from(2),
+    // It is printed as soon as its flag is met: no variable comes in between.
+    Ok(Request::Help(Cli::command().try_get_matches().err().unwrap_or(error)))
+}
+
+/// The command line without the variables that `are_left_out`.
+fn without_variables(are_left_out: impl Fn(&OsStr) -> bool) -> clap::Command {
+    let strip = |argument: Arg| match argument.get_env() {
+        Some(variable) if are_left_out(variable) => without_variable(argument),
+        _ => argument,
+    };
+    Cli::command().mut_subcommands(|command| command.mut_args(strip))
+}
+
+fn without_variable(argument: Arg) -> Arg {
+    argument.env(Resettable::Reset)
+}
+
+/// What is wrong with the first variable that cannot be read, of those whose flags were left out.
+fn wrong_variable(flags: &ArgMatches) -> Option<CliError> {
+    let (name, flags) = flags.subcommand()?;
+    let command = Cli::command();
+    let left_out = |argument: &&Arg| {
+        flags.value_source(argument.get_id().as_str()) != Some(ValueSource::CommandLine)
+    };
+    let mut arguments = command.find_subcommand(name)?.get_arguments().filter(left_out);
+    let message = arguments.find_map(|argument| {
+        let variable = argument.get_env()?;
+        let value = env::var_os(variable).filter(|value| !value.is_empty())?;
+        let error = refusal(argument, &value)?;
+        let (variable, value, expected) =
+            (variable.to_string_lossy(), shown(&value), expectation(&error));
+        Some(format!("the variable {variable} has the wrong value {value}: {expected}"))
+    });
+    message.map(CliError::Configuration)
+}
+
+/// Why `argument` cannot have `value`; none if it can.
+fn refusal(argument: &Arg, value: &OsStr) -> Option<clap::Error> {
+    let flag = format!("--{}=", argument.get_long()?);
+    let read = |value: &OsStr| {
+        let mut text = OsString::from(&flag);
+        text.push(value);
+        clap::Command::new("googlenet")
+            .no_binary_name(true)
+            .arg(without_variable(argument.clone()))
+            .try_get_matches_from([text])
+    };
+    let error = read(value).err()?;
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        // clap says only that; what is expected is said of the same value with its wrong bytes
+        // replaced.
+        return read(value.to_string_lossy().as_ref().as_ref()).err().or(Some(error));
+    }
+    Some(error)
+}
+
+/// The value in quotation marks on one line, without a user name and password.
+fn shown(value: &OsStr) -> String {
+    match value.to_str() {
+        Some(text) => format!("{:?}", without_credentials(text)),
+        None => format!("{value:?}"),
     }
 }
 
-/// The environment variable that the wrong value came from: its flag is not among the arguments.
-fn variable_at_fault(error: &clap::Error) -> Option<String> {
-    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
-        return None;
-    };
-    let flag = argument.split([' ', '=']).next()?.trim_start_matches('-');
-    let given = |arg: String| {
-        arg.strip_prefix("--")
-            .is_some_and(|arg| arg == flag || arg.starts_with(&format!("{flag}=")))
-    };
-    if std::env::args().any(given) {
-        return None;
+/// What the value should have been.
+fn expectation(error: &clap::Error) -> String {
+    if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue) {
+        return format!("expected {}", values.join(" or "));
     }
-    let command = super::Cli::command();
-    let arguments = command.get_subcommands().flat_map(clap::Command::get_arguments);
-    let mut variables =
-        arguments.filter(|a| a.get_long() == Some(flag)).filter_map(clap::Arg::get_env);
-    let variable = variables.next()?;
-    std::env::var_os(variable).map(|_| variable.to_string_lossy().into_owned())
+    match std::error::Error::source(error) {
+        Some(source) => source.to_string(),
+        None => "expected text in UTF-8".into(),
+    }
 }

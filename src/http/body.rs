@@ -7,19 +7,19 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
 use super::body_memory::BodyShare;
+use super::content_coding::{ContentCoding, INFLATE_AT_ONCE, Inflater};
 use super::error::{ApiError, FullBy};
 use super::request_context::Client;
 use super::server::drain_patience;
 use super::state::{AppState, Service};
+use crate::config::OverloadStatus;
 
-/// What is read and thrown away of a body that is refused, so that a client that only reads when it has
-/// written everything gets the answer instead of a reset connection.
-const DISCARD_BYTES: usize = 64 << 20;
 /// Reserved for a body before any of it has come.
-const FIRST_BYTES: usize = 16 << 10;
+pub(super) const FIRST_BYTES: usize = 16 << 10;
 /// A transparent huge page of Linux on x86-64 and, with pages of 4 KiB, on ARM.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// Bodies come and go within seconds.
@@ -33,14 +33,15 @@ pub struct ReceivedBody {
     pub share: BodyShare,
 }
 
-/// The whole body, of which there will be `copies` for a while.
+/// The whole body, inflated if it is compressed, of which there will be `copies` for a while.
 ///
 /// # Errors
-/// [`ApiError::BodyTooLarge`] past `--max-body-bytes`, with or without `Content-Length`;
-/// [`ApiError::RequestTimeout`] when it has not arrived by the request's deadline;
+/// [`ApiError::BodyTooLarge`] past `--max-body-bytes`, with or without `Content-Length`, as it is sent or
+/// inflated; [`ApiError::RequestTimeout`] when it has not arrived by the request's deadline;
 /// [`ApiError::ShuttingDown`] when it has not arrived by a part of `--drain-timeout-ms`;
 /// [`ApiError::QueueFull`] when the bodies of other requests leave too little memory
-/// (`--body-memory-bytes`); [`ApiError::UnsupportedContentType`] when it is compressed.
+/// (`--body-memory-bytes`); [`ApiError::UnsupportedContentCoding`]; [`ApiError::InvalidInput`] when it breaks
+/// off, or cannot be inflated.
 pub async fn read_body(
     request: Request,
     copies: usize,
@@ -49,7 +50,7 @@ pub async fn read_body(
 ) -> Result<ReceivedBody, ApiError> {
     let config = &state.config;
     let (head, mut body) = request.into_parts();
-    refuse_compressed(&head.headers)?;
+    let coding = ContentCoding::of(&head.headers)?;
     let deadline = head
         .extensions
         .get::<Client>()
@@ -57,24 +58,28 @@ pub async fn read_body(
     let limit = config.max_body_bytes;
     let declared = content_length(&head.headers);
     if declared.is_some_and(|length| length > limit as u64) {
-        discard(body, deadline, state).await;
         return Err(ApiError::BodyTooLarge(limit));
     }
-    let expected = declared.map_or(limit, |length| length as usize);
-    let share = service.body_memory.share();
-    let received = tokio::select! {
-        biased;
-        received = collect(&mut body, expected, copies, share, state) => received,
-        error = out_of_time(deadline, state) => return Err(error),
+    let memory =
+        Memory { share: service.body_memory.share(), copies, status: config.overload_status };
+    let collected = async {
+        match coding.inflater(limit) {
+            Some(inflater) => collect_inflated(&mut body, inflater, limit, memory).await,
+            None => {
+                let expected = declared.map_or(limit, |length| length as usize);
+                collect(&mut body, expected, limit, memory).await
+            }
+        }
     };
-    if received.is_err() {
-        discard(body, deadline, state).await;
+    tokio::select! {
+        biased;
+        collected = collected => collected,
+        error = out_of_time(deadline, state) => Err(error),
     }
-    received
 }
 
 /// Waits until a body may arrive no more; what its client is told then.
-async fn out_of_time(deadline: Instant, state: &AppState) -> ApiError {
+pub(super) async fn out_of_time(deadline: Instant, state: &AppState) -> ApiError {
     let stopped = async {
         let stopping = state.lifecycle.stopping().await;
         let patience = drain_patience(state.config.drain_timeout());
@@ -88,31 +93,53 @@ async fn out_of_time(deadline: Instant, state: &AppState) -> ApiError {
     }
 }
 
+/// What a body takes of the memory of all bodies.
+struct Memory {
+    share: BodyShare,
+    copies: usize,
+    status: OverloadStatus,
+}
+
+impl Memory {
+    /// For `length` bytes, of `expected` that are reserved.
+    fn hold(&mut self, length: usize, expected: usize) -> Result<(), ApiError> {
+        if self.share.grow_to(self.copies * resident_bytes(length, expected)) {
+            return Ok(());
+        }
+        Err(ApiError::QueueFull {
+            bound: FullBy::Bodies,
+            retry_after: RETRY_AFTER,
+            status: self.status.into(),
+        })
+    }
+}
+
+/// The next piece of a body; none at its end.
+async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
+    while let Some(frame) = body.frame().await {
+        // The client broke off, or its chunks are no chunks.
+        let frame =
+            frame.map_err(|e| ApiError::InvalidInput(format!("the body broke off: {e}")))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
 async fn collect(
     body: &mut Body,
     expected: usize,
-    copies: usize,
-    mut share: BodyShare,
-    state: &AppState,
+    limit: usize,
+    mut memory: Memory,
 ) -> Result<ReceivedBody, ApiError> {
-    let limit = state.config.max_body_bytes;
     let mut bytes = BytesMut::with_capacity(expected.min(FIRST_BYTES));
-    while let Some(frame) = body.frame().await {
-        // The client broke off; nobody reads this answer.
-        let frame =
-            frame.map_err(|e| ApiError::InvalidInput(format!("the body broke off: {e}")))?;
-        let Ok(data) = frame.into_data() else { continue };
+    while let Some(data) = next_piece(body).await? {
         let length = bytes.len() + data.len();
         if length > limit {
             return Err(ApiError::BodyTooLarge(limit));
         }
-        if !share.grow_to(copies * resident_bytes(length, expected)) {
-            return Err(ApiError::QueueFull {
-                bound: FullBy::Bodies,
-                retry_after: RETRY_AFTER,
-                status: state.config.overload_status.into(),
-            });
-        }
+        memory.hold(length, expected)?;
         if length > bytes.capacity() {
             // Once, as far as the body can go: growing step by step would copy, and hold what has come
             // twice. Pages that nothing is written to take no memory.
@@ -120,7 +147,30 @@ async fn collect(
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(ReceivedBody { bytes: bytes.freeze(), share })
+    Ok(ReceivedBody { bytes: bytes.freeze(), share: memory.share })
+}
+
+async fn collect_inflated(
+    body: &mut Body,
+    mut inflater: Inflater,
+    limit: usize,
+    mut memory: Memory,
+) -> Result<ReceivedBody, ApiError> {
+    let mut compressed = 0;
+    while let Some(data) = next_piece(body).await? {
+        compressed += data.len();
+        // Endless data may inflate to nothing.
+        if compressed > limit {
+            return Err(ApiError::BodyTooLarge(limit));
+        }
+        for piece in data.chunks(INFLATE_AT_ONCE) {
+            inflater.write(piece)?;
+            memory.hold(inflater.len(), limit)?;
+            // A small piece may inflate to a megabyte: other requests of this thread go on in between.
+            yield_now().await;
+        }
+    }
+    Ok(ReceivedBody { bytes: inflater.finish()?.freeze(), share: memory.share })
 }
 
 /// What `length` bytes take of the memory that is reserved for `expected`: the system may give it in
@@ -132,37 +182,8 @@ fn resident_bytes(length: usize, expected: usize) -> usize {
     length.next_multiple_of(HUGE_PAGE_BYTES).min(expected).max(length)
 }
 
-async fn discard(mut body: Body, deadline: Instant, state: &AppState) {
-    let read = async {
-        let mut left = DISCARD_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            match left.checked_sub(length) {
-                Some(rest) => left = rest,
-                None => break,
-            }
-        }
-    };
-    // Running out of time is as good as having read all: the connection is closed then.
-    tokio::select! {
-        () = read => {}
-        _ = out_of_time(deadline, state) => {}
-    }
-}
-
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn refuse_compressed(headers: &HeaderMap) -> Result<(), ApiError> {
-    match headers.get(header::CONTENT_ENCODING) {
-        Some(encoding) if encoding != "identity" => Err(ApiError::UnsupportedContentType(
-            "compressed bodies are not taken (images are compressed already): send it without \
-             Content-Encoding"
-                .into(),
-        )),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -19,11 +19,11 @@ use crate::pipeline::{ClassifyError, PrepareError};
 pub enum ApiError {
     #[error("{0}")]
     InvalidParameter(String),
-    #[error("the body is not the JSON that is expected: {0}")]
+    #[error("{0}")]
     InvalidJson(String),
-    #[error("image {index} is not base64: {detail}")]
-    InvalidBase64 { index: usize, detail: String },
-    #[error("the multipart body cannot be read: {0}")]
+    #[error("{0}")]
+    InvalidBase64(String),
+    #[error("{0}")]
     InvalidMultipart(String),
     #[error(
         "there is no image in the request: send it as the body, as a multipart part named `image`, \
@@ -55,6 +55,11 @@ pub enum ApiError {
     TooManyImages(usize),
     #[error("{0}")]
     UnsupportedContentType(String),
+    #[error(
+        "the body has a Content-Encoding that is not taken: send it with gzip or deflate, or as it is, without \
+         Content-Encoding"
+    )]
+    UnsupportedContentCoding,
     #[error("{0}")]
     UnsupportedImageFormat(String),
     #[error("{0}")]
@@ -115,7 +120,7 @@ impl ApiError {
         match self {
             Self::InvalidParameter(_) => (S::BAD_REQUEST, "invalid_parameter"),
             Self::InvalidJson(_) => (S::BAD_REQUEST, "invalid_json"),
-            Self::InvalidBase64 { .. } => (S::BAD_REQUEST, "invalid_base64"),
+            Self::InvalidBase64(_) => (S::BAD_REQUEST, "invalid_base64"),
             Self::InvalidMultipart(_) => (S::BAD_REQUEST, "invalid_multipart"),
             Self::MissingImage => (S::BAD_REQUEST, "missing_image"),
             Self::EmptyImage => (S::BAD_REQUEST, "empty_image"),
@@ -128,7 +133,7 @@ impl ApiError {
             Self::BodyTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::ImageTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "image_too_large"),
             Self::TooManyImages(_) => (S::PAYLOAD_TOO_LARGE, "too_many_images"),
-            Self::UnsupportedContentType(_) => {
+            Self::UnsupportedContentType(_) | Self::UnsupportedContentCoding => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_type")
             }
             Self::UnsupportedImageFormat(_) => {
@@ -234,6 +239,11 @@ impl From<InferError> for ApiError {
     }
 }
 
+/// A client's text in an error: short, on one line.
+pub fn shown(text: &str) -> String {
+    text.escape_debug().take(64).collect()
+}
+
 /// What an error says, before the request's id is known.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ErrorPayload {
@@ -263,6 +273,11 @@ impl IntoResponse for ApiError {
         if let Some(after) = self.retry_after() {
             let seconds = HeaderValue::from(after.as_secs().max(1));
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        if let Self::UnsupportedContentCoding = self {
+            // RFC 9110, section 12.5.3.
+            let codings = HeaderValue::from_static("gzip, deflate");
+            response.headers_mut().insert(header::ACCEPT_ENCODING, codings);
         }
         response.extensions_mut().insert(self.payload());
         response

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
@@ -13,13 +13,23 @@ use tracing::Instrument;
 use super::client_address::{PeerAddress, client_address, client_key};
 use super::error::{ErrorBody, ErrorPayload};
 use super::request_id::RequestId;
+use super::request_log::{Answered, RequestLine};
+use super::request_tally::RequestTally;
 use super::state::AppState;
 use super::trace_parent::TraceParent;
 use crate::batcher::ClientKey;
 use crate::lifecycle::Phase;
 
-/// What the log has of a method.
-const LONGEST_METHOD: usize = 32;
+/// What balancers, orchestrators and Prometheus ask for every few seconds, for as long as a replica lives.
+const PROBES: [&str; 7] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/v2/models/{name}/ready",
+    "/v2/models/{name}/versions/{version}/ready",
+];
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// When a request must be answered.
@@ -43,17 +53,20 @@ pub async fn request_context(
 ) -> Response {
     let started = Instant::now();
     let id = RequestId::from_headers(request.headers());
+    let trace = TraceParent::from_headers(request.headers());
     let endpoint = request.extensions().get::<MatchedPath>().cloned();
     let endpoint = endpoint.as_ref().map_or("other", MatchedPath::as_str);
-    let span = request_span(&request, &id);
-    let method = logged(request.method());
+    let address = address_of(&request, &state);
     let deadline = Deadline(started + state.config.request_timeout());
-    let client = Client { key: key_of(&request, &state), deadline };
-    request.extensions_mut().insert(client);
+    let tally = RequestTally::default();
+    let line = RequestLine::of(&request);
+    request.extensions_mut().insert(Client { key: client_key(address), deadline });
+    request.extensions_mut().insert(tally.clone());
+    let span = tracing::info_span!("request", request_id = id.as_str());
 
     let mut response = next.run(request).instrument(span.clone()).await;
 
-    let code = render_error(&mut response, &id);
+    let code = span.in_scope(|| render_error(&mut response, &id));
     if state.lifecycle.phase() >= Phase::Draining {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -64,37 +77,16 @@ pub async fn request_context(
     if let Some(code) = code.filter(|_| status.as_u16() == 429 || status.as_u16() == 503) {
         state.metrics.rejected.with_label_values(&[code]).inc();
     }
-    let _entered = span.enter();
-    let duration_ms = elapsed.as_secs_f64() * 1e3;
-    tracing::info!(method, endpoint, status = status.as_u16(), code, duration_ms, "answered");
+    let is_probe = PROBES.contains(&endpoint);
+    line.log(&Answered { status, code, elapsed, tally, address, id, trace, is_probe });
     response
 }
 
-/// The method, cut where no method that anybody knows goes on: a client may send kilobytes.
-fn logged(method: &Method) -> String {
-    method.as_str().chars().take(LONGEST_METHOD).collect()
-}
-
-fn key_of(request: &Request, state: &AppState) -> ClientKey {
+fn address_of(request: &Request, state: &AppState) -> IpAddr {
     // Every connection of the server has a peer.
     let peer = request.extensions().get::<PeerAddress>();
     let peer = peer.map_or(IpAddr::from([0; 4]), |peer| peer.0.ip());
-    client_key(client_address(request.headers(), peer, &state.config.trusted_proxies))
-}
-
-fn request_span(request: &Request, id: &RequestId) -> tracing::Span {
-    let parent = TraceParent::from_headers(request.headers());
-    let span = tracing::info_span!(
-        "request",
-        request_id = id.as_str(),
-        trace_id = tracing::field::Empty,
-        parent_id = tracing::field::Empty
-    );
-    if let Some(parent) = parent {
-        span.record("trace_id", parent.trace_id.as_str());
-        span.record("parent_id", parent.parent_id.as_str());
-    }
-    span
+    client_address(request.headers(), peer, &state.config.trusted_proxies)
 }
 
 /// Writes the body of an error; returns its code.

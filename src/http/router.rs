@@ -20,6 +20,7 @@ use super::error::ApiError;
 use super::message_checks::message_checks;
 use super::request_context::request_context;
 use super::state::AppState;
+use super::unread_body::unread_body;
 use super::{classify, health, model, open_inference};
 use crate::metrics::PanicPlace;
 
@@ -76,7 +77,8 @@ pub fn routers(state: &AppState) -> Routers {
     }
 }
 
-/// What every request passes, from the outside in: context, checks of the message, CORS, panics.
+/// What every request passes, from the outside in: context, what is left of the body, checks of the message,
+/// CORS, panics.
 fn surround(router: Router<AppState>, state: &AppState) -> Router {
     let panics = state.metrics.panics(PanicPlace::Handler);
     let panicked = move |panic: Box<dyn std::any::Any + Send>| {
@@ -95,6 +97,7 @@ fn surround(router: Router<AppState>, state: &AppState) -> Router {
         router = router.layer(cors).layer(timing_allow_origin(&state.config.cors_origins));
     }
     router = router.layer(from_fn(message_checks));
+    router = router.layer(from_fn_with_state(state.clone(), unread_body));
     router.layer(from_fn_with_state(state.clone(), request_context)).with_state(state.clone())
 }
 

@@ -153,6 +153,11 @@ struct Prepared {
     preprocess: Duration,
 }
 
+/// For the log: to three decimals.
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e3
+}
+
 impl Pipeline {
     /// Reads the header of an encoded image; its pixels are not touched.
     ///
@@ -175,6 +180,15 @@ impl Pipeline {
         let need = MemoryNeed { running_bytes: decode_bytes + kept_bytes, kept_bytes };
         self.pool.check(need)?;
         let decode_time = header.decode_time(self.at_least());
+        tracing::debug!(
+            format = header.format.as_str(),
+            width = header.width,
+            height = header.height,
+            bytes = bytes.len(),
+            decode_bytes,
+            estimate_ms = milliseconds(decode_time),
+            "header read"
+        );
         Ok(Encoded { bytes, header, need, decode_time, crops })
     }
 
@@ -197,6 +211,11 @@ impl Pipeline {
         };
         let inputs = prepared.crops.into_iter().map(Input::Pixels).collect();
         let Inference { probabilities, queue, inference } = place.infer(inputs).await?;
+        tracing::debug!(
+            queue_ms = milliseconds(queue),
+            inference_ms = milliseconds(inference),
+            "network run"
+        );
         let Decoded { format, width, height, warnings, .. } = prepared.decoded;
         let timing =
             Timing { decode: prepared.decode, preprocess: prepared.preprocess, queue, inference };
@@ -216,8 +235,7 @@ impl Pipeline {
         let decoding = place.begin_decoding();
         let prepare = move |started: Instant| -> Result<Prepared, ClassifyError> {
             let _decoding = decoding;
-            let span = tracing::debug_span!("decode", format = header.format.as_str());
-            let mut decoded = span.in_scope(|| decoder.decode(&to_decode, &header, at_least))?;
+            let mut decoded = decoder.decode(&to_decode, &header, at_least)?;
             let decode = started.elapsed();
             // The pixels are not kept beside the crops.
             let crops = preprocessor.crops(&std::mem::take(&mut decoded.pixels), crops)?;
@@ -235,6 +253,13 @@ impl Pipeline {
         place.decoded_in(decode.unwrap_or(taken), decode.is_ok());
         let prepared = prepared?;
         self.metrics.decode_seconds.observe(prepared.decode.as_secs_f64());
+        tracing::debug!(
+            decode_ms = milliseconds(prepared.decode),
+            preprocess_ms = milliseconds(prepared.preprocess),
+            crops = prepared.crops.len(),
+            warnings = ?prepared.decoded.warnings,
+            "decoded and cropped"
+        );
         match prepared.decoded.warnings.first() {
             Some(&warning) if self.reject_damaged => {
                 Err(ClassifyError::Damaged { format: prepared.decoded.format, warning })

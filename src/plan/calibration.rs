@@ -39,7 +39,7 @@ impl Calibration {
     /// [`CalibrationError::Table`] says where it is wrong.
     pub fn parse(text: &str) -> Result<Self, CalibrationError> {
         let table: Self =
-            toml::from_str(text).map_err(|e| CalibrationError::Table(e.to_string()))?;
+            toml::from_str(text).map_err(|e| CalibrationError::Table(place(&e, text)))?;
         let wrong = table.activation.iter().find(|a| !(0.0..=1e30).contains(&a.largest));
         match wrong {
             None => Ok(table),
@@ -164,6 +164,16 @@ pub enum Int8LoadError {
     /// The table does not fit.
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
+}
+
+/// What is wrong with a TOML and in which line, without the picture of it that the parser draws.
+fn place(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let message = error.message().replace('\n', ", ");
+    match before {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
+    }
 }
 
 /// int8 cannot use a table.

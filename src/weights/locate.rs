@@ -1,6 +1,7 @@
 //! Which weights are meant, and where they may lie.
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -19,17 +20,23 @@ pub enum ModelSource {
     Default,
 }
 
+impl From<OsString> for ModelSource {
+    /// `untrained`, `default` (so is the empty text), or a path, which need not be UTF-8. A file of
+    /// such a name is reached as `./untrained`.
+    fn from(text: OsString) -> Self {
+        match text.to_str() {
+            Some("" | "default") => Self::Default,
+            Some("untrained") => Self::Untrained,
+            _ => Self::File(text.into()),
+        }
+    }
+}
+
 impl FromStr for ModelSource {
     type Err = Infallible;
 
-    /// `untrained`, `default` (so is the empty text), or a path. A file of such a name is reached
-    /// as `./untrained`.
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text {
-            "" | "default" => Self::Default,
-            "untrained" => Self::Untrained,
-            path => Self::File(path.into()),
-        })
+        Ok(OsString::from(text).into())
     }
 }
 

@@ -15,12 +15,12 @@ mod sha256;
 mod text_file;
 
 pub use cache::cache_folder;
-pub use fetch::{Download, FetchError};
+pub use fetch::{Download, FetchError, without_credentials};
 pub use labels::{Label, Labels, LabelsError};
 pub use locate::{LocateError, ModelSource, SearchPath};
 pub use manifest::{Manifest, ManifestError, PinnedFile};
 pub use model_file::{ClassLabels, ModelFile, ModelFileError, Origin};
-pub use obtain::{ObtainError, Obtained, Unavailable, obtain};
+pub use obtain::{ObtainError, Obtained, Unavailable, check, obtain};
 pub use sha256::{ParseSha256Error, Sha256};
 
 /// The name under which weights are looked for, and under which a download is saved.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{self, Path, PathBuf};
 
 use super::fetch::Progress;
+use super::locate::check_file;
 use super::{Download, FetchError, ModelFile, ModelFileError, ModelSource, SearchPath, Sha256};
 
 /// What [`obtain`] gives.
@@ -30,12 +31,32 @@ pub fn obtain(
         ModelSource::File(path) => path.clone(),
         ModelSource::Default => match search.find() {
             Some(path) => path,
-            None => fetch(search, download, progress)
-                .map_err(|cause| Unavailable::new(search, download, cause))?,
+            None => fetch(search, download, progress).map_err(|cause| match cause {
+                DownloadFailure::Fetch(error) if error.is_of_a_setting() => error.into(),
+                cause => ObtainError::from(Unavailable::new(search, download, cause)),
+            })?,
         },
     };
     tracing::debug!(model = %path.display(), "weights found");
     Ok(Obtained::File(Box::new(ModelFile::open(&path)?)))
+}
+
+/// Checks what can be checked of a choice at once: that a file that is named is there, and, if
+/// there is none, that the download's settings can be read.
+///
+/// # Errors
+/// [`ObtainError`] as [`obtain`] would give it; never [`ObtainError::Unavailable`].
+pub fn check(
+    source: &ModelSource,
+    search: &SearchPath,
+    download: &Download,
+) -> Result<(), ObtainError> {
+    match source {
+        ModelSource::Untrained => Ok(()),
+        ModelSource::File(path) => Ok(check_file(path).map_err(ModelFileError::from)?),
+        ModelSource::Default if search.find().is_some() => Ok(()),
+        ModelSource::Default => Ok(download.check()?),
+    }
 }
 
 fn fetch(
@@ -53,6 +74,9 @@ pub enum ObtainError {
     /// There is a file, but it cannot be used.
     #[error(transparent)]
     File(#[from] ModelFileError),
+    /// There is none, and the download's settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] FetchError),
     /// There is none, and none could be downloaded.
     #[error(transparent)]
     Unavailable(#[from] Box<Unavailable>),

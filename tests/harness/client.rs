@@ -36,7 +36,7 @@ impl Answer {
         (best["class"].as_u64().unwrap(), best["probability"].as_f64().unwrap())
     }
 
-    fn parse(bytes: &[u8]) -> Self {
+    pub fn parse(bytes: &[u8]) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let end = bytes
             .windows(4)

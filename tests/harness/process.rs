@@ -29,15 +29,31 @@ impl Process {
 
     /// The same, with the rest of its log, which the caller reads, or not.
     pub fn start_with_log(model: &Path, flags: &[&str]) -> (Self, LogLines) {
-        let mut child = serve(model, "127.0.0.1:0", flags).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_until("ready", &mut serve(model, "127.0.0.1:0", flags))
+    }
+
+    /// The same with an environment variable.
+    pub fn start_with(model: &Path, flags: &[&str], name: &str, value: &str) -> (Self, LogLines) {
+        Self::start_until("ready", serve(model, "127.0.0.1:0", flags).env(name, value))
+    }
+
+    /// The same, but while it is still loading its model.
+    pub fn start_loading(model: &Path, flags: &[&str]) -> (Self, LogLines) {
+        Self::start_until("listening", &mut serve(model, "127.0.0.1:0", flags))
+    }
+
+    /// Starts it and reads its log up to `message`.
+    fn start_until(message: &str, command: &mut Command) -> (Self, LogLines) {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut address = None;
         for line in lines.by_ref().map_while(Result::ok) {
             let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
-            match event["message"].as_str() {
-                Some("listening") => address = event["address"].as_str().unwrap().parse().ok(),
-                Some("ready") => break,
-                _ => {}
+            if event["message"] == "listening" {
+                address = event["address"].as_str().unwrap().parse().ok();
+            }
+            if event["message"] == message {
+                break;
             }
         }
         let address = address.expect("it listens before it is ready");

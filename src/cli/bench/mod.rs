@@ -9,9 +9,10 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::origins::Origins;
 use super::{CliError, log, output};
 use crate::config::ModelConfig;
-use crate::loaded_model::isa;
+use crate::loaded_model::{check, isa};
 use crate::machine;
 use case::Case;
 
@@ -57,8 +58,9 @@ struct Report {
 }
 
 /// Measures the rows and prints them.
-pub(super) fn bench(args: &BenchArgs) -> Result<(), CliError> {
+pub(super) fn bench(args: &BenchArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
+    check(&args.model).map_err(|e| origins.model(e))?;
     let cores = machine::cores();
     let cases = chosen(Case::all(cores, !args.files.is_empty()), &args.only)?;
     let mut rows = Vec::new();

@@ -15,11 +15,7 @@ pub(super) use writer::Writer;
 /// Starts the log of the service, and sends panics to it. Lines that cannot be written are counted
 /// in `lost`; dropping the writer ends the log.
 pub(super) fn start(format: LogFormat, lost: IntCounter) -> Result<Writer, CliError> {
-    let filter = match std::env::var("RUST_LOG") {
-        Ok(text) if !text.is_empty() => EnvFilter::try_new(&text)
-            .map_err(|e| CliError::Configuration(format!("RUST_LOG={text}: {e}")))?,
-        _ => EnvFilter::default().add_directive(LevelFilter::INFO.into()),
-    };
+    let filter = filter()?;
     let writer = Writer::start(stderr(), lost).map_err(CliError::failed)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -27,8 +23,11 @@ pub(super) fn start(format: LogFormat, lost: IntCounter) -> Result<Writer, CliEr
         .log_internal_errors(false)
         .with_writer(writer.lines());
     let started = match format {
-        LogFormat::Text => builder.with_ansi(stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.with_ansi(has_colours()).try_init(),
+        // The span of a request is in its events once, not in a list as well.
+        LogFormat::Json => {
+            builder.with_ansi(false).json().flatten_event(true).with_span_list(false).try_init()
+        }
     };
     started.map_err(CliError::failed)?;
     std::panic::set_hook(Box::new(|panic| {
@@ -39,13 +38,33 @@ pub(super) fn start(format: LogFormat, lost: IntCounter) -> Result<Writer, CliEr
     Ok(writer)
 }
 
+/// What RUST_LOG says; a level of `info` when it is empty or not set.
+fn filter() -> Result<EnvFilter, CliError> {
+    let Some(text) = std::env::var_os("RUST_LOG").filter(|text| !text.is_empty()) else {
+        return Ok(EnvFilter::default().add_directive(LevelFilter::INFO.into()));
+    };
+    let filter = text.to_str().and_then(|text| EnvFilter::try_new(text).ok());
+    filter.ok_or_else(|| {
+        CliError::Configuration(format!(
+            "the variable RUST_LOG has the wrong value {text:?}: expected a filter, such as info or \
+             googlenet=debug"
+        ))
+    })
+}
+
+/// On a terminal, unless NO_COLOR (<https://no-color.org>) is set and not empty.
+fn has_colours() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    stderr().is_terminal() && !unwanted
+}
+
 /// Shows warnings of the commands that are no service.
 pub(super) fn warnings_only() {
     let builder = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
         // Nobody reads them when standard error is closed; the command goes on.
         .log_internal_errors(false)
-        .with_ansi(stderr().is_terminal())
+        .with_ansi(has_colours())
         .with_writer(stderr);
     // There is no other subscriber in the program; without one, warnings are only not shown.
     let _ = builder.with_target(false).without_time().try_init();

@@ -22,9 +22,7 @@ pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
             "a data URL, which has to be decoded first (or sent within JSON)"
         }
         _ if is_base64_of_image(text) => BASE64,
-        _ if starts_with(text, "http://") || starts_with(text, "https://") => {
-            "a URL, not the image that it leads to"
-        }
+        _ if is_address(text) => "an address, and addresses are not fetched",
         _ => "plain text, not an image",
     })
 }
@@ -42,6 +40,15 @@ fn text_of(begin: &[u8]) -> Option<&str> {
     };
     let is_control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\x0c');
     (!text.contains(is_control)).then_some(text)
+}
+
+/// `scheme://…`.
+fn is_address(text: &str) -> bool {
+    const LONGEST_SCHEME: usize = 16;
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        let of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        (1..=LONGEST_SCHEME).contains(&scheme.len()) && scheme.bytes().all(of_scheme)
+    })
 }
 
 fn of_markup(text: &str) -> &'static str {
@@ -119,7 +126,7 @@ mod tests {
             ("  [1, 2]", "JSON, not an image"),
             ("hello", "plain text, not an image"),
             ("/9j/ is how JPEG begins in base64", "plain text, not an image"),
-            ("https://example.com/cat.jpg", "a URL, not the image that it leads to"),
+            ("https://example.com/cat.jpg", "an address, and addresses are not fetched"),
             ("iVBORw0KGgoAAAANSUhEUgAA\nAAEAAAABCAYAAAAfFcSJ", BASE64),
             ("/9j/4AAQSkZJRgABAQAAAQABAAD=", BASE64),
         ] {

@@ -3,28 +3,147 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
+use super::parameters::RawParameters;
 use crate::config::MOST_IMAGES;
+use crate::http::error::ApiError;
+use crate::http::json_text::without_byte_order_mark;
 
-/// The members that are known; others are an error.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What is in the body.
 pub(super) struct JsonUpload<'a> {
-    #[serde(borrow)]
     pub(super) image: Option<Base64Text<'a>>,
-    #[serde(borrow)]
     pub(super) images: Option<Base64Texts<'a>>,
-    pub(super) top_k: Option<Parameter>,
-    pub(super) min_probability: Option<Parameter>,
-    pub(super) crops: Option<Parameter>,
+    /// Those of the query, and those of the members.
+    pub(super) parameters: RawParameters,
+}
+
+impl<'a> JsonUpload<'a> {
+    /// Reads a body, after the parameters of the query.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidJson`] when it is no JSON, or other JSON; [`ApiError::InvalidParameter`].
+    pub(super) fn read(body: &'a [u8], parameters: RawParameters) -> Result<Self, ApiError> {
+        let mut json = serde_json::Deserializer::from_slice(without_byte_order_mark(body));
+        let mut upload = Self { image: None, images: None, parameters };
+        let members = Members { upload: &mut upload, refused: None };
+        let refused = members.deserialize(&mut json).and_then(|refused| {
+            json.end()?;
+            Ok(refused)
+        });
+        match refused {
+            Ok(None) => Ok(upload),
+            Ok(Some(refused)) => Err(refused),
+            Err(error) => Err(ApiError::InvalidJson(format!(
+                "the body is not the JSON that is expected: {error}"
+            ))),
+        }
+    }
+}
+
+/// The names that are known; others are an error.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Member {
+    Image,
+    Images,
+    TopK,
+    MinProbability,
+    Crops,
+}
+
+/// Reads the members of the body's object into `upload`; returns the first parameter's error.
+struct Members<'u, 'a> {
+    upload: &'u mut JsonUpload<'a>,
+    refused: Option<ApiError>,
+}
+
+impl<'de: 'a, 'a> DeserializeSeed<'de> for Members<'_, 'a> {
+    type Value = Option<ApiError>;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
+        input.deserialize_map(self)
+    }
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for Members<'_, 'a> {
+    type Value = Option<ApiError>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(
+            "an object with `image` (base64) or `images` (an array of base64), and with `top_k`, \
+             `min_probability` and `crops` if wanted",
+        )
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
+        while let Some(member) = map.next_key()? {
+            match member {
+                Member::Image => once(&mut self.upload.image, map.next_value()?, "image")?,
+                Member::Images => once(&mut self.upload.images, map.next_value()?, "images")?,
+                Member::TopK => self.set("top_k", map.next_value()?),
+                Member::MinProbability => self.set("min_probability", map.next_value()?),
+                Member::Crops => self.set("crops", map.next_value()?),
+            }
+        }
+        Ok(self.refused)
+    }
+}
+
+impl Members<'_, '_> {
+    fn set(&mut self, name: &str, value: Option<Parameter>) {
+        let set = match value {
+            None => Ok(()),
+            Some(Parameter::Number(number)) => {
+                self.upload.parameters.set(name, &number.to_string())
+            }
+            Some(Parameter::Other) => {
+                Err(ApiError::InvalidParameter(format!("{name} must be a number")))
+            }
+        };
+        if let Err(error) = set {
+            self.refused.get_or_insert(error);
+        }
+    }
+}
+
+fn once<T, E: Error>(slot: &mut Option<T>, value: Option<T>, name: &'static str) -> Result<(), E> {
+    match value {
+        Some(_) if slot.is_some() => Err(E::duplicate_field(name)),
+        Some(value) => {
+            *slot = Some(value);
+            Ok(())
+        }
+        None => Ok(()),
+    }
 }
 
 /// A string that stays where it is in the body, unless it has escapes.
-#[derive(Deserialize)]
-pub(super) struct Base64Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+pub(super) struct Base64Text<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Base64Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Base64Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a string, an image in base64")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Base64Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Base64Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        input.deserialize_str(Text)
+    }
+}
 
 /// A list of strings. What no configuration takes is counted, not kept.
 pub(super) struct Base64Texts<'a> {
@@ -116,28 +235,45 @@ impl<'de> Deserialize<'de> for Parameter {
 mod tests {
     use super::*;
 
+    fn read(json: &str) -> Result<JsonUpload<'_>, ApiError> {
+        JsonUpload::read(json.as_bytes(), RawParameters::default())
+    }
+
+    fn parameters(query: &str) -> RawParameters {
+        RawParameters::from_query(query).unwrap()
+    }
+
     #[test]
     fn what_is_too_much_is_counted_and_not_kept() {
         let many = format!(r#"{{"images": [{}""]}}"#, r#""","#.repeat(MOST_IMAGES + 6));
-        let images = serde_json::from_str::<JsonUpload>(&many).unwrap().images.unwrap();
+        let images = read(&many).unwrap().images.unwrap();
         assert_eq!((images.kept.len(), images.count), (MOST_IMAGES, MOST_IMAGES + 7));
-        let few = serde_json::from_str::<JsonUpload>(r#"{"images": ["a\/", "b"]}"#).unwrap();
-        let images = few.images.unwrap();
+        let images = read(r#"{"images": ["a\/", "b"]}"#).unwrap().images.unwrap();
         assert_eq!((images.kept.len(), images.count), (2, 2));
         assert!(matches!(&images.kept[0].0, Cow::Owned(text) if text == "a/"));
         assert!(matches!(images.kept[1].0, Cow::Borrowed("b")));
     }
 
     #[test]
-    fn a_parameter_is_a_number_or_is_passed_over() {
+    fn a_parameter_is_a_number() {
         for value in ["[0, [1], 2]", r#"{"a": [1]}"#, r#""5""#, "true"] {
             let json = format!(r#"{{"top_k": {value}, "crops": 10, "min_probability": 0.25}}"#);
-            let upload: JsonUpload = serde_json::from_str(&json).unwrap();
-            assert!(matches!(upload.top_k, Some(Parameter::Other)), "{value}");
-            assert!(matches!(upload.crops, Some(Parameter::Number(n)) if n.as_u64() == Some(10)));
-            let Some(Parameter::Number(share)) = upload.min_probability else { panic!() };
-            assert_eq!(share.to_string(), "0.25");
+            assert_eq!(read(&json).err().unwrap().to_string(), "top_k must be a number", "{value}");
         }
-        assert!(serde_json::from_str::<JsonUpload>(r#"{"top_k": null}"#).unwrap().top_k.is_none());
+        let upload = read(r#"{"top_k": null, "crops": 10, "min_probability": 0.25}"#).unwrap();
+        assert_eq!(upload.parameters, parameters("crops=10&min_probability=0.25"));
+    }
+
+    #[test]
+    fn a_parameter_may_be_repeated_and_not_contradicted() {
+        let twice = |json: &'static str| JsonUpload::read(json.as_bytes(), parameters("top_k=3"));
+        for same in [r#"{"top_k": 3}"#, r#"{"top_k": 3.0, "top_k": 3}"#, r#"{"top_k": null}"#] {
+            assert_eq!(twice(same).unwrap().parameters, parameters("top_k=3"), "{same}");
+        }
+        let error = twice(r#"{"top_k": 5}"#).err().unwrap();
+        assert_eq!(error.kind().1, "invalid_parameter");
+        assert_eq!(error.to_string(), "top_k is given twice, as `3` and as `5`: give it once");
+        let error = read(r#"{"image": "a", "image": "a"}"#).err().unwrap();
+        assert!(error.to_string().contains("duplicate field `image`"), "{error}");
     }
 }

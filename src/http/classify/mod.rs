@@ -1,6 +1,8 @@
 //! `POST /classify`.
 
 mod answer;
+mod content_disposition;
+mod form;
 mod json;
 mod parameters;
 mod upload;
@@ -18,12 +20,12 @@ use parameters::{Parameters, QueryParameters, RawParameters};
 use upload::{UploadForm, read_upload};
 
 pub use answer::server_timing;
-pub use upload::decode_base64;
 
 use super::body::{ReceivedBody, read_body};
 use super::error::{ApiError, ErrorBody};
 use super::openapi::bodies::{ClassifyBody, ClassifyForm, EXAMPLE_IMAGE, RawBytes};
 use super::request_context::{Client, Deadline};
+use super::request_tally::RequestTally;
 use super::state::{AppState, Service};
 use crate::batcher::Ask;
 use crate::pipeline::{Classified, Encoded, Timing};
@@ -68,14 +70,18 @@ pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 pub async fn classify(
     State(state): State<AppState>,
     Extension(client): Extension<Client>,
+    Extension(tally): Extension<RequestTally>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let service = state.service()?;
+    // What the head says wrong is refused before the body comes.
     let parameters = RawParameters::from_query(request.uri().query().unwrap_or_default())?;
-    let form = UploadForm::of(request.headers());
-    let copies = form.as_ref().map_or(1, UploadForm::body_copies);
+    parameters.check(service.model.classes())?;
+    let form = UploadForm::of(request.headers())?;
+    let copies = form.body_copies();
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
-    let upload = read_upload(form?, bytes, parameters, state.config.max_images).await?;
+    let upload = read_upload(form, bytes, parameters, state.config.max_images).await?;
+    tally.set_images(upload.images.len());
     let parameters = upload.parameters.check(service.model.classes())?;
     state.check_number(service, upload.images.len())?;
     let work = classify_all(&state, service, client, upload.images, parameters.crops);

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, shown};
 use crate::http::openapi::bodies::CropCount;
 use crate::preprocess::Crops;
 use crate::topk::TopK;
@@ -53,7 +53,7 @@ impl RawParameters {
     pub fn from_query(query: &str) -> Result<Self, ApiError> {
         let mut parameters = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            parameters.set(&name, value.into_owned())?;
+            parameters.set(&name, &value)?;
         }
         Ok(parameters)
     }
@@ -61,8 +61,8 @@ impl RawParameters {
     /// Sets one parameter.
     ///
     /// # Errors
-    /// [`ApiError::InvalidParameter`] when there is none of this name, or it is given already.
-    pub fn set(&mut self, name: &str, value: String) -> Result<(), ApiError> {
+    /// [`ApiError::InvalidParameter`] when there is none of this name, or it has another value already.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         let slot = match name {
             "top_k" => &mut self.top_k,
             "min_probability" => &mut self.min_probability,
@@ -70,14 +70,22 @@ impl RawParameters {
             _ => {
                 return Err(ApiError::InvalidParameter(format!(
                     "there is no parameter `{}`: use top_k, min_probability or crops",
-                    name.escape_debug().take(64).collect::<String>()
+                    shown(name)
                 )));
             }
         };
-        if slot.replace(value).is_some() {
-            return Err(ApiError::InvalidParameter(format!("{name} is given twice: give it once")));
+        match slot {
+            Some(first) if !is_same(first, value) => Err(ApiError::InvalidParameter(format!(
+                "{name} is given twice, as `{}` and as `{}`: give it once",
+                shown(first),
+                shown(value)
+            ))),
+            Some(_) => Ok(()),
+            None => {
+                *slot = Some(value.to_owned());
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Checks the ranges, for a network of `classes` classes.
@@ -91,9 +99,8 @@ impl RawParameters {
         let top_k = match &self.top_k {
             None => TopK::default_for(classes),
             Some(text) => {
-                text.parse().ok().and_then(|k| TopK::new(k, classes)).ok_or_else(|| {
-                    invalid("top_k", format!("a whole number from 1 to {classes}"))
-                })?
+                let k = whole_number(text).and_then(|k| TopK::new(k, classes));
+                k.ok_or_else(|| invalid("top_k", format!("a whole number from 1 to {classes}")))?
             }
         };
         let min_probability = match &self.min_probability {
@@ -106,14 +113,24 @@ impl RawParameters {
         };
         let crops = match &self.crops {
             None => Crops::One,
-            Some(text) => text
-                .parse::<u32>()
-                .ok()
-                .and_then(|n| Crops::try_from(n).ok())
+            Some(text) => whole_number(text)
+                .and_then(|n| Crops::try_from(u32::try_from(n).ok()?).ok())
                 .ok_or_else(|| invalid("crops", "1, 5 or 10".into()))?,
         };
         Ok(Parameters { top_k, min_probability, crops })
     }
+}
+
+/// Of two texts, whether they are one value.
+fn is_same(one: &str, other: &str) -> bool {
+    let number = |text: &str| text.parse::<f64>().ok();
+    one == other || number(one).is_some_and(|one| Some(one) == number(other))
+}
+
+/// `3`, and `3.0`, which clients write that have one type of numbers only.
+fn whole_number(text: &str) -> Option<usize> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    decimals.bytes().all(|digit| digit == b'0').then(|| whole.parse().ok())?
 }
 
 #[cfg(test)]
@@ -122,8 +139,15 @@ mod tests {
 
     #[test]
     fn ranges() {
-        for good in ["", "top_k=1", "top_k=1000&min_probability=1&crops=10", "min_probability=0.25"]
-        {
+        for good in [
+            "",
+            "top_k=1",
+            "top_k=1000&min_probability=1&crops=10",
+            "min_probability=0.25",
+            "top_k=3.0&crops=5.",
+            "top_k=3&top_k=3",
+            "top_k=3&top_k=3.0&min_probability=0.5&min_probability=.5",
+        ] {
             RawParameters::from_query(good).unwrap().check(1000).unwrap();
         }
         for bad in [
@@ -133,6 +157,10 @@ mod tests {
             "top_k=x",
             "top_k=",
             "top_k=1.5",
+            "top_k=.0",
+            "top_k=1e0",
+            "top_k=1.0.0",
+            "crops=1.1",
             "min_probability=1.1",
             "min_probability=NaN",
             "min_probability=-0.1",

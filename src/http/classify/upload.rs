@@ -1,23 +1,14 @@
 //! The three forms in which images come: raw bytes, multipart, base64 in JSON.
 
-use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, HeaderValue, header};
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 
-use super::json::{Base64Text, JsonUpload, Parameter};
+use super::form::read_form;
+use super::json::{Base64Text, JsonUpload};
 use super::parameters::RawParameters;
+use crate::http::base64_image::{self, Base64Error};
 use crate::http::body_memory::BODY_COPIES;
 use crate::http::error::ApiError;
-
-/// The standard alphabet, with or without padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// The images of a request, in order, each with its own fate.
 pub struct Upload {
@@ -86,67 +77,18 @@ pub async fn read_upload(
         UploadForm::Raw => Ok(Upload { images: vec![Ok(body)], many: false, parameters }),
         UploadForm::Json => from_json(&body, parameters, max_images),
         UploadForm::Multipart(content_type) => {
-            from_multipart(content_type, body, parameters, max_images).await
+            read_form(content_type, body, parameters, max_images).await
         }
-    }
-}
-
-async fn from_multipart(
-    content_type: HeaderValue,
-    body: Bytes,
-    mut parameters: RawParameters,
-    max_images: usize,
-) -> Result<Upload, ApiError> {
-    let mut request = Request::new(Body::from(body));
-    request.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    // The body was read under `--max-body-bytes`.
-    DefaultBodyLimit::disable().apply(&mut request);
-    let mut multipart = Multipart::from_request(request, &())
-        .await
-        .map_err(|e| ApiError::InvalidMultipart(e.body_text()))?;
-    let mut images = Vec::new();
-    let broken =
-        |e: axum::extract::multipart::MultipartError| ApiError::InvalidMultipart(e.body_text());
-    while let Some(field) = multipart.next_field().await.map_err(broken)? {
-        let name = field.name().unwrap_or_default().to_owned();
-        match name.as_str() {
-            "image" | "file" | "data" => {
-                if images.len() == max_images {
-                    return Err(ApiError::TooManyImages(max_images));
-                }
-                images.push(Ok(field.bytes().await.map_err(broken)?));
-            }
-            _ => parameters.set(&name, field.text().await.map_err(broken)?)?,
-        }
-    }
-    match images.len() {
-        0 => Err(ApiError::MissingImage),
-        count => Ok(Upload { images, many: count > 1, parameters }),
     }
 }
 
 fn from_json(
     body: &[u8],
-    mut parameters: RawParameters,
+    parameters: RawParameters,
     max_images: usize,
 ) -> Result<Upload, ApiError> {
-    let upload: JsonUpload =
-        serde_json::from_slice(body).map_err(|e| ApiError::InvalidJson(e.to_string()))?;
-    let members = [
-        ("top_k", upload.top_k),
-        ("min_probability", upload.min_probability),
-        ("crops", upload.crops),
-    ];
-    for (name, value) in members {
-        match value {
-            None => {}
-            Some(Parameter::Number(number)) => parameters.set(name, number.to_string())?,
-            Some(Parameter::Other) => {
-                return Err(ApiError::InvalidParameter(format!("{name} must be a number")));
-            }
-        }
-    }
-    let (texts, count, many) = match (upload.image, upload.images) {
+    let JsonUpload { image, images, parameters } = JsonUpload::read(body, parameters)?;
+    let (texts, count, many) = match (image, images) {
         (Some(_), Some(_)) => {
             return Err(ApiError::InvalidJson("give `image` or `images`, not both".into()));
         }
@@ -160,25 +102,14 @@ fn from_json(
     if count > max_images {
         return Err(ApiError::TooManyImages(max_images));
     }
-    let images = texts
-        .iter()
-        .enumerate()
-        .map(|(index, Base64Text(text))| decode_base64(index, text))
-        .collect();
-    Ok(Upload { images, many, parameters })
+    let images =
+        texts.iter().enumerate().map(|(index, Base64Text(text))| decode_image(index, text));
+    Ok(Upload { images: images.collect(), many, parameters })
 }
 
-/// One image in base64; a data URL's head is passed over.
-///
-/// # Errors
-/// [`ApiError::InvalidBase64`], or [`ApiError::EmptyImage`] when there is nothing.
-pub fn decode_base64(index: usize, text: &str) -> Result<Bytes, ApiError> {
-    let text = match text.strip_prefix("data:") {
-        Some(url) => url.split_once(";base64,").map_or(text, |(_, data)| data),
-        None => text,
-    };
-    let bytes = BASE64
-        .decode(text)
-        .map_err(|e| ApiError::InvalidBase64 { index, detail: e.to_string() })?;
-    if bytes.is_empty() { Err(ApiError::EmptyImage) } else { Ok(bytes.into()) }
+fn decode_image(index: usize, text: &str) -> Result<Bytes, ApiError> {
+    base64_image::decode(text).map_err(|error| match error {
+        Base64Error::Empty => ApiError::EmptyImage,
+        error => ApiError::InvalidBase64(format!("image {index} {error}")),
+    })
 }

@@ -17,6 +17,7 @@ use crate::http::classify::{SERVER_TIMING, before, server_timing};
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::openapi::bodies::{RawBytes, infer_example};
 use crate::http::request_context::Client;
+use crate::http::request_tally::RequestTally;
 use crate::http::state::{AppState, Service};
 use crate::model::{self, Probabilities};
 use crate::pipeline::{ClassifyError, Encoded, Timing, Work};
@@ -65,6 +66,7 @@ pub const INFERENCE_HEADER_CONTENT_LENGTH: HeaderName =
 pub async fn infer(
     State(state): State<AppState>,
     Extension(client): Extension<Client>,
+    Extension(tally): Extension<RequestTally>,
     path: ModelPath,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -74,6 +76,7 @@ pub async fn infer(
     let copies = body_copies(json_bytes);
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
     let Checked { id, input, output } = read_request(bytes, json_bytes, &service.model)?;
+    tally.set_images(input.images());
     state.check_number(service, input.images())?;
     let work = classify(&state, service, client, input);
     let results = before(client.deadline, &state, work).await??;
@@ -123,10 +126,11 @@ pub async fn infer(
 pub async fn infer_version(
     state: State<AppState>,
     client: Extension<Client>,
+    tally: Extension<RequestTally>,
     path: ModelPath,
     request: Request,
 ) -> Result<Response, ApiError> {
-    infer(state, client, path, request).await
+    infer(state, client, tally, path, request).await
 }
 
 fn json_bytes(headers: &HeaderMap) -> Result<Option<usize>, ApiError> {

@@ -11,7 +11,8 @@ use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, shown};
+use crate::http::json_text::{WholeNumber, without_byte_order_mark};
 use crate::http::openapi::bodies::infer_input_example;
 use crate::model_info::ModelInfo;
 use crate::topk::TopK;
@@ -37,6 +38,9 @@ pub enum Datatype {
 
 /// An inference request.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(
+    expecting = "an object with `inputs` (an array of one), and with `id`, `parameters` and `outputs` if wanted"
+)]
 pub struct InferRequest {
     /// Comes back in the answer.
     id: Option<String>,
@@ -53,6 +57,7 @@ pub struct InferRequest {
 
 /// How the request wants its answer. Others are passed over.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(expecting = "an object, with `binary_data_output` if wanted")]
 pub struct RequestParameters {
     /// Outputs come as raw bytes behind the answer's JSON.
     binary_data_output: Option<bool>,
@@ -60,6 +65,7 @@ pub struct RequestParameters {
 
 /// An input: `data_0` (or the graph's own name for it) or `image`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(expecting = "an object with `name`, `datatype`, `shape`, and `data` or `parameters`")]
 #[schema(example = json!(infer_input_example()))]
 pub struct RequestInput {
     /// `data_0`: FP32 `[n, 3, side, side]`, normalised, channels in the model's order.
@@ -68,7 +74,7 @@ pub struct RequestInput {
     datatype: Datatype,
     #[serde(deserialize_with = "few")]
     #[schema(value_type = Vec<u64>)]
-    shape: Vec<usize>,
+    shape: Vec<WholeNumber>,
     parameters: Option<InputParameters>,
     /// The elements in row-major order, flat or nested as `shape` says; images in base64. Left out
     /// when they come as raw bytes behind the JSON.
@@ -78,16 +84,19 @@ pub struct RequestInput {
 
 /// Where an input's elements are. Others are passed over.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(expecting = "an object, with `binary_data_size` if raw bytes follow the JSON")]
 pub struct InputParameters {
     /// Raw bytes behind the JSON that are the elements: FP32 little endian; BYTES each with its length
     /// before it, 32 bits little endian.
-    binary_data_size: Option<usize>,
+    #[schema(value_type = Option<u64>)]
+    binary_data_size: Option<WholeNumber>,
     #[schema(ignore)]
     shared_memory_region: Option<IgnoredAny>,
 }
 
 /// An output that is asked for.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(expecting = "an object with `name`, and with `parameters` if wanted")]
 pub struct RequestOutput {
     #[schema(example = "prob_1")]
     name: String,
@@ -96,13 +105,14 @@ pub struct RequestOutput {
 
 /// In which form. Others are passed over.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(expecting = "an object, with `binary_data` or `classification` if wanted")]
 pub struct OutputParameters {
     /// As raw bytes behind the answer's JSON.
     binary_data: Option<bool>,
     /// How many classes to list, best first, as BYTES `probability:class:label` instead of the
     /// probabilities.
-    #[schema(minimum = 1, maximum = 1000)]
-    classification: Option<usize>,
+    #[schema(minimum = 1, maximum = 1000, value_type = Option<u64>)]
+    classification: Option<WholeNumber>,
     #[schema(ignore)]
     shared_memory_region: Option<IgnoredAny>,
 }
@@ -184,6 +194,7 @@ pub fn read_request(
         )));
     }
     let (json, binary) = (body.slice(..json_length), body.slice(json_length..));
+    let json = json.slice_ref(without_byte_order_mark(&json));
     let request: InferRequest = serde_json::from_slice(&json)
         .map_err(|e| invalid(format!("the request is not the JSON that is expected: {e}")))?;
     let binary_output = request.parameters.and_then(|p| p.binary_data_output).unwrap_or(false);
@@ -195,24 +206,28 @@ pub fn read_request(
         ))
     })?;
     let [input] = inputs;
-    let kind = check_input(&input, model)?;
+    let shape: Vec<usize> = input.shape.iter().map(|number| number.0).collect();
+    let kind = check_input(&input, &shape, model)?;
     let data = find_data(&input, json, binary)?;
-    let RequestInput { name, shape, .. } = input;
+    let name = input.name;
     Ok(Checked { id: request.id, input: Input { name, kind, shape, data }, output })
 }
 
-fn check_input(input: &RequestInput, model: &ModelInfo) -> Result<InputKind, ApiError> {
+fn check_input(
+    input: &RequestInput,
+    shape: &[usize],
+    model: &ModelInfo,
+) -> Result<InputKind, ApiError> {
     let is_tensor = input.name == TENSOR_INPUT || input.name == model.input_name;
     let is_images = input.name == IMAGE_INPUT;
-    let (shape, side) = (&input.shape, model.preprocessing.side);
+    let side = model.preprocessing.side;
     let (kind, fits, expected) = match input.datatype {
         Datatype::Fp32 if is_tensor => {
-            let fits =
-                matches!(shape[..], [_, 3, height, width] if (height, width) == (side, side));
+            let fits = matches!(*shape, [_, 3, height, width] if (height, width) == (side, side));
             (InputKind::Tensor, fits, format!("[n, 3, {side}, {side}]"))
         }
         Datatype::Bytes if is_images => {
-            let fits = matches!(shape[..], [_] | [_, 1]);
+            let fits = matches!(*shape, [_] | [_, 1]);
             (InputKind::Images, fits, "[n] or [n, 1]".into())
         }
         _ if is_tensor => return Err(invalid(format!("input `{}` must be FP32", input.name))),
@@ -242,7 +257,7 @@ fn find_data(input: &RequestInput, json: Bytes, binary: Bytes) -> Result<Data, A
     if parameters.is_some_and(|p| p.shared_memory_region.is_some()) {
         return Err(invalid(format!("input `{name}`: shared memory is not supported")));
     }
-    match (&input.data, parameters.and_then(|p| p.binary_data_size)) {
+    match (&input.data, parameters.and_then(|p| p.binary_data_size).map(|size| size.0)) {
         (Some(_), Some(_)) => {
             Err(invalid(format!("input `{name}` has both `data` and `binary_data_size`: give one")))
         }
@@ -294,18 +309,13 @@ fn check_output(
         TopK::new(k.min(classes), classes)
             .ok_or_else(|| invalid(format!("output `{name}`: classification must be at least 1")))
     };
-    let classification = parameters.classification.map(best).transpose()?;
+    let classification = parameters.classification.map(|k| best(k.0)).transpose()?;
     Ok(Output { binary: parameters.binary_data.unwrap_or(binary), classification, name })
 }
 
 /// An error of this protocol: 400 `invalid_input`.
 pub fn invalid(sentence: impl Into<String>) -> ApiError {
     ApiError::InvalidInput(sentence.into())
-}
-
-/// A client's text in an error: short, on one line.
-fn shown(text: &str) -> String {
-    text.escape_debug().take(64).collect()
 }
 
 /// An array of up to [`MAX_ELEMENTS`].
@@ -469,7 +479,7 @@ mod tests {
                 |r| r["outputs"][0]["parameters"]["classification"] = json!(0),
                 "classification must be at least 1",
             ),
-            (|r| *r = json!([]), "expected struct InferRequest"),
+            (|r| *r = json!([]), "expected an object with `inputs`"),
         ];
         for (change, because) in cases {
             let error = changed(change).unwrap_err();

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::elements::{Elements, read_elements};
 use super::request::{Data, Input, invalid};
+use crate::http::base64_image;
 use crate::http::body_memory::BODY_COPIES;
-use crate::http::classify::decode_base64;
 use crate::http::error::ApiError;
 use crate::pipeline::MemoryNeed;
 
@@ -167,7 +167,8 @@ impl Elements for Encoded {
         if index == self.expected {
             return Err(format!("there are more than the {index} elements of the shape"));
         }
-        self.images.push(decode_base64(index, text).map_err(|e| e.to_string())?);
+        let image = base64_image::decode(text);
+        self.images.push(image.map_err(|error| format!("element {index} {error}"))?);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// A drawing of a traffic light in base64: a PNG of 32x32 pixels.
@@ -37,7 +37,7 @@ pub struct ClassifyForm {
     #[schema(minimum = 0.0, maximum = 1.0, example = 0, nullable = false)]
     min_probability: Option<f32>,
     /// Crops whose probabilities are averaged.
-    #[schema(schema_with = crops_in_a_body, required = false)]
+    #[schema(schema_with = crops_in_a_form, required = false)]
     crops: Option<u32>,
 }
 
@@ -61,13 +61,13 @@ pub struct ClassifyJson {
     #[schema(content_encoding = "base64", format = Byte, example = json!(EXAMPLE_IMAGE))]
     image: String,
     /// How many classes to list; 5 if left out.
-    #[schema(minimum = 1, maximum = 1000, example = 5, nullable = false)]
+    #[schema(minimum = 1, maximum = 1000, example = 5)]
     top_k: Option<u32>,
     /// Leaves out classes with a lower probability; 0 if left out.
-    #[schema(minimum = 0.0, maximum = 1.0, example = 0, nullable = false)]
+    #[schema(minimum = 0.0, maximum = 1.0, example = 0)]
     min_probability: Option<f32>,
     /// Crops whose probabilities are averaged.
-    #[schema(schema_with = crops_in_a_body, required = false)]
+    #[schema(schema_with = crops_in_json, required = false)]
     crops: Option<u32>,
 }
 
@@ -80,13 +80,13 @@ pub struct ClassifyJsonBatch {
     #[schema(value_type = Vec<Base64Image>, min_items = 1, example = json!([EXAMPLE_IMAGE]))]
     images: Vec<String>,
     /// How many classes to list; 5 if left out.
-    #[schema(minimum = 1, maximum = 1000, example = 5, nullable = false)]
+    #[schema(minimum = 1, maximum = 1000, example = 5)]
     top_k: Option<u32>,
     /// Leaves out classes with a lower probability; 0 if left out.
-    #[schema(minimum = 0.0, maximum = 1.0, example = 0, nullable = false)]
+    #[schema(minimum = 0.0, maximum = 1.0, example = 0)]
     min_probability: Option<f32>,
     /// Crops whose probabilities are averaged.
-    #[schema(schema_with = crops_in_a_body, required = false)]
+    #[schema(schema_with = crops_in_json, required = false)]
     crops: Option<u32>,
 }
 
@@ -114,10 +114,21 @@ fn crop_count() -> ObjectBuilder {
         .enum_values(Some([1, 5, 10]))
 }
 
-fn crops_in_a_body() -> Object {
-    let description = "Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 \
-        (and all five mirrored).";
-    crop_count().description(Some(description)).examples([json!(1)]).build()
+const CROPS: &str = "Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 (and \
+    all five mirrored).";
+
+fn crops_in_a_form() -> Object {
+    crop_count().description(Some(CROPS)).examples([json!(1)]).build()
+}
+
+/// `null` is as left out, as for the other parameters.
+fn crops_in_json() -> Object {
+    crop_count()
+        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+        .enum_values(Some([json!(1), json!(5), json!(10), json!(null)]))
+        .description(Some(CROPS))
+        .examples([json!(1)])
+        .build()
 }
 
 /// The input of [`infer_example`].

@@ -1,19 +1,21 @@
 //! The HTTP client: timeouts, proxies and trust.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
+use ureq::Agent;
 use ureq::http::Uri;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Proxy};
 
-use super::{Download, FetchError};
+use super::{Download, FetchError, proxy, without_credentials};
 
 /// How the server is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Proxies {
-    /// As `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` say, except for the hosts in `NO_PROXY`;
-    /// small letters do as well.
+    /// As the first of `ALL_PROXY`, `HTTPS_PROXY` and `HTTP_PROXY` says that is set and not empty,
+    /// except for the hosts in `NO_PROXY`; small letters do as well.
     #[default]
     Environment,
     /// Directly.
@@ -22,19 +24,23 @@ pub enum Proxies {
     At(String),
 }
 
+/// Whether `url` is an address to download from: `https://HOST/…` or `http://HOST/…`.
+pub fn can_download_from(url: &str) -> bool {
+    url.parse::<Uri>()
+        .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
+}
+
 pub(super) fn build(download: &Download) -> Result<Agent, FetchError> {
-    let uri = download.url.parse::<Uri>().ok();
-    let known = uri.is_some_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
-    });
-    if !known {
+    if !can_download_from(&download.url) {
         return Err(FetchError::Url { url: download.shown_url() });
     }
     let proxy = match &download.proxies {
-        Proxies::Environment => Proxy::try_from_env(),
+        Proxies::Environment => proxy::from_environment(|name| env::var_os(name))?,
         Proxies::None => None,
-        Proxies::At(proxy) => {
-            Some(Proxy::new(proxy).map_err(|_| FetchError::Proxy { proxy: proxy.clone() })?)
+        Proxies::At(address) => {
+            let proxy = proxy::read(address, OsStr::new(""));
+            let wrong = || FetchError::Proxy { proxy: without_credentials(address).into_owned() };
+            Some(proxy.ok_or_else(wrong)?)
         }
     };
     let roots = match &download.certificates {

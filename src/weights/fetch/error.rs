@@ -18,11 +18,23 @@ pub enum FetchError {
     /// The proxy that was asked for cannot be used.
     #[error("{proxy} is no proxy's address: it must be http://HOST:PORT or socks5://HOST:PORT")]
     Proxy {
-        /// What was given.
+        /// What was given, without a user name and password.
         proxy: String,
     },
+    /// The proxy that the environment names cannot be used.
+    #[error(
+        "the variable {variable} has the wrong value {value:?}: expected the address of a proxy, \
+         such as http://proxy.example:3128 or socks5://proxy.example:1080"
+    )]
+    ProxyVariable {
+        /// The variable.
+        variable: &'static str,
+        /// Its value, without a user name and password.
+        value: String,
+    },
     /// The certificates to trust cannot be read.
-    #[error("certificates {}: {reason}: a PEM file is needed", path.display())]
+    #[error("cannot read certificates from {}: {reason}: expected a PEM file, such as \
+         /etc/ssl/certs/ca-certificates.crt", path.display())]
     Certificates {
         /// The PEM file.
         path: PathBuf,
@@ -135,6 +147,28 @@ pub enum FetchError {
         /// That of what arrived.
         actual: Sha256,
     },
+}
+
+impl FetchError {
+    /// Whether a setting is wrong: nothing was tried.
+    pub fn is_of_a_setting(&self) -> bool {
+        match self {
+            Self::Url { .. }
+            | Self::Proxy { .. }
+            | Self::ProxyVariable { .. }
+            | Self::Certificates { .. } => true,
+            Self::Write { .. }
+            | Self::Locked { .. }
+            | Self::Exchange { .. }
+            | Self::Untrusted { .. }
+            | Self::Short { .. }
+            | Self::Range { .. }
+            | Self::Status { .. }
+            | Self::Length { .. }
+            | Self::TooLong { .. }
+            | Self::Checksum { .. } => false,
+        }
+    }
 }
 
 fn status_advice(status: u16) -> &'static str {

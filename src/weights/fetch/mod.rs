@@ -6,13 +6,15 @@ mod error;
 mod lock;
 mod part;
 mod progress;
+mod proxy;
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-pub use agent::Proxies;
+pub use agent::{Proxies, can_download_from};
 pub use error::FetchError;
 pub use progress::{Bar, LogLines, Progress, progress_for_stderr};
 
@@ -126,6 +128,14 @@ impl Download {
         }
     }
 
+    /// Checks the settings, without a download.
+    ///
+    /// # Errors
+    /// Those for which [`FetchError::is_of_a_setting`] holds.
+    pub fn check(&self) -> Result<(), FetchError> {
+        agent::build(self).map(drop)
+    }
+
     fn is_at(&self, path: &Path) -> bool {
         path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == self.bytes)
             && Sha256::of_file(path).is_ok_and(|(sha256, _)| sha256 == self.sha256)
@@ -196,6 +206,16 @@ impl Download {
 
     fn pause(&self, failures: u32) -> Duration {
         self.first_pause.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)))
+    }
+}
+
+/// `text`, which is no address that could be taken apart, without what may be a user name and a
+/// password: what stands in front of the last `@`.
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
+    let Some((_, place)) = text.rsplit_once('@') else { return text.into() };
+    match text.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://{place}").into(),
+        None => place.into(),
     }
 }
 

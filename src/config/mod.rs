@@ -1,6 +1,8 @@
 //! Every knob of the service: flag, environment variable and default together.
 
-use std::net::SocketAddr;
+mod forms;
+mod listen;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,10 @@ use ipnet::IpNet;
 
 use crate::kernels::isa::IsaName;
 use crate::weights::ModelSource;
+use forms::{count, number};
+
+pub use forms::FormError;
+pub use listen::{ListenAddress, ListenAddressError, ResolveError};
 
 /// What `--max-images` may be at most.
 pub const MOST_IMAGES: usize = 100_000;
@@ -29,14 +35,9 @@ pub struct ModelConfig {
     )]
     pub model: ModelSource,
 
-    /// Where the weights are downloaded from when none are at hand; their SHA-256 is pinned.
-    #[arg(long, env = "GOOGLENET_MODEL_URL", value_name = "URL")]
-    pub model_url: Option<String>,
-
-    /// PEM file of the certificates that the download's server is checked with, instead of those
-    /// inside the program.
-    #[arg(long, env = "SSL_CERT_FILE", value_name = "PEM")]
-    pub tls_certificates: Option<PathBuf>,
+    /// Where it is downloaded from.
+    #[command(flatten)]
+    pub download: DownloadConfig,
 
     /// Number format of the arithmetic.
     #[arg(long, env = "GOOGLENET_PRECISION", value_enum, default_value_t = Precision::F32)]
@@ -49,8 +50,21 @@ pub struct ModelConfig {
 
     /// Instruction set of the kernels: portable, avx2 or avx512 [default: the fastest that the
     /// machine has].
-    #[arg(long, env = "GOOGLENET_ISA", value_name = "ISA")]
+    #[arg(long, env = "GOOGLENET_ISA", value_name = "ISA", value_parser = forms::isa)]
     pub isa: Option<IsaName>,
+}
+
+/// Where weights that are not at hand are downloaded from.
+#[derive(Clone, Debug, Args)]
+pub struct DownloadConfig {
+    /// Where the weights are downloaded from when none are at hand; their SHA-256 is pinned.
+    #[arg(long, env = "GOOGLENET_MODEL_URL", value_name = "URL", value_parser = forms::url)]
+    pub model_url: Option<String>,
+
+    /// PEM file of the certificates that the download's server is checked with, instead of those
+    /// inside the program.
+    #[arg(long, env = "SSL_CERT_FILE", value_name = "PEM")]
+    pub tls_certificates: Option<PathBuf>,
 }
 
 /// Number format of the arithmetic.
@@ -79,14 +93,15 @@ pub struct ServeConfig {
     #[command(flatten)]
     pub model: ModelConfig,
 
-    /// Address and port to listen on.
+    /// Address and port to listen on, such as 127.0.0.1:8080 or localhost:8080; :8080 and 8080 mean
+    /// all interfaces.
     #[arg(long, env = "GOOGLENET_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080")]
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
 
     /// A second address for /model, /metrics, the metadata under /v2/models, and the docs, which
     /// then leave the first.
     #[arg(long, env = "GOOGLENET_ADMIN_LISTEN", value_name = "ADDR")]
-    pub admin_listen: Option<SocketAddr>,
+    pub admin_listen: Option<ListenAddress>,
 
     /// Threads that run the network [default: the cores that the CPU quota gives].
     #[arg(long, env = "GOOGLENET_WORKERS", value_name = "N", value_parser = count(1, 1024))]
@@ -98,7 +113,7 @@ pub struct ServeConfig {
 
     /// How long a worker that comes free under load waits for a fuller batch, counted from the
     /// oldest image. 0: never. An image that finds a worker idle never waits.
-    #[arg(long, env = "GOOGLENET_BATCH_MAX_WAIT_US", value_name = "US", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_000_000))]
+    #[arg(long, env = "GOOGLENET_BATCH_MAX_WAIT_US", value_name = "US", default_value_t = 0, value_parser = number(0, 10_000_000))]
     pub batch_max_wait_us: u64,
 
     /// Images that may wait, those being decoded included; more are refused at once.
@@ -123,7 +138,7 @@ pub struct ServeConfig {
     pub max_body_bytes: usize,
 
     /// Largest image, width times height, read from its header.
-    #[arg(long, env = "GOOGLENET_MAX_PIXELS", value_name = "PIXELS", default_value_t = 32_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, env = "GOOGLENET_MAX_PIXELS", value_name = "PIXELS", default_value_t = 32_000_000, value_parser = number(1, u64::MAX))]
     pub max_pixels: u64,
 
     /// Images in one request at most.
@@ -132,13 +147,13 @@ pub struct ServeConfig {
 
     /// Memory that all images may take together, from their decoding to their answer [default: what
     /// the memory limit leaves beside the loaded model, the bodies and a reserve, at most 1 GiB].
-    #[arg(long, env = "GOOGLENET_DECODE_MEMORY_BYTES", value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1 << 20..))]
+    #[arg(long, env = "GOOGLENET_DECODE_MEMORY_BYTES", value_name = "BYTES", value_parser = number(1 << 20, u64::MAX))]
     pub decode_memory_bytes: Option<u64>,
 
     /// Memory that the bodies of all requests may take together, never less than the largest one;
     /// past it they are refused as when the queue is full [default: three eighths of what the memory
     /// limit leaves beside the loaded model and a reserve, at most 1 GiB].
-    #[arg(long, env = "GOOGLENET_BODY_MEMORY_BYTES", value_name = "BYTES")]
+    #[arg(long, env = "GOOGLENET_BODY_MEMORY_BYTES", value_name = "BYTES", value_parser = number(0, u64::MAX))]
     pub body_memory_bytes: Option<u64>,
 
     /// Whether a file that ends too early or has wrong bytes in it is refused with 422, though what can be
@@ -148,7 +163,7 @@ pub struct ServeConfig {
 
     /// Networks of the proxies in front, whose X-Forwarded-For is believed: the places in the queue are
     /// shared out by client address.
-    #[arg(long, env = "GOOGLENET_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
+    #[arg(long, env = "GOOGLENET_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',', value_parser = forms::network)]
     pub trusted_proxies: Vec<IpNet>,
 
     /// Status of the answer when the queue is full: 503 for balancers that retry on that only.
@@ -164,7 +179,7 @@ pub struct ServeConfig {
     pub drain_timeout_ms: u64,
 
     /// Origins that browsers may call from (`*` for any); none if left out.
-    #[arg(long, env = "GOOGLENET_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    #[arg(long, env = "GOOGLENET_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',', value_parser = forms::origin)]
     pub cors_origins: Vec<String>,
 
     /// Form of the log on standard error; RUST_LOG filters it.
@@ -237,10 +252,7 @@ impl ServeConfig {
     }
 }
 
-fn milliseconds(least: u64) -> clap::builder::RangedU64ValueParser {
-    clap::value_parser!(u64).range(least..=24 * 60 * 60 * 1000)
-}
-
-fn count(least: u64, most: u64) -> clap::builder::RangedU64ValueParser<usize> {
-    clap::builder::RangedU64ValueParser::new().range(least..=most)
+/// Milliseconds, a day at most.
+fn milliseconds(least: u64) -> impl Fn(&str) -> Result<u64, FormError> + Clone {
+    number(least, 24 * 60 * 60 * 1000)
 }

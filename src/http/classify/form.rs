@@ -1,0 +1,101 @@
+//! `multipart/form-data` (RFC 7578): files named `image`, and parameters as fields.
+
+use axum::body::Body;
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
+use axum::http::{HeaderValue, header};
+use bytes::Bytes;
+
+use super::content_disposition::{FilePart, PartHead};
+use super::parameters::RawParameters;
+use super::upload::Upload;
+use crate::http::error::{ApiError, shown};
+
+/// Names of the parts that are images.
+const IMAGE_PARTS: [&str; 3] = ["image", "file", "data"];
+
+/// Finds the images in a form.
+///
+/// # Errors
+/// 400 when the form is broken, a part is neither an image nor a parameter, or there is no image.
+pub(super) async fn read_form(
+    content_type: HeaderValue,
+    body: Bytes,
+    mut parameters: RawParameters,
+    max_images: usize,
+) -> Result<Upload, ApiError> {
+    let mut request = Request::new(Body::from(body));
+    request.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    // The body was read under `--max-body-bytes`.
+    DefaultBodyLimit::disable().apply(&mut request);
+    let mut form = Multipart::from_request(request, &()).await.map_err(|_| no_boundary())?;
+    let mut images = Vec::new();
+    while let Some(field) = form.next_field().await.map_err(|e| broken(&e))? {
+        match part(field).await? {
+            Part::Image(_) if images.len() == max_images => {
+                return Err(ApiError::TooManyImages(max_images));
+            }
+            Part::Image(image) => images.push(Ok(image)),
+            Part::Parameter { name, value } => parameters.set(&name, &value)?,
+            Part::NotChosen => {}
+        }
+    }
+    match images.len() {
+        0 => Err(ApiError::MissingImage),
+        count => Ok(Upload { images, many: count > 1, parameters }),
+    }
+}
+
+enum Part {
+    Image(Bytes),
+    Parameter {
+        name: String,
+        value: String,
+    },
+    /// An optional file or field of a web page that was left empty.
+    NotChosen,
+}
+
+async fn part(field: Field<'_>) -> Result<Part, ApiError> {
+    let PartHead { name, file } = PartHead::of(field.headers());
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return Err(ApiError::InvalidMultipart(
+            "a part of the form has no name: name it `image` if it is an image, else by its parameter"
+                .into(),
+        ));
+    };
+    let is_image = IMAGE_PARTS.contains(&name.as_str());
+    if !is_image && file == Some(FilePart::Named) {
+        return Err(ApiError::InvalidMultipart(format!(
+            "a file is in the part `{}` of the form: the part of an image must be named `image`, also when \
+             there are several",
+            shown(&name)
+        )));
+    }
+    let content = field.bytes().await.map_err(|e| broken(&e))?;
+    if content.is_empty() && (file == Some(FilePart::Unnamed) || !is_image) {
+        return Ok(Part::NotChosen);
+    }
+    if is_image {
+        return Ok(Part::Image(content));
+    }
+    match std::str::from_utf8(&content) {
+        Ok(value) => Ok(Part::Parameter { name, value: value.trim().to_owned() }),
+        Err(_) => Err(ApiError::InvalidMultipart(format!(
+            "the part `{}` of the form is not text: the part of an image must be named `image`",
+            shown(&name)
+        ))),
+    }
+}
+
+fn no_boundary() -> ApiError {
+    ApiError::InvalidMultipart(
+        "the Content-Type multipart/form-data has no boundary: leave it to your HTTP library, which writes \
+         `multipart/form-data; boundary=…` when it makes the form"
+            .into(),
+    )
+}
+
+fn broken(error: &MultipartError) -> ApiError {
+    ApiError::InvalidMultipart(format!("the form cannot be read: {}", error.body_text()))
+}
