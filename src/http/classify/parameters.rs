@@ -41,7 +41,7 @@ pub struct QueryParameters {
     min_probability: Option<f32>,
     /// Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 (and
     /// all five mirrored).
-    #[param(value_type = CropCount, inline, required = false)]
+    #[param(value_type = CropCount, required = false)]
     crops: Option<u32>,
 }
 
