@@ -52,7 +52,7 @@ def classify_all_forms(client, photo):
         return classify.sync(client=client, body=body, **parameters)
 
     assert best(sent(file(payload=BytesIO(photo)))) == PHOTO_CLASS
-    few = sent(file(payload=BytesIO(photo)), top_k=2, crops=models.ClassifyCrops.VALUE_5)
+    few = sent(file(payload=BytesIO(photo)), top_k=2, crops=models.CropCount.VALUE_5)
     assert best(few) == PHOTO_CLASS and len(few.predictions) == 2, few
     form = models.ClassifyForm(image=file(payload=BytesIO(photo), file_name=PHOTO), top_k=3)
     in_form = sent(form)

@@ -41,7 +41,7 @@ pub struct QueryParameters {
     min_probability: Option<f32>,
     /// Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 (and
     /// all five mirrored).
-    #[param(value_type = CropCount, inline, required = false)]
+    #[param(value_type = CropCount, required = false)]
     crops: Option<u32>,
 }
 
@@ -105,11 +105,13 @@ impl RawParameters {
         };
         let min_probability = match &self.min_probability {
             None => 0.0,
+            // In double precision, in which what is just outside stays outside.
             Some(text) => text
-                .parse()
+                .parse::<f64>()
                 .ok()
                 .filter(|p| (0.0..=1.0).contains(p))
-                .ok_or_else(|| invalid("min_probability", "a number from 0 to 1".into()))?,
+                .ok_or_else(|| invalid("min_probability", "a number from 0 to 1".into()))?
+                as f32,
         };
         let crops = match &self.crops {
             None => Crops::One,
@@ -164,6 +166,8 @@ mod tests {
             "min_probability=1.1",
             "min_probability=NaN",
             "min_probability=-0.1",
+            "min_probability=-1e-310",
+            "min_probability=1.00000001",
             "crops=2",
             "crops=0",
             "top_k=1&top_k=2",

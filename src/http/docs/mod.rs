@@ -99,15 +99,13 @@ impl File {
 
     /// The file, or 304 for a client that has it.
     fn answer(&self, request: &HeaderMap) -> Response {
-        let head = [
-            (header::CACHE_CONTROL, self.cache_control),
-            (header::ETAG, &self.etag),
-            (header::CONTENT_TYPE, &self.content_type),
-        ];
+        let kept = [(header::CACHE_CONTROL, self.cache_control), (header::ETAG, &self.etag)];
         if self.is_known(request) {
-            return (StatusCode::NOT_MODIFIED, head).into_response();
+            // What compression says of the whole file (RFC 9110, section 15.4.5).
+            let vary = [(header::VARY, "accept-encoding")];
+            return (StatusCode::NOT_MODIFIED, kept, vary).into_response();
         }
-        (head, self.bytes.clone()).into_response()
+        (kept, [(header::CONTENT_TYPE, &self.content_type)], self.bytes.clone()).into_response()
     }
 
     /// Whether `If-None-Match` names it; weak and strong tags count alike (RFC 9110, section 13.1.2).

@@ -38,7 +38,7 @@ pub const INFERENCE_HEADER_CONTENT_LENGTH: HeaderName =
     tag = "open inference protocol",
     params(
         ("name" = String, Path, description = "The model's name, or `googlenet`", example = "googlenet"),
-        ("Inference-Header-Content-Length" = Option<u32>, Header,
+        ("Inference-Header-Content-Length" = Option<u32>, Header, nullable = false,
             description = "Bytes of the JSON, when raw bytes follow it")),
     request_body(content(
         (InferRequest = "application/json", examples(
@@ -98,7 +98,7 @@ pub async fn infer(
     params(
         ("name" = String, Path, description = "The model's name, or `googlenet`", example = "googlenet"),
         ("version" = String, Path, description = "The model's version, or `1`", example = "1"),
-        ("Inference-Header-Content-Length" = Option<u32>, Header,
+        ("Inference-Header-Content-Length" = Option<u32>, Header, nullable = false,
             description = "Bytes of the JSON, when raw bytes follow it")),
     request_body(content(
         (InferRequest = "application/json", examples(

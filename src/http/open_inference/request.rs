@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::http::error::{ApiError, shown};
 use crate::http::json_text::{WholeNumber, without_byte_order_mark};
-use crate::http::openapi::bodies::EXAMPLE_IMAGE;
+use crate::http::openapi::bodies::infer_input_example;
 use crate::model_info::ModelInfo;
 use crate::topk::TopK;
 
@@ -66,15 +66,14 @@ pub struct RequestParameters {
 /// An input: `data_0` (or the graph's own name for it) or `image`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(expecting = "an object with `name`, `datatype`, `shape`, and `data` or `parameters`")]
+#[schema(example = json!(infer_input_example()))]
 pub struct RequestInput {
     /// `data_0`: FP32 `[n, 3, side, side]`, normalised, channels in the model's order.
     /// `image`: BYTES `[n]` or `[n, 1]`, encoded images.
-    #[schema(example = "image")]
     name: String,
-    #[schema(example = "BYTES")]
     datatype: Datatype,
     #[serde(deserialize_with = "few")]
-    #[schema(value_type = Vec<u64>, example = json!([1]))]
+    #[schema(value_type = Vec<u64>)]
     shape: Vec<WholeNumber>,
     parameters: Option<InputParameters>,
     /// The elements in row-major order, flat or nested as `shape` says; images in base64. Left out
@@ -361,11 +360,7 @@ fn data_schema() -> utoipa::openapi::schema::Array {
     let anything = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
     let description = "The elements in row-major order, flat or nested as `shape` says; images in base64. Left out \
         when they come as raw bytes behind the JSON.";
-    ArrayBuilder::new()
-        .items(anything)
-        .description(Some(description))
-        .examples([serde_json::json!([EXAMPLE_IMAGE])])
-        .build()
+    ArrayBuilder::new().items(anything).description(Some(description)).build()
 }
 
 #[cfg(test)]

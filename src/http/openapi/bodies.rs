@@ -6,7 +6,8 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// A drawing of a traffic light in base64: a PNG of 32x32 pixels.
@@ -36,8 +37,9 @@ pub struct ClassifyForm {
     /// Leaves out classes with a lower probability; 0 if left out.
     #[schema(minimum = 0.0, maximum = 1.0, example = 0, nullable = false)]
     min_probability: Option<f32>,
-    /// Crops whose probabilities are averaged.
-    #[schema(schema_with = crops_in_a_form, required = false)]
+    /// Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 (and
+    /// all five mirrored).
+    #[schema(value_type = CropCount, required = false)]
     crops: Option<u32>,
 }
 
@@ -66,8 +68,9 @@ pub struct ClassifyJson {
     /// Leaves out classes with a lower probability; 0 if left out.
     #[schema(minimum = 0.0, maximum = 1.0, example = 0)]
     min_probability: Option<f32>,
-    /// Crops whose probabilities are averaged.
-    #[schema(schema_with = crops_in_json, required = false)]
+    /// Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 (and
+    /// all five mirrored).
+    #[schema(value_type = Option<CropCount>)]
     crops: Option<u32>,
 }
 
@@ -85,8 +88,9 @@ pub struct ClassifyJsonBatch {
     /// Leaves out classes with a lower probability; 0 if left out.
     #[schema(minimum = 0.0, maximum = 1.0, example = 0)]
     min_probability: Option<f32>,
-    /// Crops whose probabilities are averaged.
-    #[schema(schema_with = crops_in_json, required = false)]
+    /// Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 (and
+    /// all five mirrored).
+    #[schema(value_type = Option<CropCount>)]
     crops: Option<u32>,
 }
 
@@ -96,45 +100,32 @@ pub struct ClassifyJsonBatch {
 #[allow(dead_code)] // only described, never read
 pub struct Base64Image(String);
 
-/// How many crops there may be. Without an example: a page would fill in the query with it.
+/// How many crops there may be. Without an example, which a page would fill the query in with: into a form it
+/// puts the first.
 pub struct CropCount;
 
 impl PartialSchema for CropCount {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        crop_count().build().into()
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+            .enum_values(Some([1, 5, 10]))
+            .build()
+            .into()
     }
 }
 
 impl ToSchema for CropCount {}
 
-fn crop_count() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
-        .enum_values(Some([1, 5, 10]))
-}
-
-const CROPS: &str = "Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 (and \
-    all five mirrored).";
-
-fn crops_in_a_form() -> Object {
-    crop_count().description(Some(CROPS)).examples([json!(1)]).build()
-}
-
-/// `null` is as left out, as for the other parameters.
-fn crops_in_json() -> Object {
-    crop_count()
-        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
-        .enum_values(Some([json!(1), json!(5), json!(10), json!(null)]))
-        .description(Some(CROPS))
-        .examples([json!(1)])
-        .build()
+/// The input of [`infer_example`].
+pub fn infer_input_example() -> Value {
+    json!({"name": "image", "datatype": "BYTES", "shape": [1], "data": [EXAMPLE_IMAGE]})
 }
 
 /// A request to `/v2/models/{name}/infer` for the best classes of an image.
 pub fn infer_example() -> Value {
     json!({
-        "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": [EXAMPLE_IMAGE]}],
+        "inputs": [infer_input_example()],
         "outputs": [{"name": "prob_1", "parameters": {"classification": 5}}],
     })
 }
