@@ -156,6 +156,14 @@ async fn forms() {
             Refused(400, "invalid_multipart", "has no name"),
         ),
         ("top_k", form(&[(IMAGE, picture), (&top_k, b"5")]), One),
+        (
+            "top_k as JSON, as Java's clients write a number",
+            form(&[
+                (IMAGE, picture),
+                (&format!("{top_k}\r\nContent-Type: application/json; charset=UTF-8"), b"5"),
+            ]),
+            One,
+        ),
         ("top_k 5.0", form(&[(IMAGE, picture), (&top_k, b"5.0")]), One),
         ("top_k twice, the same", form(&[(&top_k, b"5"), (&top_k, b"5"), (IMAGE, picture)]), One),
         (
@@ -179,6 +187,41 @@ async fn forms() {
         let content_type = "multipart/form-data; boundary=xyz";
         let answer = client::post(service.address, "/classify", content_type, &body).await;
         assert_fate(row, &answer, &fate, &expected);
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn boundaries() {
+    let service = TestService::start(&[]).await;
+    let image = images::png(1);
+    let expected = client::classify(service.address, &image).await.json();
+    let body = form(&[(IMAGE, &image)]);
+    for (boundary, written) in [
+        ("xyz", "boundary=\"xyz\""),
+        ("===============4273045368061766042==", "boundary================4273045368061766042=="),
+        ("----=_Part_1_123.456", "charset=utf-8; boundary=----=_Part_1_123.456"),
+        ("a(b,c/d:e?f", " Boundary = a(b,c/d:e?f"),
+    ] {
+        let text = [b"--", boundary.as_bytes()].concat();
+        let mut body = body.clone();
+        while let Some(at) = body.windows(5).position(|five| five == b"--xyz") {
+            if boundary == "xyz" {
+                break;
+            }
+            body.splice(at..at + 5, text.iter().copied());
+        }
+        let content_type = format!("multipart/form-data; {written}");
+        let answer = client::post(service.address, "/classify", &content_type, &body).await;
+        assert_fate(written, &answer, &One, &expected);
+    }
+    for (content_type, because) in [
+        ("multipart/form-data", "has no boundary"),
+        ("multipart/form-data; boundary=", "has no boundary"),
+        ("multipart/form-data; boundary=abc", "separated by lines of `--` and the boundary"),
+    ] {
+        let answer = client::post(service.address, "/classify", content_type, &body).await;
+        assert_fate(content_type, &answer, &Refused(400, "invalid_multipart", because), &expected);
     }
     service.stop().await;
 }
@@ -269,7 +312,7 @@ async fn json_members() {
         ("an array", "[]".into(), invalid(members)),
         ("a string", format!("\"{text}\""), invalid(members)),
         ("a number", "5".into(), invalid(members)),
-        ("nothing", String::new(), invalid("EOF")),
+        ("nothing", String::new(), invalid("ends within")),
         (
             "TensorFlow Serving's",
             r#"{"instances": [{"b64": "AA"}]}"#.into(),
@@ -334,6 +377,24 @@ async fn open_inference() {
         let answer = post_json(&service, INFER, &request(data)).await;
         let refused = Refused(400, "invalid_input", because);
         assert_fate(row, &answer, &refused, &expected);
+    }
+    for (row, from, to) in [
+        ("an array for the request", "{\"inputs\"", "[{\"inputs\""),
+        ("an array for parameters", "{\"inputs\"", "{\"parameters\": [false], \"inputs\""),
+        (
+            "arrays for outputs",
+            "{\"inputs\"",
+            "{\"outputs\": [[\"prob_1\", [true, null, null]]], \"inputs\"",
+        ),
+    ] {
+        let body = request(json!([text])).replacen(from, to, 1);
+        let answer = post_json(&service, INFER, &body).await;
+        assert_fate(
+            row,
+            &answer,
+            &Refused(400, "invalid_input", "array, expected an object"),
+            &expected,
+        );
     }
     service.stop().await;
 }

@@ -126,6 +126,28 @@ fn a_probe_that_fails_is_told() {
     assert_eq!(events(&lines, "answered").len(), 1, "{lines:?}");
 }
 
+/// What a client does that has a timeout of its own.
+#[test]
+fn a_client_that_has_gone_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = small_model(folder.path());
+    let (mut service, log) = Process::start_with_log(&model, &["--drain-delay-ms=0"]);
+    let headers = [("X-Request-Id", "gone"), ("Content-Length", "1000")];
+    let mut head = client::head("POST", "/classify", &headers);
+    head.extend_from_slice(b"part of a body");
+    let mut stream = std::net::TcpStream::connect(service.address).unwrap();
+    std::io::Write::write_all(&mut stream, &head).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    drop(stream);
+    std::thread::sleep(Duration::from_millis(300));
+    service.terminate();
+    let lines: Vec<String> = log.collect();
+    assert!(service.wait(Duration::from_secs(5)).unwrap().success());
+    let of_request: Vec<&String> = lines.iter().filter(|line| line.contains("\"gone\"")).collect();
+    assert_eq!(of_request.len(), 1, "{lines:?}");
+    assert!(of_request[0].contains("\"bytes_in\":14"), "{of_request:?}");
+}
+
 #[test]
 fn debug_has_the_stages_of_each_image() {
     let request =

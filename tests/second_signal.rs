@@ -22,6 +22,8 @@ fn stop_twice(mut service: Process, mut log: LogLines, signals: [&str; 2], statu
     let told =
         log.find(|line| line.contains("a second SIGINT or SIGTERM ends the service at once"));
     assert!(told.is_some(), "the first signal is in the log");
+    // Sooner it would be taken for the first, sent on by a launcher.
+    std::thread::sleep(Duration::from_millis(300));
     let second = Instant::now();
     send(signals[1], &service);
     let ended = service.wait(Duration::from_secs(5)).expect("it ends");
@@ -54,6 +56,18 @@ fn while_the_model_is_loading() {
         std::thread::sleep(Duration::from_millis(delay_ms));
         stop_twice(service, log, ["-TERM", "-INT"], 130);
     }
+}
+
+/// As GNU `timeout` sends it, and launchers that pass a Ctrl-C on.
+#[test]
+fn one_signal_that_comes_twice_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let drain = ["--drain-delay-ms=600", "--drain-timeout-ms=1000"];
+    let (mut service, log) = Process::start_with_log(&small_model(folder.path()), &drain);
+    send("-INT", &service);
+    send("-TERM", &service);
+    let ended = service.wait(Duration::from_secs(5)).expect("it ends");
+    assert_eq!(ended.code(), Some(0), "{:?}", log.collect::<Vec<_>>());
 }
 
 #[test]

@@ -75,7 +75,7 @@ async fn run(config: ServeConfig, metrics: Metrics, origins: &Origins) -> Result
     let _ = stop.send(());
     tokio::select! {
         end = &mut service => ended(end),
-        signal = signals.next() => {
+        signal = signals.another() => {
             tracing::warn!(%signal, "a second signal: ending at once");
             Err(CliError::Stopped(signal))
         }

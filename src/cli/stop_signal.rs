@@ -2,8 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals that come within this time are one.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// A signal that asks for the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +59,14 @@ impl StopSignals {
             interrupt: hear(StopSignal::Interrupt)?,
             terminate: hear(StopSignal::Terminate)?,
         })
+    }
+
+    /// Waits for one that was not sent together with the last: launchers pass a Ctrl-C on that the terminal
+    /// has sent to the process already, and `timeout` signals the process and then its group.
+    pub(super) async fn another(&mut self) -> StopSignal {
+        tokio::time::sleep(TOGETHER).await;
+        while self.next().now_or_never().is_some() {}
+        self.next().await
     }
 
     /// Waits for the next one.

@@ -94,7 +94,7 @@ pub struct ServeConfig {
     pub model: ModelConfig,
 
     /// Address and port to listen on, such as 127.0.0.1:8080 or localhost:8080; :8080 and 8080 mean
-    /// all interfaces.
+    /// all interfaces of IPv4.
     #[arg(long, env = "GOOGLENET_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080")]
     pub listen: ListenAddress,
 

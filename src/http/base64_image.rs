@@ -58,10 +58,10 @@ pub fn decode(text: &str) -> Result<Bytes, Base64Error> {
     }
     let data = data_of(trimmed)?;
     let digits = without_white_space(data);
-    let decoded = match STANDARD_BASE64.decode(&*digits) {
-        Err(DecodeError::InvalidByte(_, b'-' | b'_')) => URL_SAFE_BASE64.decode(&*digits),
-        decoded => decoded,
-    };
+    let is_url_safe = digits.iter().any(|digit| b"-_".contains(digit))
+        && !digits.iter().any(|digit| b"+/".contains(digit));
+    let engine = if is_url_safe { URL_SAFE_BASE64 } else { STANDARD_BASE64 };
+    let decoded = engine.decode(&*digits);
     match decoded {
         Ok(bytes) if bytes.is_empty() => Err(Base64Error::Empty),
         Ok(bytes) => Ok(bytes.into()),

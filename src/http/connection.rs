@@ -20,6 +20,19 @@ pub(super) struct WriteTimeout {
     timeout: Duration,
     stop_timeout: Duration,
     stalled: Option<Stalled>,
+    lingering: Option<Lingering>,
+}
+
+/// Bytes that are read and thrown away of a connection that has been closed for writing.
+const LINGERING_BYTES: usize = 64 << 20;
+/// At a time.
+const LINGERING_BUFFER_BYTES: usize = 16 << 10;
+
+/// The end of a connection whose client is still sending: closed at once, the system would reset it, and the
+/// client would lose the answer.
+struct Lingering {
+    left: usize,
+    end: Pin<Box<Sleep>>,
 }
 
 /// A write that waits for the client.
@@ -36,7 +49,7 @@ impl WriteTimeout {
         timeout: Duration,
         stop_timeout: Duration,
     ) -> Self {
-        Self { stream, state, timeout, stop_timeout, stalled: None }
+        Self { stream, state, timeout, stop_timeout, stalled: None, lingering: None }
     }
 
     fn watch<T>(
@@ -60,6 +73,26 @@ impl WriteTimeout {
         }
         ready!(stalled.end.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Ready when the client has closed too, has sent too much, or time is up.
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.deadline(Instant::now());
+        let lingering = self.lingering.get_or_insert_with(|| Lingering {
+            left: LINGERING_BYTES,
+            end: Box::pin(sleep_until(deadline)),
+        });
+        let mut buffer = [0; LINGERING_BUFFER_BYTES];
+        while lingering.end.as_mut().poll(cx).is_pending() {
+            let mut read = ReadBuf::new(&mut buffer);
+            let received = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read));
+            let length = read.filled().len();
+            if received.is_err() || length == 0 || length > lingering.left {
+                break;
+            }
+            lingering.left -= length;
+        }
+        Poll::Ready(())
     }
 
     fn deadline(&self, stalled: Instant) -> Instant {
@@ -110,7 +143,13 @@ impl AsyncWrite for WriteTimeout {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let progress = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.watch(cx, progress)
+        if self.lingering.is_none() {
+            let progress = Pin::new(&mut self.stream).poll_shutdown(cx);
+            ready!(self.watch(cx, progress))?;
+        }
+        if self.state.lingers() {
+            ready!(self.linger(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 }

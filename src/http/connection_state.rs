@@ -15,6 +15,8 @@ pub(super) struct ConnectionState {
     /// What hyper has taken and the client has not: it writes nothing twice, so that a write that
     /// waits is the only sign of it.
     write_waits: AtomicBool,
+    /// The client may still be sending when the connection is closed.
+    lingers: AtomicBool,
     stopping: OnceLock<Instant>,
     /// Where accepted requests are counted.
     pub(super) unanswered: Unanswered,
@@ -40,6 +42,16 @@ impl ConnectionState {
     /// Since when the service stops.
     pub(super) fn stopping(&self) -> Option<Instant> {
         self.stopping.get().copied()
+    }
+
+    /// The connection ends with the answer in hand, and the client may still be sending then.
+    pub(super) fn linger(&self) {
+        self.lingers.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether what the client still sends is waited for at the end.
+    pub(super) fn lingers(&self) -> bool {
+        self.lingers.load(Ordering::SeqCst)
     }
 
     pub(super) fn exchange_begins(&self) {

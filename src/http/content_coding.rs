@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use axum::http::{HeaderMap, header};
 use bytes::BytesMut;
-use flate2::write::{MultiGzDecoder, ZlibDecoder};
+use flate2::write::{GzDecoder, ZlibDecoder};
 
 use super::body::FIRST_BYTES;
 use super::error::ApiError;
@@ -17,7 +17,7 @@ pub(super) const INFLATE_AT_ONCE: usize = 1 << 10;
 pub(super) enum ContentCoding {
     /// Not at all.
     Identity,
-    /// RFC 1952.
+    /// RFC 1952, one member.
     Gzip,
     /// The zlib format (RFC 1950), as RFC 9110 says.
     Deflate,
@@ -49,7 +49,7 @@ impl ContentCoding {
         let output = Bounded { bytes: BytesMut::new(), limit };
         match self {
             Self::Identity => None,
-            Self::Gzip => Some(Inflater::Gzip(MultiGzDecoder::new(output))),
+            Self::Gzip => Some(Inflater::Gzip(GzDecoder::new(output))),
             Self::Deflate => Some(Inflater::Deflate(ZlibDecoder::new(output))),
         }
     }
@@ -57,7 +57,7 @@ impl ContentCoding {
 
 /// Inflates a body that comes in pieces.
 pub(super) enum Inflater {
-    Gzip(MultiGzDecoder<Bounded>),
+    Gzip(GzDecoder<Bounded>),
     Deflate(ZlibDecoder<Bounded>),
 }
 
@@ -235,7 +235,11 @@ mod tests {
                 assert_eq!(error.kind().1, "invalid_input", "{coding:?} {data:?}");
             }
         }
+        // Members without content would cost time and give nothing to count.
         let twice = [gzip(b"one "), gzip(b"two")].concat();
-        assert_eq!(inflate(ContentCoding::Gzip, &twice, 100).unwrap(), b"one two");
+        assert_eq!(
+            inflate(ContentCoding::Gzip, &twice, 100).unwrap_err().kind().1,
+            "invalid_input"
+        );
     }
 }

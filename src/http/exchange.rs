@@ -39,6 +39,11 @@ impl Exchange {
         self.enter(|_| Some(Step::Answered));
     }
 
+    /// The answer ends the connection before the body has been read to its end.
+    pub(super) fn body_is_left(&self) {
+        self.connection.linger();
+    }
+
     fn arrived(&self) {
         self.enter(|step| match step {
             Step::Arriving => Some(Step::Accepted { _owed: self.connection.unanswered.owe() }),

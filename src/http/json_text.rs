@@ -1,14 +1,68 @@
 //! JSON as clients write it.
 
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{Error, Unexpected, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// The text behind a byte order mark, which programs of Windows write in front of UTF-8 (RFC 8259, section
 /// 8.1: readers may ignore it).
 pub fn without_byte_order_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
+}
+
+/// What stands in a request as an object.
+pub trait Members {
+    /// What a client hears that sent something else: goes on from "expected".
+    const EXPECTED: &'static str;
+}
+
+/// An object, where a struct alone would be read from an array as well.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de> + Members> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Any<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de> + Members> Visitor<'de> for Any<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str(T::EXPECTED)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        input.deserialize_map(Any(PhantomData))
+    }
+}
+
+/// An object, or `null`; for a member that may be left out.
+///
+/// # Errors
+/// What the object's type says.
+pub fn object_or_null<'de, D: Deserializer<'de>, T: Deserialize<'de> + Members>(
+    input: D,
+) -> Result<Option<T>, D::Error> {
+    Option::<Object<T>>::deserialize(input).map(|object| object.map(|Object(value)| value))
+}
+
+/// What is wrong with JSON, in its own words.
+pub fn told(error: &serde_json::Error) -> String {
+    let mut sentence = error.to_string();
+    for (of_the_parser, of_json) in [
+        ("invalid type: map", "invalid type: object"),
+        ("invalid type: sequence", "invalid type: array"),
+        ("unknown variant", "unknown value"),
+        ("EOF while parsing", "it ends within"),
+    ] {
+        sentence = sentence.replacen(of_the_parser, of_json, 1);
+    }
+    sentence
 }
 
 /// A whole number from 0 on. `3.0` is 3: some clients have one type of numbers only.

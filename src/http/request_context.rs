@@ -13,10 +13,8 @@ use tracing::Instrument;
 use super::client_address::{PeerAddress, client_address, client_key};
 use super::error::{ErrorBody, ErrorPayload};
 use super::request_id::RequestId;
-use super::request_log::{Answered, RequestLine};
-use super::request_tally::RequestTally;
+use super::request_log::{Answered, RequestLog};
 use super::state::AppState;
-use super::trace_parent::TraceParent;
 use crate::batcher::ClientKey;
 use crate::lifecycle::Phase;
 
@@ -51,34 +49,29 @@ pub async fn request_context(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let started = Instant::now();
-    let id = RequestId::from_headers(request.headers());
-    let trace = TraceParent::from_headers(request.headers());
     let endpoint = request.extensions().get::<MatchedPath>().cloned();
     let endpoint = endpoint.as_ref().map_or("other", MatchedPath::as_str);
     let address = address_of(&request, &state);
-    let deadline = Deadline(started + state.config.request_timeout());
-    let tally = RequestTally::default();
-    let line = RequestLine::of(&request);
+    let log = RequestLog::begin(&request, address, PROBES.contains(&endpoint));
+    let deadline = Deadline(log.started + state.config.request_timeout());
     request.extensions_mut().insert(Client { key: client_key(address), deadline });
-    request.extensions_mut().insert(tally.clone());
-    let span = tracing::info_span!("request", request_id = id.as_str());
+    request.extensions_mut().insert(log.tally.clone());
+    let span = tracing::info_span!("request", request_id = log.id.as_str());
 
     let mut response = next.run(request).instrument(span.clone()).await;
 
-    let code = span.in_scope(|| render_error(&mut response, &id));
+    let code = span.in_scope(|| render_error(&mut response, &log.id));
     if state.lifecycle.phase() >= Phase::Draining {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response.headers_mut().insert(X_REQUEST_ID, id.header());
-    let (status, elapsed) = (response.status(), started.elapsed());
+    response.headers_mut().insert(X_REQUEST_ID, log.id.header());
+    let (status, elapsed) = (response.status(), log.started.elapsed());
     state.metrics.requests.with_label_values(&[endpoint, status.as_str()]).inc();
     state.metrics.request_seconds.with_label_values(&[endpoint]).observe(elapsed.as_secs_f64());
     if let Some(code) = code.filter(|_| status.as_u16() == 429 || status.as_u16() == 503) {
         state.metrics.rejected.with_label_values(&[code]).inc();
     }
-    let is_probe = PROBES.contains(&endpoint);
-    line.log(&Answered { status, code, elapsed, tally, address, id, trace, is_probe });
+    log.answered(Answered { status, code, elapsed });
     response
 }
 

@@ -21,6 +21,7 @@ use super::connection::WriteTimeout;
 use super::connection_state::ConnectionState;
 use super::exchange::{ArrivingBody, Exchange, LeavingBody};
 use super::unanswered::Unanswered;
+use super::unread_body::LeftBody;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
 
@@ -162,6 +163,9 @@ async fn answer(
     let request = request.map(|body| Body::new(ArrivingBody::new(body, arriving)));
     let response = router.oneshot(request).await?;
     exchange.answered();
+    if response.extensions().get::<LeftBody>().is_some() {
+        exchange.body_is_left();
+    }
     Ok(response.map(|body| LeavingBody::new(body, exchange)))
 }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
@@ -26,12 +26,15 @@ use super::state::AppState;
 /// What is read and thrown away of a body, if `--max-body-bytes` is not more. Less would cut off the
 /// clients that are to hear that their body is too large.
 const DISCARD_BYTES: usize = 64 << 20;
+/// A body of this size, thrown away whole, does not cost the client its connection.
+const SMALL_BYTES: usize = 64 << 10;
 
 /// The middleware, around all that may answer before the body has been read.
 ///
-/// A client that waits for `100 Continue` gets the answer in its place (RFC 9110, section 10.1.1). What
+/// A client that waits for `100 Continue` gets a refusal in its place (RFC 9110, section 10.1.1). What
 /// others still send is read and thrown away, up to a number of bytes and the request's deadline; then they
-/// get the answer, with `Connection: close`.
+/// get the refusal, with `Connection: close` unless that was little. An answer that is no refusal is sent at once:
+/// its client sends a body to a path that has no use for one.
 pub(super) async fn unread_body(
     State(state): State<AppState>,
     Extension(client): Extension<Client>,
@@ -39,41 +42,70 @@ pub(super) async fn unread_body(
     request: Request,
     next: Next,
 ) -> Response {
-    let waits = waits_for_continue(request.headers());
+    let waits = waits_for_continue(&request);
     let rest = Rest::default();
     let request = request.map(|body| Body::new(LentBody::new(body, &rest, tally.clone())));
     let mut response = next.run(request).await;
-    if let Some(Unread { body, begun }) = rest.take() {
-        // hyper sends `100 Continue` when the body is asked for.
-        if begun || !waits {
-            discard(body, client.deadline.0, &tally, &state).await;
+    let Some(Unread { body, begun }) = rest.take() else { return response };
+    let is_refusal = response.status().is_client_error() || response.status().is_server_error();
+    // hyper sends `100 Continue` when the body is asked for.
+    let is_asked_for = begun || !waits;
+    if is_refusal && is_asked_for {
+        let left = discard(body, client.deadline.0, &tally, &state).await;
+        if left == Some(Size::Small) {
+            return response;
         }
+    }
+    if is_refusal {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response.extensions_mut().insert(LeftBody);
     }
     response
 }
 
-fn waits_for_continue(headers: &HeaderMap) -> bool {
-    let expect = headers.get(header::EXPECT);
-    expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+/// In the extensions of an answer that ends the connection while the client may still be sending.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeftBody;
+
+/// How much was thrown away of a body that was read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    /// Less than another connection would cost.
+    Small,
+    Large,
 }
 
-async fn discard(mut body: Body, deadline: Instant, tally: &RequestTally, state: &AppState) {
+/// HTTP/1.0 does not know it (RFC 9110, section 10.1.1). Of several, hyper believes the last.
+fn waits_for_continue(request: &Request) -> bool {
+    let expect = request.headers().get_all(header::EXPECT).iter().next_back();
+    request.version() > Version::HTTP_10
+        && expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Reads what is left of a body; none if it did not come to its end.
+async fn discard(
+    mut body: Body,
+    deadline: Instant,
+    tally: &RequestTally,
+    state: &AppState,
+) -> Option<Size> {
+    let most = DISCARD_BYTES.max(state.config.max_body_bytes);
     let read = async {
-        let mut left = DISCARD_BYTES.max(state.config.max_body_bytes);
-        while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, Bytes::len);
+        let mut discarded = 0;
+        while let Some(frame) = body.frame().await {
+            let length = frame.ok()?.data_ref().map_or(0, Bytes::len);
             tally.add_body_bytes(length);
-            match left.checked_sub(length) {
-                Some(rest) => left = rest,
-                None => break,
+            discarded += length;
+            if discarded > most {
+                return None;
             }
         }
+        Some(if discarded <= SMALL_BYTES { Size::Small } else { Size::Large })
     };
     // Running out of time is as good as having read all: the connection is closed then.
     tokio::select! {
-        () = read => {}
-        _ = out_of_time(deadline, state) => {}
+        size = read => size,
+        _ = out_of_time(deadline, state) => None,
     }
 }
 

@@ -143,8 +143,19 @@ def curl(*options):
     return send
 
 
+def without_waiting(send):
+    """A client that announces that it waits for 100 Continue, and does not."""
+
+    def sent(address, method, path, headers, body, chunked):
+        return send(address, method, path, headers | {"Expect": "100-continue"}, body, chunked)
+
+    return sent
+
+
 CLIENTS = {
     "http.client": by_http_client,
+    "http.client, Expect without waiting": without_waiting(by_http_client),
+    "requests, Expect without waiting": without_waiting(by_requests),
     "urllib": by_urllib,
     "requests": by_requests,
     "httpx": by_httpx,

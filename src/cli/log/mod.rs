@@ -43,13 +43,22 @@ fn filter() -> Result<EnvFilter, CliError> {
     let Some(text) = std::env::var_os("RUST_LOG").filter(|text| !text.is_empty()) else {
         return Ok(EnvFilter::default().add_directive(LevelFilter::INFO.into()));
     };
-    let filter = text.to_str().and_then(|text| EnvFilter::try_new(text).ok());
+    let filter = text.to_str().filter(|text| text.split(',').all(is_directive));
+    let filter = filter.and_then(|text| EnvFilter::try_new(text).ok());
     filter.ok_or_else(|| {
         CliError::Configuration(format!(
             "the variable RUST_LOG has the wrong value {text:?}: expected a filter, such as info or \
              googlenet=debug"
         ))
     })
+}
+
+/// A word alone that is no level is the name of a target to the filter, and silences all others: more likely it
+/// is a slip of the pen.
+fn is_directive(text: &str) -> bool {
+    let text = text.trim();
+    let is_target = text.contains(['=', ':', '[']) || text.starts_with(env!("CARGO_PKG_NAME"));
+    text.is_empty() || is_target || text.parse::<LevelFilter>().is_ok()
 }
 
 /// On a terminal, unless NO_COLOR (<https://no-color.org>) is set and not empty.

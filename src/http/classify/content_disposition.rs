@@ -17,8 +17,10 @@ pub(super) struct PartHead {
 /// A part that is a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FilePart {
-    /// It has a file name, or a media type.
+    /// It has a file name.
     Named,
+    /// It has no file name, but a media type that is not text. Some clients give one to a number.
+    Typed,
     /// Its file name is empty. With 0 bytes it is what a browser sends for a file that was not chosen.
     Unnamed,
 }
@@ -43,7 +45,7 @@ impl PartHead {
         head.file = match file_name {
             Some(name) if name.is_empty() => Some(FilePart::Unnamed),
             Some(_) => Some(FilePart::Named),
-            None => has_file_type(headers).then_some(FilePart::Named),
+            None => has_file_type(headers).then_some(FilePart::Typed),
         };
         head
     }
@@ -67,6 +69,15 @@ fn extended(value: &str) -> Option<String> {
         return None;
     }
     percent_decode_str(encoded).decode_utf8().ok().map(Cow::into_owned)
+}
+
+/// The boundary that a form's Content-Type names, also unquoted with characters that have to be quoted.
+pub(super) fn boundary(content_type: &str) -> Option<String> {
+    let is_it = |(key, _): &(&str, String)| key.eq_ignore_ascii_case("boundary");
+    Parameters::of(content_type)
+        .find(is_it)
+        .map(|(_, value)| value)
+        .filter(|value| !value.is_empty())
 }
 
 /// The parameters of a header's value, in order: those behind the first semicolon.
@@ -182,12 +193,28 @@ mod tests {
         let file = |disposition, content_type| head(disposition, content_type).file;
         assert_eq!(file("form-data; name=a", ""), None);
         assert_eq!(file("form-data; name=a", "text/plain; charset=utf-8"), None);
-        assert_eq!(file("form-data; name=a", "image/jpeg"), Some(FilePart::Named));
+        assert_eq!(file("form-data; name=a", "image/jpeg"), Some(FilePart::Typed));
         assert_eq!(file("form-data; name=a; filename=x", "text/plain"), Some(FilePart::Named));
         assert_eq!(file("form-data; name=a; filename*=UTF-8''x", ""), Some(FilePart::Named));
         assert_eq!(file("form-data; name=a; filename=\"\"", "image/png"), Some(FilePart::Unnamed));
         assert_eq!(file("form-data; name=a; filename=", ""), Some(FilePart::Unnamed));
         assert_eq!(file("form-data; filename=\"\"; filename*=UTF-8''x", ""), Some(FilePart::Named));
+    }
+
+    #[test]
+    fn boundaries_are_found_however_they_are_written() {
+        for (written, expected) in [
+            ("multipart/form-data; boundary=xyz", "xyz"),
+            ("multipart/form-data; charset=utf-8; boundary=\"a b\"", "a b"),
+            ("multipart/form-data; boundary================4273==", "===============4273=="),
+            ("multipart/form-data; boundary=----=_Part_1_123.456", "----=_Part_1_123.456"),
+            ("multipart/form-data ; ; Boundary = a(b,c/d:e?f ", "a(b,c/d:e?f"),
+        ] {
+            assert_eq!(boundary(written).as_deref(), Some(expected), "{written}");
+        }
+        for none in ["multipart/form-data", "multipart/form-data; boundary=", "boundary=x"] {
+            assert_eq!(boundary(none), None, "{none}");
+        }
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::{HeaderValue, header};
 use bytes::Bytes;
 
-use super::content_disposition::{FilePart, PartHead};
+use super::content_disposition::{FilePart, PartHead, boundary};
 use super::parameters::RawParameters;
 use super::upload::Upload;
 use crate::http::error::{ApiError, shown};
@@ -24,6 +24,10 @@ pub(super) async fn read_form(
     mut parameters: RawParameters,
     max_images: usize,
 ) -> Result<Upload, ApiError> {
+    let boundary =
+        boundary(&String::from_utf8_lossy(content_type.as_bytes())).ok_or_else(no_boundary)?;
+    let content_type = format!("multipart/form-data; boundary={}", quoted(&boundary));
+    let content_type = HeaderValue::try_from(content_type).map_err(|_| no_boundary())?;
     let mut request = Request::new(Body::from(body));
     request.headers_mut().insert(header::CONTENT_TYPE, content_type);
     // The body was read under `--max-body-bytes`.
@@ -65,7 +69,12 @@ async fn part(field: Field<'_>) -> Result<Part, ApiError> {
         ));
     };
     let is_image = IMAGE_PARTS.contains(&name.as_str());
-    if !is_image && file == Some(FilePart::Named) {
+    let is_file = match file {
+        Some(FilePart::Named) => true,
+        Some(FilePart::Typed) => !RawParameters::is_name(&name),
+        Some(FilePart::Unnamed) | None => false,
+    };
+    if !is_image && is_file {
         return Err(ApiError::InvalidMultipart(format!(
             "a file is in the part `{}` of the form: the part of an image must be named `image`, also when \
              there are several",
@@ -88,6 +97,10 @@ async fn part(field: Field<'_>) -> Result<Part, ApiError> {
     }
 }
 
+fn quoted(boundary: &str) -> String {
+    format!("\"{}\"", boundary.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 fn no_boundary() -> ApiError {
     ApiError::InvalidMultipart(
         "the Content-Type multipart/form-data has no boundary: leave it to your HTTP library, which writes \
@@ -97,5 +110,10 @@ fn no_boundary() -> ApiError {
 }
 
 fn broken(error: &MultipartError) -> ApiError {
-    ApiError::InvalidMultipart(format!("the form cannot be read: {}", error.body_text()))
+    ApiError::InvalidMultipart(format!(
+        "the form cannot be read ({}): its parts must be separated by lines of `--` and the boundary that \
+         Content-Type names, end with that line and `--`, and have lines that end with CR LF; leave that to your \
+         HTTP library",
+        error.body_text()
+    ))
 }

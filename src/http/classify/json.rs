@@ -10,7 +10,7 @@ use serde_json::Number;
 use super::parameters::RawParameters;
 use crate::config::MOST_IMAGES;
 use crate::http::error::ApiError;
-use crate::http::json_text::without_byte_order_mark;
+use crate::http::json_text::{told, without_byte_order_mark};
 
 /// What is in the body.
 pub(super) struct JsonUpload<'a> {
@@ -37,7 +37,8 @@ impl<'a> JsonUpload<'a> {
             Ok(None) => Ok(upload),
             Ok(Some(refused)) => Err(refused),
             Err(error) => Err(ApiError::InvalidJson(format!(
-                "the body is not the JSON that is expected: {error}"
+                "the body is not the JSON that is expected: {}",
+                told(&error)
             ))),
         }
     }

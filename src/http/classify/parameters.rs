@@ -58,6 +58,11 @@ impl RawParameters {
         Ok(parameters)
     }
 
+    /// Whether there is a parameter of this name.
+    pub fn is_name(name: &str) -> bool {
+        matches!(name, "top_k" | "min_probability" | "crops")
+    }
+
     /// Sets one parameter.
     ///
     /// # Errors

@@ -12,7 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::error::{ApiError, shown};
-use crate::http::json_text::{WholeNumber, without_byte_order_mark};
+use crate::http::json_text::{
+    Members, Object, WholeNumber, object_or_null, told, without_byte_order_mark,
+};
 use crate::http::openapi::bodies::infer_input_example;
 use crate::model_info::ModelInfo;
 use crate::topk::TopK;
@@ -38,26 +40,23 @@ pub enum Datatype {
 
 /// An inference request.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(
-    expecting = "an object with `inputs` (an array of one), and with `id`, `parameters` and `outputs` if wanted"
-)]
 pub struct InferRequest {
     /// Comes back in the answer.
     id: Option<String>,
+    #[serde(default, deserialize_with = "object_or_null")]
     parameters: Option<RequestParameters>,
     /// One tensor.
-    #[serde(deserialize_with = "few")]
+    #[serde(deserialize_with = "few_objects")]
     #[schema(min_items = 1, max_items = 1)]
     inputs: Vec<RequestInput>,
     /// What is asked for; the output as FP32 if left out.
-    #[serde(default, deserialize_with = "few_or_null")]
+    #[serde(default, deserialize_with = "few_objects_or_null")]
     #[schema(max_items = 1, nullable, required = false)]
     outputs: Vec<RequestOutput>,
 }
 
 /// How the request wants its answer. Others are passed over.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(expecting = "an object, with `binary_data_output` if wanted")]
 pub struct RequestParameters {
     /// Outputs come as raw bytes behind the answer's JSON.
     binary_data_output: Option<bool>,
@@ -65,7 +64,6 @@ pub struct RequestParameters {
 
 /// An input: `data_0` (or the graph's own name for it) or `image`.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(expecting = "an object with `name`, `datatype`, `shape`, and `data` or `parameters`")]
 #[schema(example = json!(infer_input_example()))]
 pub struct RequestInput {
     /// `data_0`: FP32 `[n, 3, side, side]`, normalised, channels in the model's order.
@@ -75,6 +73,7 @@ pub struct RequestInput {
     #[serde(deserialize_with = "few")]
     #[schema(value_type = Vec<u64>)]
     shape: Vec<WholeNumber>,
+    #[serde(default, deserialize_with = "object_or_null")]
     parameters: Option<InputParameters>,
     /// The elements in row-major order, flat or nested as `shape` says; images in base64. Left out
     /// when they come as raw bytes behind the JSON.
@@ -84,7 +83,6 @@ pub struct RequestInput {
 
 /// Where an input's elements are. Others are passed over.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(expecting = "an object, with `binary_data_size` if raw bytes follow the JSON")]
 pub struct InputParameters {
     /// Raw bytes behind the JSON that are the elements: FP32 little endian; BYTES each with its length
     /// before it, 32 bits little endian.
@@ -96,16 +94,15 @@ pub struct InputParameters {
 
 /// An output that is asked for.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(expecting = "an object with `name`, and with `parameters` if wanted")]
 pub struct RequestOutput {
     #[schema(example = "prob_1")]
     name: String,
+    #[serde(default, deserialize_with = "object_or_null")]
     parameters: Option<OutputParameters>,
 }
 
 /// In which form. Others are passed over.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(expecting = "an object, with `binary_data` or `classification` if wanted")]
 pub struct OutputParameters {
     /// As raw bytes behind the answer's JSON.
     binary_data: Option<bool>,
@@ -115,6 +112,32 @@ pub struct OutputParameters {
     classification: Option<WholeNumber>,
     #[schema(ignore)]
     shared_memory_region: Option<IgnoredAny>,
+}
+
+impl Members for InferRequest {
+    const EXPECTED: &'static str = "an object with `inputs` (an array of one), and with `id`, `parameters` and `outputs` if wanted";
+}
+
+impl Members for RequestParameters {
+    const EXPECTED: &'static str = "an object, with `binary_data_output` if wanted";
+}
+
+impl Members for RequestInput {
+    const EXPECTED: &'static str =
+        "an object with `name`, `datatype`, `shape`, and `data` or `parameters`";
+}
+
+impl Members for InputParameters {
+    const EXPECTED: &'static str =
+        "an object, with `binary_data_size` if raw bytes follow the JSON";
+}
+
+impl Members for RequestOutput {
+    const EXPECTED: &'static str = "an object with `name`, and with `parameters` if wanted";
+}
+
+impl Members for OutputParameters {
+    const EXPECTED: &'static str = "an object, with `binary_data` or `classification` if wanted";
 }
 
 /// A request that fits the model; its data is not read yet.
@@ -195,8 +218,9 @@ pub fn read_request(
     }
     let (json, binary) = (body.slice(..json_length), body.slice(json_length..));
     let json = json.slice_ref(without_byte_order_mark(&json));
-    let request: InferRequest = serde_json::from_slice(&json)
-        .map_err(|e| invalid(format!("the request is not the JSON that is expected: {e}")))?;
+    let Object(request): Object<InferRequest> = serde_json::from_slice(&json).map_err(|e| {
+        invalid(format!("the request is not the JSON that is expected: {}", told(&e)))
+    })?;
     let binary_output = request.parameters.and_then(|p| p.binary_data_output).unwrap_or(false);
     let output = check_output(request.outputs, binary_output, model)?;
     let inputs = <[RequestInput; 1]>::try_from(request.inputs).map_err(|inputs| {
@@ -342,14 +366,22 @@ fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Vec<T
     input.deserialize_seq(Few(PhantomData))
 }
 
-/// As [`few`]; `null` is an empty array.
-fn few_or_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+/// The same of objects.
+fn few_objects<'de, D: Deserializer<'de>, T: Deserialize<'de> + Members>(
+    input: D,
+) -> Result<Vec<T>, D::Error> {
+    let objects = few::<D, Object<T>>(input)?;
+    Ok(objects.into_iter().map(|Object(value)| value).collect())
+}
+
+/// The same; `null` is an empty array.
+fn few_objects_or_null<'de, D: Deserializer<'de>, T: Deserialize<'de> + Members>(
     input: D,
 ) -> Result<Vec<T>, D::Error> {
     struct Array<T>(Vec<T>);
-    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Array<T> {
+    impl<'de, T: Deserialize<'de> + Members> Deserialize<'de> for Array<T> {
         fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-            few(input).map(Self)
+            few_objects(input).map(Self)
         }
     }
     Option::<Array<T>>::deserialize(input).map(|array| array.map_or_else(Vec::new, |a| a.0))
@@ -457,7 +489,7 @@ mod tests {
             (|r| r["inputs"] = json!([r["inputs"][0], r["inputs"][0]]), "not 2"),
             (|r| r["inputs"] = json!(vec![r["inputs"][0].clone(); 17]), "up to 16"),
             (|r| r["inputs"][0]["name"] = json!("in\nput"), "no input `in\\nput`"),
-            (|r| r["inputs"][0]["datatype"] = json!("FP16"), "unknown variant `FP16`"),
+            (|r| r["inputs"][0]["datatype"] = json!("FP16"), "unknown value `FP16`"),
             (|r| r["inputs"][0]["datatype"] = json!("BYTES"), "must be FP32"),
             (|r| r["inputs"][0]["name"] = json!("image"), "must be BYTES"),
             (|r| r["inputs"][0]["shape"] = json!([3, 32, 32]), "must be [n, 3, 32, 32]"),

@@ -68,7 +68,7 @@ pub enum FetchError {
     },
     /// The server cannot be reached, or the exchange broke off.
     #[error(
-        "{url}: {source} (a proxy is taken from HTTPS_PROXY or ALL_PROXY, except for NO_PROXY)"
+        "{url}: {source} (a proxy is taken from ALL_PROXY, HTTPS_PROXY or HTTP_PROXY, except for the hosts in NO_PROXY)"
     )]
     Exchange {
         /// The address.
