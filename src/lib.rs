@@ -17,6 +17,7 @@ pub mod http;
 #[allow(unsafe_code)] // the only module with SIMD
 pub mod kernels;
 pub mod lifecycle;
+mod load_progress;
 pub mod loaded_model;
 pub mod machine;
 pub mod metrics;

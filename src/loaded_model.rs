@@ -1,5 +1,6 @@
 //! From the user's choice of a model to one that can serve: find, read, check, plan.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,20 +9,23 @@ use tract_onnx::pb::ModelProto;
 
 use crate::config::{DownloadConfig, ModelConfig, Precision};
 use crate::kernels::isa::{Isa, IsaError};
-use crate::model::{Engine, Preprocessing};
+use crate::load_progress::LoadProgress;
+use crate::model::{Engine, OutputKind, Preprocessing, Resize};
 use crate::model_info::{ModelInfo, ModelName};
 use crate::network::check::{self, CheckError, Interface};
+use crate::network::facts::FileFacts;
+use crate::network::intake::{self, ExternalDataError, ExternalFile, Intake, Wanted};
 use crate::network::report::{ModelReport, ReportError};
 use crate::network::seeded::seeded_model;
 use crate::network::{DescriptionError, GoogLeNet, onnx};
 use crate::plan::{
     Calibration, CalibrationError, Calibrator, FastPlan, Int8LoadError, LoadError, SelfCheckError,
-    StockPlan, Team, TeamError, self_check,
+    StockPlan, Team, TeamError, explain, self_check,
 };
 use crate::weights::fetch::progress_for_stderr;
 use crate::weights::{
-    self, Download, FetchError, Labels, LabelsError, ModelFile, ModelFileError, ObtainError,
-    Obtained, SearchPath, Sha256, cache_folder, obtain,
+    self, Download, FetchError, Labels, LabelsError, ModelFile, ModelFileError, ModelSource,
+    ObtainError, Obtained, Origin, SearchPath, Sha256, cache_folder, obtain,
 };
 
 /// A model that is ready to serve.
@@ -79,13 +83,14 @@ pub fn check(config: &ModelConfig) -> Result<(), ModelError> {
 pub fn read_model(config: &ModelConfig) -> Result<(ModelProto, ModelInfo), ModelError> {
     let mut progress = progress_for_stderr();
     match obtain(&config.model, &search_path(), &download(&config.download), progress.as_mut())? {
-        Obtained::File(file) => read_file(&file, config.precision),
+        Obtained::File(file) => read_file(&file, config.precision, config.max_model_bytes),
         Obtained::Untrained => {
             let proto = seeded_model(&GoogLeNet::new(224, 1000)?, UNTRAINED_SEED);
             let version = Sha256::of(&proto.encode_to_vec()).version();
             let described = Described {
                 name: "googlenet".into(),
                 version,
+                output_kind: OutputKind::Probabilities,
                 preprocessing: Preprocessing::bvlc(),
                 labels: Labels::imagenet(),
                 path: None,
@@ -104,23 +109,45 @@ pub fn read_model(config: &ModelConfig) -> Result<(ModelProto, ModelInfo), Model
 /// [`ModelError`] says what is wrong with which file.
 pub fn load_model(config: &ModelConfig, cores: usize) -> Result<LoadedModel, ModelError> {
     check(config)?;
+    let progress = LoadProgress::begin("reading and checking the graph");
     let (proto, info) = read_model(config)?;
     let isa = isa(config)?;
     let team = Arc::new(Team::new(cores)?);
-    let (plan, tolerance) = match config.precision {
-        Precision::F32 => (FastPlan::load(&proto, &info.preprocessing, isa, team)?, TOLERANCE),
-        Precision::Int8 => {
-            let table = calibration(config, info.path.as_deref())?;
-            let plan = FastPlan::load_int8(&proto, &info.preprocessing, isa, team, &table)?;
-            (plan, INT8_TOLERANCE)
+    let (plan, suspicion) = contained(|| {
+        progress.enter("finding its layers and packing their weights");
+        let (plan, tolerance) = match config.precision {
+            Precision::F32 => (FastPlan::load(&proto, &info.preprocessing, isa, team)?, TOLERANCE),
+            Precision::Int8 => {
+                let table = calibration(config, info.path.as_deref())?;
+                let plan = FastPlan::load_int8(&proto, &info.preprocessing, isa, team, &table)?;
+                (plan, INT8_TOLERANCE)
+            }
+        };
+        progress.enter("optimising the reference");
+        let reference = StockPlan::load(&proto, &info.preprocessing)?;
+        progress.enter("checking its answers");
+        match self_check(&plan, &reference, info.preprocessing.side, tolerance) {
+            Ok(suspicion) => Ok((plan, suspicion)),
+            Err(SelfCheckError::Constant { pictures, .. }) => {
+                let place = explain(&proto, &info.preprocessing);
+                Err(SelfCheckError::Constant { pictures, place }.into())
+            }
+            Err(error) => Err(error.into()),
         }
-    };
-    let reference = StockPlan::load(&proto, &info.preprocessing)?;
+    })?;
+    if let Some(suspicion) = suspicion {
+        let place = explain(&proto, &info.preprocessing);
+        tracing::warn!(model = info.name.name, "{suspicion}{place}");
+    }
     drop(proto);
-    self_check(&plan, &reference, info.preprocessing.side, tolerance)?;
     let precision = config.precision.as_str();
     tracing::info!(isa = isa.name().as_str(), precision, cores, "plan");
     Ok(LoadedModel { engine: Arc::new(plan), info })
+}
+
+/// Runs `load`; a panic in it is an error. tract panics on some malformed graphs.
+fn contained<T>(load: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
+    catch_unwind(AssertUnwindSafe(load)).unwrap_or(Err(ModelError::Malformed))
 }
 
 /// The instruction set that `config` asks for, or the fastest that the machine has.
@@ -164,13 +191,15 @@ fn calibration(config: &ModelConfig, model: Option<&Path>) -> Result<Calibration
 fn read_file(
     file: &ModelFile,
     precision: Precision,
+    most_bytes: u64,
 ) -> Result<(ModelProto, ModelInfo), ModelError> {
-    let bytes = std::fs::read(&file.path)
-        .map_err(|source| ModelError::Read { path: file.path.clone(), source })?;
-    let proto = check::decode(&bytes)?;
-    drop(bytes);
+    let (Intake { model: proto, output_kind, .. }, others) = take_in(file, most_bytes)?;
     let interface = check::interface(&proto)?;
-    let preprocessing = file.manifest.preprocessing.clone();
+    let preprocessing = match file.origin {
+        // Nobody has said the size: it is the graph's.
+        Origin::Assumed => assumed(interface.side),
+        Origin::Toml(_) | Origin::Known => file.manifest.preprocessing.clone(),
+    };
     if preprocessing.side != interface.side {
         return Err(ModelError::Side {
             path: file.path.clone(),
@@ -182,7 +211,8 @@ fn read_file(
     let name = file.path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     let described = Described {
         name,
-        version: file.version(),
+        version: version(file, &others)?,
+        output_kind,
         preprocessing,
         labels,
         path: Some(file.path.clone()),
@@ -194,10 +224,87 @@ fn read_file(
     Ok((proto, info))
 }
 
+/// The graph in the form that can be served, and the other files that hold weights of it.
+fn take_in(file: &ModelFile, most_bytes: u64) -> Result<(Intake, Vec<ExternalFile>), ModelError> {
+    if file.bytes > most_bytes {
+        let (path, bytes) = (file.path.clone(), file.bytes);
+        return Err(ModelError::TooLarge { path, bytes, most: most_bytes });
+    }
+    let mut proto = decode(file)?;
+    let folder = file.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let others = intake::read_external_data(&mut proto, folder, file.bytes..most_bytes)?;
+    let output = file.manifest.output.clone();
+    let side = file.manifest.preprocessing.side;
+    let wanted = Wanted { side, output: output.name, kind: output.kind };
+    let intake = intake::intake(proto, &wanted)?;
+    for change in &intake.changes {
+        tracing::info!(model = %file.path.display(), "{change}");
+    }
+    for warning in &intake.warnings {
+        tracing::warn!(model = %file.path.display(), "{warning}");
+    }
+    Ok((intake, others))
+}
+
+/// The graph and its weights, those in other files left there.
+fn decode(file: &ModelFile) -> Result<ModelProto, ModelError> {
+    let bytes = std::fs::read(&file.path)
+        .map_err(|source| ModelError::Read { path: file.path.clone(), source })?;
+    Ok(check::decode(&bytes)?)
+}
+
+/// BVLC's preprocessing for another side.
+fn assumed(side: usize) -> Preprocessing {
+    let bvlc = Preprocessing::bvlc();
+    let size = (bvlc.resize.size() * side / bvlc.side).max(side);
+    Preprocessing { side, resize: Resize::Stretch { size }, ..bvlc }
+}
+
+/// What is in a file, whether it can be served or not.
+pub struct Inspected {
+    /// The file and what describes it.
+    pub file: ModelFile,
+    /// What it says of itself.
+    pub facts: FileFacts,
+    /// The model that would serve, or why there is none.
+    pub loaded: Result<LoadedModel, ModelError>,
+}
+
+/// Reads a file to tell what it is.
+///
+/// # Errors
+/// [`ModelError`] when it is not there, or no ONNX at all.
+pub fn inspect(config: &ModelConfig, cores: usize) -> Result<Inspected, ModelError> {
+    let ModelSource::File(path) = &config.model else { return Err(ModelError::NoFile) };
+    let file = ModelFile::open(path).map_err(ObtainError::from)?;
+    if file.bytes > config.max_model_bytes {
+        let (path, bytes, most) = (file.path, file.bytes, config.max_model_bytes);
+        return Err(ModelError::TooLarge { path, bytes, most });
+    }
+    let facts = FileFacts::of(&decode(&file)?);
+    Ok(Inspected { facts, loaded: load_model(config, cores), file })
+}
+
+/// The first digits of the checksum of all files that hold the model.
+fn version(file: &ModelFile, others: &[ExternalFile]) -> Result<String, ModelError> {
+    if others.is_empty() {
+        return Ok(file.version());
+    }
+    let mut digests = file.sha256.to_string();
+    for ExternalFile { path } in others {
+        let (digest, _) = Sha256::of_file(path)
+            .map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        digests.push_str(&digest.to_string());
+    }
+    Ok(Sha256::of(digests.as_bytes()).version())
+}
+
 /// What is known of a model beside its graph.
 struct Described {
     name: String,
     version: String,
+    output_kind: OutputKind,
     preprocessing: Preprocessing,
     labels: Labels,
     path: Option<PathBuf>,
@@ -220,6 +327,7 @@ impl Described {
             path: self.path,
             input_name: interface.input_name,
             output_name: interface.output_name,
+            output_kind: self.output_kind,
             preprocessing: self.preprocessing,
             labels: self.labels,
             report: ModelReport::new(proto)?,
@@ -241,9 +349,24 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// It is larger than any that is expected.
+    #[error(
+        "{path} has {bytes} bytes, at most {most} are read (--max-model-bytes): name another file, or raise the limit"
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
     /// It is no classifier of images.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// Weights that lie beside it cannot be read.
+    #[error(transparent)]
+    ExternalData(#[from] ExternalDataError),
     /// The TOML says another size than the graph.
     #[error(
         "{path} takes images of {file} x {file} pixels, but its description says {toml}: \
@@ -278,6 +401,15 @@ pub enum ModelError {
         /// What is wrong.
         source: CalibrationError,
     },
+    /// There is no file to look at.
+    #[error("name an ONNX file: there is nothing in seeded weights to inspect")]
+    NoFile,
+    /// tract gave up on its graph.
+    #[error(
+        "the graph of the model is malformed in a way that no check here has a name for; the log's line before this one \
+         has more: export the model again"
+    )]
+    Malformed,
     /// Its labels do not fit.
     #[error(transparent)]
     Labels(#[from] LabelsError),
@@ -313,6 +445,8 @@ impl ModelError {
                 ModelFileError::Locate(_) | ModelFileError::Read { .. },
             ))
             | Self::Read { .. }
+            | Self::TooLarge { .. }
+            | Self::ExternalData(_)
             | Self::Check(_) => Some("model"),
             Self::Obtain(ObtainError::Settings(FetchError::Url { .. })) => Some("model_url"),
             Self::Obtain(ObtainError::Settings(FetchError::Certificates { .. })) => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::Preprocessing;
+use crate::model::{OutputKind, Preprocessing};
 use crate::network::report::ModelReport;
 use crate::weights::Labels;
 
@@ -43,6 +43,8 @@ pub struct ModelInfo {
     pub input_name: String,
     /// See `input_name`.
     pub output_name: String,
+    /// What the output of the file's graph is; the plan makes probabilities of it.
+    pub output_kind: OutputKind,
     /// From a photo to the input.
     pub preprocessing: Preprocessing,
     /// Names of the classes, by index.

@@ -81,6 +81,7 @@ fn invocation(command: &str) -> Vec<&str> {
         "classify" => vec!["classify", "photo.png"],
         "calibrate" => vec!["calibrate", ".", "--output", "table.toml"],
         "bench" => vec!["bench", "--images=1", "--only=input", "photo.png"],
+        "inspect" => vec!["inspect", "small.onnx"],
         "init" => vec!["init", "--side=32", "--classes=10", "--output", "made.onnx"],
         other => vec![other],
     }
@@ -183,7 +184,7 @@ fn every_command_takes_empty_variables() {
     let place = Place::new();
     let model = small_model(&place.folder);
     std::fs::write(place.folder.join("photo.png"), images::png(1)).unwrap();
-    for command in ["classify", "summary", "calibrate", "bench", "init"] {
+    for command in ["classify", "summary", "calibrate", "bench", "inspect", "init"] {
         let variables = place.variables(command);
         let mut program = place.program(&invocation(command));
         program.envs(variables.iter().map(|variable| (variable, "")));
@@ -213,6 +214,7 @@ fn refusal(place: &Place, command: &str, variable: &str, value: &OsStr) -> Strin
 #[test]
 fn a_wrong_variable_is_told_in_one_line() {
     let place = Place::new();
+    small_model(&place.folder);
     let not_utf8 = OsStr::from_bytes(b"\xff\xfe");
     for command in place.commands() {
         for variable in place.variables(&command) {

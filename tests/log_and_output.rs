@@ -169,7 +169,17 @@ fn commands_bear_a_standard_error_that_takes_nothing() {
 fn nothing_but_a_terminal_gets_colours() {
     let folder = tempfile::tempdir().unwrap();
     let mut all = commands(folder.path());
-    let names = ["serve", "classify", "summary", "calibrate", "bench", "fetch", "init", "health"];
+    let names = [
+        "serve",
+        "classify",
+        "summary",
+        "calibrate",
+        "bench",
+        "fetch",
+        "inspect",
+        "init",
+        "health",
+    ];
     for name in names {
         for flag in ["--help", "--there-is-no-such-flag"] {
             all.push(vec![name.to_owned(), flag.to_owned()]);

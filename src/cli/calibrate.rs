@@ -1,5 +1,6 @@
 //! `googlenet calibrate DIR`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,8 +15,8 @@ use crate::preprocess::{Crops, Preprocessor};
 
 #[derive(Args)]
 pub(super) struct CalibrateArgs {
-    /// Folder of photos like those that will be classified; a hundred of different classes are
-    /// enough.
+    /// Folder of photos like those that will be classified, with those in folders within it; a hundred
+    /// of different classes are enough.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 
@@ -23,9 +24,18 @@ pub(super) struct CalibrateArgs {
     #[arg(long, value_name = "TOML")]
     output: Option<PathBuf>,
 
+    /// Replace the table if there is one.
+    #[arg(long)]
+    force: bool,
+
     #[command(flatten)]
     model: ModelConfig,
 }
+
+/// Fewer photos than this may miss what others make large.
+const FEW_PHOTOS: usize = 50;
+/// Folders within folders.
+const DEEPEST: usize = 16;
 
 /// Writes the table; photos that cannot be read are named and left out.
 pub(super) fn calibrate(args: &CalibrateArgs, origins: &Origins) -> Result<(), CliError> {
@@ -38,6 +48,12 @@ pub(super) fn calibrate(args: &CalibrateArgs, origins: &Origins) -> Result<(), C
             "seeded weights lie in no file: name the table with --output".into(),
         )
     })?;
+    if table.exists() && !args.force {
+        return Err(CliError::Failed(format!(
+            "{} is there already: --force replaces it, --output names another",
+            table.display()
+        )));
+    }
     let preprocessor = Preprocessor::new(info.preprocessing.clone()).map_err(CliError::failed)?;
     let progress = ProgressBar::new(files.len() as u64);
     for file in &files {
@@ -56,20 +72,42 @@ pub(super) fn calibrate(args: &CalibrateArgs, origins: &Origins) -> Result<(), C
         let folder = args.folder.display();
         return Err(CliError::Failed(format!("{folder} has no photo that can be read")));
     }
-    std::fs::write(&table, calibrator.finish().to_toml())
+    if photos < FEW_PHOTOS {
+        messages::say(&format!(
+            "warning: {photos} photos are few: what they do not show may be cut off in int8. A hundred of different \
+             classes are better"
+        ));
+    }
+    write_whole(&table, &calibrator.finish().to_toml())
         .map_err(|e| CliError::Failed(format!("cannot write {}: {e}", table.display())))?;
     Ok(output::print_line(format_args!("{}: from {photos} photos", table.display()))?)
 }
 
-/// The files of a folder, by name.
+/// Writes a file that is there whole or not at all.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let part = path.with_extension("toml.part");
+    let mut file = std::fs::File::create(&part)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(part, path)
+}
+
+/// The files of a folder and of those within it, by name.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let failed =
-        |e: std::io::Error| CliError::Failed(format!("cannot read {}: {e}", folder.display()));
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_file() {
-            files.push(path);
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let failed =
+            |e: std::io::Error| CliError::Failed(format!("cannot read {}: {e}", folder.display()));
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            // A link to a folder may lead back to one that it lies in.
+            if entry.file_type().map_err(failed)?.is_dir() && depth < DEEPEST {
+                folders.push((path, depth + 1));
+            } else if path.is_file() {
+                files.push(path);
+            }
         }
     }
     files.sort();

@@ -1,12 +1,14 @@
 //! `googlenet init`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{CliError, output};
+use crate::model::OutputKind;
 use crate::network::seeded::seeded_model;
 use crate::network::{GoogLeNet, onnx};
+use crate::weights::manifest::proposal::{Proposal, Training};
 
 #[derive(Args)]
 pub(super) struct InitArgs {
@@ -22,7 +24,7 @@ pub(super) struct InitArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
-    /// The file to write; it is replaced if it is there.
+    /// The file to write, with a TOML beside it if there is none; it is replaced if it is there.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -31,7 +33,18 @@ pub(super) struct InitArgs {
 pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
     let network = GoogLeNet::new(args.side, args.classes).map_err(CliError::failed)?;
     let model = seeded_model(&network, args.seed);
-    onnx::write(&model, &args.output)
-        .map_err(|e| CliError::Failed(format!("cannot write {}: {e}", args.output.display())))?;
+    let failed = |path: &Path, error: std::io::Error| {
+        CliError::Failed(format!("cannot write {}: {error}", path.display()))
+    };
+    onnx::write(&model, &args.output).map_err(|e| failed(&args.output, e))?;
+    let description = args.output.with_extension("toml");
+    if description != args.output && !description.exists() {
+        let training = Training::Caffe;
+        let preprocessing = training.preprocessing(args.side);
+        let (kind, output, labels) = (OutputKind::Probabilities, None, None);
+        let text =
+            Proposal { preprocessing: &preprocessing, training, kind, output, labels }.toml();
+        std::fs::write(&description, text).map_err(|e| failed(&description, e))?;
+    }
     Ok(output::print_line(args.output.display())?)
 }

@@ -1,4 +1,4 @@
-//! The command line: `serve`, `classify`, `summary`, `calibrate`, `bench`, `fetch`, `init`, `health`.
+//! The command line: `serve`, `classify`, `summary`, `calibrate`, `bench`, `fetch`, `inspect`, `init`, `health`.
 
 mod bench;
 mod calibrate;
@@ -6,6 +6,7 @@ mod classify;
 mod fetch;
 mod health;
 mod init;
+mod inspect;
 mod log;
 mod messages;
 mod origins;
@@ -55,6 +56,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Download the weights into the cache folder, unless they are at hand.
     Fetch(fetch::FetchArgs),
+    /// Tell what an ONNX file is, whether it can be served, and what a TOML beside it should say.
+    Inspect(Box<inspect::InspectArgs>),
     /// Write a network with seeded random weights as an ONNX file.
     Init(init::InitArgs),
     /// Ask a running service whether it is ready (or alive); for container health checks.
@@ -134,6 +137,7 @@ impl Command {
             Self::Calibrate(args) => calibrate::calibrate(&args, origins),
             Self::Bench(args) => bench::bench(&args, origins),
             Self::Fetch(args) => fetch::fetch(&args, origins),
+            Self::Inspect(args) => inspect::inspect(&args, origins),
             Self::Init(args) => init::init(&args),
             Self::Health(args) => health::health(&args, origins),
         }

@@ -39,6 +39,10 @@ pub struct ModelConfig {
     #[command(flatten)]
     pub download: DownloadConfig,
 
+    /// Largest model that is read, its files together.
+    #[arg(long, env = "GOOGLENET_MAX_MODEL_BYTES", value_name = "BYTES", default_value_t = 1 << 30, value_parser = number(1, u64::MAX))]
+    pub max_model_bytes: u64,
+
     /// Number format of the arithmetic.
     #[arg(long, env = "GOOGLENET_PRECISION", value_enum, default_value_t = Precision::F32)]
     pub precision: Precision,

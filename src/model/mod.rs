@@ -4,11 +4,13 @@
 mod engine;
 mod input;
 mod operators;
+mod output_kind;
 mod preprocessing;
 mod probabilities;
 
 pub use engine::{Engine, EngineError, Session};
 pub use input::{Input, InputError, Pixels};
 pub use operators::{OperatorCount, OperatorPath};
+pub use output_kind::OutputKind;
 pub use preprocessing::{ChannelOrder, Preprocessing, Resize};
 pub use probabilities::{Probabilities, ProbabilitiesError};

@@ -50,7 +50,7 @@ impl Probabilities {
 
 /// A value that is no probability: the weights or the graph are broken.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("class {class} has {value}, which is no probability")]
+#[error("class {class} has {value}, which is not a probability")]
 pub struct ProbabilitiesError {
     class: usize,
     value: f32,

@@ -6,10 +6,8 @@ use std::fmt;
 
 use prost::Message;
 use tract_onnx::pb::{
-    GraphProto, ModelProto, TensorProto, ValueInfoProto,
-    tensor_proto::{DataLocation, DataType},
-    tensor_shape_proto::dimension::Value as Size,
-    type_proto::Value,
+    GraphProto, ModelProto, ValueInfoProto, tensor_proto::DataType,
+    tensor_shape_proto::dimension::Value as Size, type_proto::Value,
 };
 
 use super::description::GoogLeNet;
@@ -43,24 +41,85 @@ pub enum CheckError {
          or download the file"
     )]
     GitLfsPointer,
-    /// A tensor lies in another file.
+    /// There are more of them than any network for images has.
     #[error(
-        "the weights `{0}` lie in another file: save the model with its weights inside \
-         (onnx.save_model with save_as_external_data=False)"
+        "the model has {found} {what}, at most {most} are taken: this is not a classifier of images"
     )]
-    ExternalWeights(String),
+    TooLarge {
+        /// What is counted.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many may be.
+        most: usize,
+    },
+    /// A tensor of weights is broken.
+    #[error("the weights `{name}` cannot be read: {reason}")]
+    Tensor {
+        /// The tensor.
+        name: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A node cannot be run.
+    #[error("the node {node} cannot be run: {reason}")]
+    Node {
+        /// Its name and operator.
+        node: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The network was quantised.
+    #[error(
+        "this model was quantised (node {node}), and such files are not run: give the f32 model that it was made \
+         from, with `--precision int8` after `googlenet calibrate DIR`, which is faster than f32 as well"
+    )]
+    Quantised {
+        /// The first of the nodes that show it.
+        node: String,
+    },
+    /// tract does not know an operator.
+    #[error(
+        "the node {node} has an operator that is not known here (domain {domain}): export the model with the \
+         operators of ONNX alone, or give the file from before it was optimised for another runtime"
+    )]
+    Operator {
+        /// Its name and operator.
+        node: String,
+        /// Whose operator it is.
+        domain: String,
+    },
+    /// The operators are of another age.
+    #[error(
+        "the model is written for version {found} of ONNX's operators, those from {least} to {most} are known: \
+         export it again with opset_version=17, or convert it with onnx.version_converter"
+    )]
+    Opset {
+        /// The file's.
+        found: i64,
+        /// The oldest.
+        least: i64,
+        /// The newest.
+        most: i64,
+    },
     /// Not exactly one input.
     #[error(
         "the model has {} inputs ({}): export it with one, the image", .0.len(), .0.join(", ")
     )]
     Inputs(Vec<String>),
-    /// Not exactly one output.
+    /// None, or none of the name that the TOML has.
     #[error(
-        "the model has {} outputs ({}): export it with one, the probabilities of the classes \
-         (for a network with auxiliary classifiers, in evaluation mode)",
-        .0.len(), .0.join(", ")
+        "the model has no output{}; it has {}: export it with one for the classes, or correct `name` under [output] \
+         in the TOML beside it",
+        .wanted.as_ref().map_or_else(String::new, |name| format!(" `{name}`")),
+        if .names.is_empty() { "none".to_owned() } else { .names.join(", ") }
     )]
-    Outputs(Vec<String>),
+    Outputs {
+        /// What the TOML has.
+        wanted: Option<String>,
+        /// Those that there are.
+        names: Vec<String>,
+    },
     /// An input or output is not f32.
     #[error("`{name}` is of type {found}: export the model with f32 inputs and outputs")]
     Type {
@@ -71,8 +130,8 @@ pub enum CheckError {
     },
     /// The input is no square image.
     #[error(
-        "the input `{name}` has the shape {shape}: export the model with a fixed, square input \
-         [n, 3, side, side] (channels before rows) of at most {max} pixels a side",
+        "the input `{name}` has the shape {shape}: export the model with a square input [n, 3, side, side] or \
+         [n, side, side, 3] of at most {max} pixels a side",
         max = GoogLeNet::MAX_SIDE
     )]
     InputShape {
@@ -84,13 +143,26 @@ pub enum CheckError {
     /// The output is no list of classes.
     #[error(
         "the output `{name}` has the shape {shape}: export the model with an output \
-         [n, classes] or [n, classes, 1, 1]"
+         [n, classes] or [n, classes, 1, 1], of two classes or more"
     )]
     OutputShape {
         /// The output.
         name: String,
         /// Its shape.
         shape: Shape,
+    },
+    /// The file contradicts itself.
+    #[error(
+        "the output `{name}` is declared as {shape}, but the graph gives {found}: the file is damaged, or was changed \
+         by hand; export the model again"
+    )]
+    Declaration {
+        /// The output.
+        name: String,
+        /// What the file declares.
+        shape: Shape,
+        /// What the graph gives.
+        found: Shape,
     },
     /// No node writes the output.
     #[error("nothing in the model computes its output `{0}`: export it again")]
@@ -106,8 +178,26 @@ pub enum CheckError {
 }
 
 /// A shape as a file declares it: a number, or the name of what is not fixed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape(Vec<Result<usize, String>>);
+
+impl Shape {
+    /// As `tensor` declares it.
+    pub(super) fn of(tensor: &tract_onnx::pb::type_proto::Tensor) -> Self {
+        let size = |value: &Option<Size>| match value {
+            Some(Size::DimValue(size)) => usize::try_from(*size).map_err(|_| size.to_string()),
+            Some(Size::DimParam(name)) if !name.is_empty() => Err(name.clone()),
+            _ => Err("?".to_owned()),
+        };
+        let sizes = tensor.shape.iter().flat_map(|shape| &shape.dim);
+        Self(sizes.map(|dimension| size(&dimension.value)).collect())
+    }
+
+    /// Each a number, or the name of what is not fixed.
+    pub(super) fn sizes(&self) -> &[Result<usize, String>] {
+        &self.0
+    }
+}
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -145,11 +235,9 @@ pub fn decode(bytes: &[u8]) -> Result<ModelProto, CheckError> {
 pub fn interface(model: &ModelProto) -> Result<Interface, CheckError> {
     let no_graph = || CheckError::NotOnnx("it holds no graph".to_owned());
     let graph = model.graph.as_ref().ok_or_else(no_graph)?;
-    if let Some(tensor) = graph.initializer.iter().find(|tensor| is_external(tensor)) {
-        return Err(CheckError::ExternalWeights(tensor.name.clone()));
-    }
     let input = one(inputs(graph)).map_err(CheckError::Inputs)?;
-    let output = one(graph.output.iter().collect()).map_err(CheckError::Outputs)?;
+    let output = one(graph.output.iter().collect())
+        .map_err(|names| CheckError::Outputs { wanted: None, names })?;
     Ok(Interface {
         side: side(input)?,
         classes: classes(model, graph, output)?,
@@ -174,10 +262,6 @@ pub fn warning(report: &ModelReport) -> Option<String> {
              the paper's has 9"
         )),
     }
-}
-
-fn is_external(tensor: &TensorProto) -> bool {
-    tensor.data_location == Some(DataLocation::External.into())
 }
 
 /// The graph's inputs; before version 4 of the format, its weights were listed as such as well.
@@ -220,18 +304,27 @@ fn classes(
     if !graph.node.iter().any(|node| node.output.contains(name)) {
         return Err(CheckError::OutputMissing(name.clone()));
     }
-    let shape = match declared(output)? {
-        Some(shape) if shape.0.iter().skip(1).all(Result::is_ok) => shape,
-        _ => {
-            let failed = |reason| CheckError::Analysis { name: name.clone(), reason };
-            let shapes = shapes::infer(model).map_err(|error| failed(format!("{error:#}")))?;
-            let sizes = shapes.get(name).ok_or_else(|| failed("it is not fixed".to_owned()))?;
-            Shape(sizes.iter().copied().map(Ok).collect())
-        }
+    let failed = |reason| CheckError::Analysis { name: name.clone(), reason };
+    let shapes = shapes::infer(model).map_err(|error| failed(format!("{error:#}")))?;
+    let sizes = shapes.get(name).ok_or_else(|| failed("it is not fixed".to_owned()))?;
+    let found = Shape(sizes.iter().copied().map(Ok).collect());
+    let classes = match found.0.as_slice() {
+        [_, Ok(classes)] | [_, Ok(classes), Ok(1), Ok(1)] if *classes > 1 => *classes,
+        _ => return Err(CheckError::OutputShape { name: name.clone(), shape: found }),
     };
-    match shape.0.as_slice() {
-        [_, Ok(classes)] | [_, Ok(classes), Ok(1), Ok(1)] if *classes > 0 => Ok(*classes),
-        _ => Err(CheckError::OutputShape { name: name.clone(), shape }),
+    match declared(output)? {
+        // A Softmax that was added has made `[n, 1, 1, classes]` flat.
+        Some(shape)
+            if shape
+                .0
+                .iter()
+                .skip(1)
+                .filter_map(|size| size.as_ref().ok())
+                .any(|size| *size != 1 && *size != classes) =>
+        {
+            Err(CheckError::Declaration { name: name.clone(), shape, found })
+        }
+        _ => Ok(classes),
     }
 }
 
@@ -246,12 +339,7 @@ fn declared(value: &ValueInfoProto) -> Result<Option<Shape>, CheckError> {
         let (name, found) = (value.name.clone(), found.as_str_name().to_owned());
         return Err(CheckError::Type { name, found });
     }
-    let size = |value: &Option<Size>| match value {
-        Some(Size::DimValue(size)) => usize::try_from(*size).map_err(|_| size.to_string()),
-        Some(Size::DimParam(name)) if !name.is_empty() => Err(name.clone()),
-        _ => Err("?".to_owned()),
-    };
-    Ok(tensor.shape.as_ref().map(|shape| Shape(shape.dim.iter().map(|d| size(&d.value)).collect())))
+    Ok(tensor.shape.is_some().then(|| Shape::of(tensor)))
 }
 
 #[cfg(test)]
@@ -306,13 +394,9 @@ mod tests {
 
     #[test]
     fn says_what_is_in_the_way() {
-        let external = |g: &mut GraphProto| {
-            g.initializer[3].data_location = Some(DataLocation::External.into());
-        };
         let cases = [
-            (said(external), "`conv2/3x3_reduce_b_0` lie in another file"),
             (said(|g| g.input.push(g.input[0].clone())), "2 inputs (data_0, data_0)"),
-            (said(|g| g.output.clear()), "0 outputs"),
+            (said(|g| g.output.clear()), "no output; it has none"),
             (said(|g| tensor(&mut g.input[0]).elem_type = 10), "`data_0` is of type FLOAT16"),
             (
                 said(|g| set_size(&mut g.input[0], 1, Some(Size::DimValue(1)))),
@@ -325,7 +409,7 @@ mod tests {
             ),
             (
                 said(|g| set_size(&mut g.output[0], 1, Some(Size::DimValue(0)))),
-                "output `prob_1` has the shape [N, 0]",
+                "declared as [N, 0], but the graph gives [1, 10]",
             ),
             (said(|g| g.output[0].name = "nowhere".to_owned()), "computes its output `nowhere`"),
         ];

@@ -8,7 +8,7 @@
 //! 3. [`cost`]: parameters and multiply-adds, and why 1x1 convolutions save most of them.
 //! 4. [`onnx`] and [`seeded`]: the same network as an ONNX file, with random weights.
 //! 5. [`report`]: the same figures counted from the graph of a file, whoever wrote it;
-//!    [`check`]: whether that file can be served; [`summary`]: the report as a text table.
+//!    [`intake`]: that file brought into one form; [`check`]: whether it can be served; [`summary`]: the report as a text table.
 //!
 //! The network is that of C. Szegedy et al., *Going Deeper with Convolutions*, 2014
 //! (arXiv:1409.4842), in the form that BVLC trained and published for Caffe: without the two
@@ -17,7 +17,9 @@
 pub mod check;
 pub mod cost;
 pub mod description;
+pub mod facts;
 mod graph;
+pub mod intake;
 pub mod layers;
 pub mod onnx;
 pub mod report;

@@ -20,5 +20,8 @@ pub(super) fn typed_model(proto: &ModelProto, side: usize) -> Result<TypedModel,
 
 /// The graph has an operator or a shape that tract does not run.
 #[derive(Debug, thiserror::Error)]
-#[error("tract cannot run this graph: {0}")]
+#[error(
+    "this graph cannot be run: export it in evaluation mode and with fixed sizes, or simplify it (python -m onnxsim \
+     in.onnx out.onnx); tract says: {0}"
+)]
 pub struct LoadError(pub(super) String);

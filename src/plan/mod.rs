@@ -8,6 +8,7 @@
 
 mod calibration;
 mod calibrator;
+mod dead_layers;
 mod fast;
 mod layers;
 mod load;
@@ -22,8 +23,9 @@ mod wire;
 
 pub use calibration::{Calibration, CalibrationError, Int8LoadError};
 pub use calibrator::Calibrator;
+pub use dead_layers::explain;
 pub use fast::FastPlan;
 pub use load::LoadError;
-pub use self_check::{SelfCheckError, self_check};
+pub use self_check::{SelfCheckError, Suspicion, self_check};
 pub use stock::StockPlan;
 pub use team::{Team, TeamError};

@@ -1,29 +1,107 @@
-//! Before a plan serves, it is run beside stock tract on a built-in image and must agree.
+//! Before a plan serves, it answers for drawn pictures: the answers must be probabilities, must depend on the
+//! picture, and must be those of stock tract.
 
-use crate::model::{Engine, EngineError, Input, InputError, Pixels, Probabilities};
+use crate::model::{
+    Engine, EngineError, Input, InputError, Pixels, Probabilities, ProbabilitiesError,
+};
 
-/// Runs `serving` and `reference` on a built-in image; their probabilities may differ by
-/// `tolerance`. Also runs a batch of two, in which each image must get what it gets alone.
+/// How far the sum of all probabilities may be from 1.
+const SUM_TOLERANCE: f32 = 1e-3;
+/// A class whose probability differs by this share between two pictures depends on the picture.
+const LEAST_DIFFERENCE: f32 = 1e-3;
+/// A network that is this sure of one class for all pictures is worth a word.
+const SUSPICIOUS: f32 = 0.99;
+/// Pictures that are run together.
+const BATCH: usize = 3;
+
+/// Runs `serving` and `reference` on pictures of `side` pixels; their probabilities may differ by `tolerance`.
+/// In a batch each picture must get what it gets alone, bit for bit: a batch runs on one core, a picture alone on
+/// all of them. Returns what the user should know of a plan that may serve.
 ///
 /// # Errors
-/// [`SelfCheckError`] when one fails or they disagree.
+/// [`SelfCheckError`] says what was seen, what it means and what to do.
 pub fn self_check(
     serving: &dyn Engine,
     reference: &dyn Engine,
     side: usize,
     tolerance: f32,
-) -> Result<(), SelfCheckError> {
-    let images = [built_in_image(side, 0)?, built_in_image(side, 1)?];
-    let expected = reference.session()?.run(&images)?;
-    let mut session = serving.session()?;
-    let batch = session.run(&images)?;
-    for (index, image) in images.iter().enumerate() {
-        let alone = session.run(std::slice::from_ref(image))?;
-        let alone = alone.first().ok_or(SelfCheckError::Missing)?;
-        compare(alone, expected.get(index).ok_or(SelfCheckError::Missing)?, tolerance)?;
-        compare(batch.get(index).ok_or(SelfCheckError::Missing)?, alone, 0.0)?;
+) -> Result<Option<Suspicion>, SelfCheckError> {
+    let pictures = pictures(side)?;
+    let mut stock = reference.session()?;
+    let mut expected = Vec::with_capacity(pictures.len());
+    for (number, picture) in pictures.iter().enumerate() {
+        let answers =
+            stock.run(std::slice::from_ref(picture)).map_err(|error| failed(number, error))?;
+        expected.extend(answers);
+        check_sum(number, expected.last().ok_or(SelfCheckError::Missing)?)?;
     }
-    Ok(())
+    check_difference(&expected)?;
+    let mut session = serving.session()?;
+    let batch = session.run(&pictures[..BATCH]).map_err(|error| failed(0, error))?;
+    for (number, picture) in pictures.iter().enumerate() {
+        let alone =
+            session.run(std::slice::from_ref(picture)).map_err(|error| failed(number, error))?;
+        let alone = alone.first().ok_or(SelfCheckError::Missing)?;
+        check_sum(number, alone)?;
+        compare(alone, expected.get(number).ok_or(SelfCheckError::Missing)?, tolerance)?;
+        if let Some(together) = batch.get(number) {
+            compare(together, alone, 0.0)?;
+        }
+    }
+    Ok(suspicions(&expected))
+}
+
+fn failed(picture: usize, error: EngineError) -> SelfCheckError {
+    match error {
+        EngineError::Output(source) => SelfCheckError::NotProbabilities { picture, source },
+        error => SelfCheckError::Engine(error),
+    }
+}
+
+fn check_sum(picture: usize, answer: &Probabilities) -> Result<(), SelfCheckError> {
+    let sum = answer.as_slice().iter().sum::<f32>();
+    if (sum - 1.0).abs() <= SUM_TOLERANCE {
+        Ok(())
+    } else {
+        Err(SelfCheckError::Sum { picture, sum })
+    }
+}
+
+/// Some class must have another probability for some picture.
+fn check_difference(answers: &[Probabilities]) -> Result<(), SelfCheckError> {
+    let Some((first, others)) = answers.split_first() else { return Err(SelfCheckError::Missing) };
+    let differs = |other: &Probabilities| {
+        let pairs = first.as_slice().iter().zip(other.as_slice());
+        pairs.into_iter().any(|(&a, &b)| (a - b).abs() > LEAST_DIFFERENCE * a.max(b))
+    };
+    if others.iter().any(differs) {
+        Ok(())
+    } else {
+        Err(SelfCheckError::Constant { pictures: answers.len(), place: String::new() })
+    }
+}
+
+fn suspicions(answers: &[Probabilities]) -> Option<Suspicion> {
+    let best = |answer: &Probabilities| {
+        let values = answer.as_slice().iter().enumerate();
+        values.max_by(|a, b| a.1.total_cmp(b.1)).map(|(class, &value)| (class, value))
+    };
+    let mut best = answers.iter().filter_map(best);
+    let (class, value) = best.next()?;
+    let is_sure = |(other, value)| other == class && value > SUSPICIOUS;
+    (is_sure((class, value)) && best.all(is_sure))
+        .then_some(Suspicion { class, pictures: answers.len() })
+}
+
+/// A network that may serve, though something about it is odd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the network is more than 99 % sure of class {class} for all {pictures} pictures of the self-check, which show quite \
+     different things: check the preprocessing in the TOML (order of the channels, mean, scale), or the training"
+)]
+pub struct Suspicion {
+    class: usize,
+    pictures: usize,
 }
 
 fn compare(
@@ -43,17 +121,46 @@ fn compare(
     Ok(())
 }
 
-/// A picture of slow waves in three colours: every stage has something to do.
-fn built_in_image(side: usize, number: usize) -> Result<Input, InputError> {
+/// What a picture has at a place, as red, green and blue.
+type Drawing = fn(x: usize, y: usize, side: usize) -> [u8; 3];
+
+/// Drawings that have little in common.
+const DRAWINGS: [Drawing; 8] = [
+    |x, y, _| waves(x, y, 0),
+    |x, y, _| waves(x, y, 31),
+    |_, _, _| [0; 3],
+    |_, _, _| [255; 3],
+    |x, y, side| {
+        if (x * 8 / side + y * 8 / side).is_multiple_of(2) { [255, 210, 40] } else { [20, 30, 90] }
+    },
+    |x, y, side| [(x * 255 / side) as u8, (y * 255 / side) as u8, 128],
+    |x, y, side| {
+        let (dx, dy) = (x.abs_diff(side / 2), y.abs_diff(side / 2));
+        if dx * dx + dy * dy < side * side / 9 { [210, 40, 30] } else { [60, 140, 60] }
+    },
+    |x, y, _| {
+        let mixed = (x as u32).wrapping_mul(2_654_435_761) ^ (y as u32).wrapping_mul(2_246_822_519);
+        let mixed = (mixed ^ mixed >> 15).wrapping_mul(3_266_489_917);
+        [(mixed >> 24) as u8, (mixed >> 16) as u8, (mixed >> 8) as u8]
+    },
+];
+
+/// Slow waves in three colours.
+fn waves(x: usize, y: usize, shift: usize) -> [u8; 3] {
     let wave = |position: usize, period: usize| {
-        let phase = (position + number * 31) % period;
+        let phase = (position + shift) % period;
         (phase.abs_diff(period / 2) * 510 / period) as u8
     };
-    let pixels = (0..side * side).flat_map(|i| {
-        let (x, y) = (i % side, i / side);
-        [wave(x, 56), wave(y, 40), wave(x + 2 * y, 72)]
-    });
-    Ok(Input::Pixels(Pixels::new(side, pixels.collect::<Vec<u8>>())?))
+    [wave(x, 56), wave(y, 40), wave(x + 2 * y, 72)]
+}
+
+pub(super) fn pictures(side: usize) -> Result<Vec<Input>, InputError> {
+    let draw = |drawing: &Drawing| {
+        let places = (0..side * side).map(|i| (i % side, i / side));
+        let pixels: Vec<u8> = places.flat_map(|(x, y)| drawing(x, y, side)).collect();
+        Ok(Input::Pixels(Pixels::new(side, pixels)?))
+    };
+    DRAWINGS.iter().map(draw).collect()
 }
 
 /// The plan that should serve is not to be trusted.
@@ -62,14 +169,56 @@ pub enum SelfCheckError {
     /// One of the two failed.
     #[error("self-check: {0}")]
     Engine(#[from] EngineError),
-    /// The built-in image has the wrong size.
+    /// A picture has the wrong size.
     #[error("self-check: {0}")]
     Input(#[from] InputError),
+    /// A value is not finite, or not within 0..=1.
+    #[error(
+        "self-check, picture {picture}: {source}. The weights are damaged, or the output is not what it is taken for: \
+         export the model again, or name what the output is as `kind` under [output] in the TOML (logits, \
+         probabilities or log_probabilities)"
+    )]
+    NotProbabilities {
+        /// Which drawing, from 0.
+        picture: usize,
+        /// The value.
+        source: ProbabilitiesError,
+    },
+    /// The values are no distribution.
+    #[error(
+        "self-check, picture {picture}: the probabilities of all classes add up to {sum}, not to 1. The output is not \
+         what it is taken for (a softmax over the wrong axis, independent scores, or logits): export the model \
+         again, or name what it is as `kind` under [output] in the TOML (logits, probabilities or \
+         log_probabilities)"
+    )]
+    Sum {
+        /// Which drawing, from 0.
+        picture: usize,
+        /// Of all classes.
+        sum: f32,
+    },
+    /// The picture does not matter.
+    #[error(
+        "self-check: the answers for {pictures} quite different pictures are the same{place}. The network does not see \
+         its input (its activations have died, or its weights are zero): check the training and the export"
+    )]
+    Constant {
+        /// How many were tried.
+        pictures: usize,
+        /// Where it stops seeing its input, as a sentence that goes on.
+        place: String,
+    },
     /// An answer is missing or has another number of classes.
-    #[error("self-check: the plan and stock tract answer in different shapes")]
+    #[error(
+        "self-check: the plan and stock tract answer in different shapes, which is a fault of this program"
+    )]
     Missing,
     /// They disagree.
-    #[error("self-check: class {class} has {actual} in the plan and {expected} in its reference")]
+    #[error(
+        "self-check: class {class} has {actual} in the plan and {expected} in its reference. In f32 that is a fault \
+         of this program; in int8 the calibration table may be of too few photos: make it anew with `googlenet \
+         calibrate DIR`"
+    )]
     Disagree {
         /// Index of the first class that differs.
         class: usize,

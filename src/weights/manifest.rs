@@ -4,9 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use super::{Sha256, text_file};
-use crate::model::Preprocessing;
+use serde::Deserialize;
 
+use super::{Sha256, text_file};
+use crate::model::{OutputKind, Preprocessing};
+
+pub mod proposal;
 mod schema;
 
 /// Larger files are refused: `models/googlenet.toml` takes 2 KB.
@@ -19,12 +22,24 @@ pub struct Manifest {
     pub preprocessing: Preprocessing,
     /// The labels file as the TOML writes it: relative to the TOML's folder, or absolute.
     pub labels: Option<PathBuf>,
+    /// What the graph's output is, where the graph is not to be believed.
+    pub output: OutputTable,
     /// Where the weights come from.
     pub source: Option<String>,
     /// Under which terms they may be used.
     pub licence: Option<String>,
     /// The files known to hold these weights.
     pub files: Vec<PinnedFile>,
+}
+
+/// What a TOML says of the output.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputTable {
+    /// The one to use, of several.
+    pub name: Option<String>,
+    /// What it is; follows from the graph if left out.
+    pub kind: Option<OutputKind>,
 }
 
 /// A file of weights that is known by its checksum.
@@ -56,6 +71,7 @@ impl Manifest {
         Self {
             preprocessing: Preprocessing::bvlc(),
             labels: None,
+            output: OutputTable::default(),
             source: None,
             licence: None,
             files: Vec::new(),

@@ -18,7 +18,7 @@ pub use cache::cache_folder;
 pub use fetch::{Download, FetchError, without_credentials};
 pub use labels::{Label, Labels, LabelsError};
 pub use locate::{LocateError, ModelSource, SearchPath};
-pub use manifest::{Manifest, ManifestError, PinnedFile};
+pub use manifest::{Manifest, ManifestError, OutputTable, PinnedFile};
 pub use model_file::{ClassLabels, ModelFile, ModelFileError, Origin};
 pub use obtain::{ObtainError, Obtained, Unavailable, check, obtain};
 pub use sha256::{ParseSha256Error, Sha256};

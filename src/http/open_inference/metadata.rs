@@ -9,6 +9,7 @@ use super::model_path::ModelPath;
 use super::request::{Datatype, IMAGE_INPUT};
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::state::AppState;
+use crate::model::OutputKind;
 use crate::model_info::ModelInfo;
 
 /// The server.
@@ -37,10 +38,35 @@ pub struct ModelMetadata {
     /// A request gives one of these, not all.
     inputs: Vec<TensorMetadata>,
     outputs: Vec<TensorMetadata>,
-    /// Only there when the weights are seeded random numbers.
+    /// Only there when something about the model is out of the ordinary.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    parameters: Option<ModelParameters>,
+    parameters: Option<MetadataParameters>,
+}
+
+/// What is out of the ordinary about the model.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct MetadataParameters {
+    /// Only there, as `false`, when the weights are seeded random numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    trained: Option<bool>,
+    /// What the file's graph gives, if not probabilities: `logits` or `log_probabilities`. The output is always the
+    /// probabilities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "logits")]
+    graph_output: Option<&'static str>,
+}
+
+impl MetadataParameters {
+    fn of(model: &ModelInfo) -> Option<Self> {
+        let trained = (!model.name.trained).then_some(false);
+        let graph_output = match model.output_kind {
+            OutputKind::Probabilities => None,
+            kind @ (OutputKind::Logits | OutputKind::LogProbabilities) => Some(kind.as_str()),
+        };
+        (trained.is_some() || graph_output.is_some()).then_some(Self { trained, graph_output })
+    }
 }
 
 /// One input or output.
@@ -90,7 +116,7 @@ impl ModelMetadata {
                 Datatype::Fp32,
                 &[-1, model.classes() as i64],
             )],
-            parameters: ModelParameters::of(model),
+            parameters: MetadataParameters::of(model),
         }
     }
 }

@@ -419,6 +419,7 @@ mod tests {
             },
             path: None,
             input_name: "pixels".into(),
+            output_kind: crate::model::OutputKind::Probabilities,
             output_name: "scores".into(),
             preprocessing: Preprocessing { side: 32, ..Preprocessing::bvlc() },
             labels: Labels::numbered(10),

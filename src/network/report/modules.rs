@@ -110,7 +110,7 @@ fn single(graph: &Graph, index: usize) -> Option<Found> {
 /// Whether the node `next`, the only reader of `last`, is part of `last`'s layer.
 fn belongs(graph: &Graph, kind: ModuleKind, last: usize, next: usize) -> bool {
     match kind {
-        ModuleKind::Convolution => is_activation(graph.operator(next)),
+        ModuleKind::Convolution => is_activation(graph, next),
         ModuleKind::Linear => {
             graph.operator(last) == "MatMul"
                 && graph.operator(next) == "Add"
@@ -120,9 +120,14 @@ fn belongs(graph: &Graph, kind: ModuleKind, last: usize, next: usize) -> bool {
     }
 }
 
-/// Operators that stand behind a convolution and keep its shape.
-fn is_activation(operator: &str) -> bool {
-    matches!(operator, "Relu" | "BatchNormalization" | "LeakyRelu" | "Clip" | "Identity")
+/// Whether the node is one that stands behind a convolution and keeps its shape.
+fn is_activation(graph: &Graph, node: usize) -> bool {
+    match graph.operator(node) {
+        "Relu" | "BatchNormalization" | "LeakyRelu" | "Clip" | "Identity" => true,
+        // What some exporters make of a batch normalisation.
+        "Mul" | "Add" => graph.node(node).input.iter().any(|tensor| graph.is_constant(tensor)),
+        _ => false,
+    }
 }
 
 /// A convolution or pool found on the way back from the concatenation, with what follows it.
@@ -214,7 +219,7 @@ fn walk(graph: &Graph, tensor: &str, reader: usize, root: &str) -> Option<Vec<St
 fn step(graph: &Graph, tensor: &str, reader: usize) -> Option<Step> {
     let mut node = graph.writer(tensor, reader)?;
     let mut activations = Vec::new();
-    while is_activation(graph.operator(node)) {
+    while is_activation(graph, node) {
         activations.push(node);
         node = graph.writer(graph.data_input(node)?, node)?;
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
-use super::{Manifest, PinnedFile};
+use super::{Manifest, OutputTable, PinnedFile};
 use crate::model::{ChannelOrder, Preprocessing, Resize};
 use crate::weights::Sha256;
 
@@ -46,6 +46,8 @@ struct Document {
     source: Option<String>,
     licence: Option<String>,
     input: Input,
+    #[serde(default)]
+    output: OutputTable,
     #[serde(default)]
     file: Vec<File>,
 }
@@ -95,6 +97,7 @@ impl Document {
         Ok(Manifest {
             preprocessing: self.input.check()?,
             labels: self.labels.map(Spanned::into_inner),
+            output: self.output,
             source: self.source,
             licence: self.licence,
             files: self.file.into_iter().map(File::check).collect::<Result<_, _>>()?,

@@ -1,0 +1,155 @@
+//! The one input, bound to one image: its layout, its type, its size.
+
+use std::collections::HashSet;
+
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto,
+    attribute_proto::AttributeType,
+    tensor_proto::DataType,
+    tensor_shape_proto::Dimension,
+    tensor_shape_proto::dimension::Value as Size,
+    type_proto::{Tensor, Value},
+};
+
+use super::super::check::{CheckError, Shape};
+use super::super::description::GoogLeNet;
+use super::fresh;
+
+/// Order of the dimensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    /// Channels before rows.
+    Nchw,
+    /// Channels last, as TensorFlow has them.
+    Nhwc,
+}
+
+/// Makes the input f32 `[1, 3, side, side]`; `side` is for a graph that leaves its size open.
+///
+/// # Errors
+/// [`CheckError::Inputs`], [`CheckError::Type`], [`CheckError::InputShape`].
+pub(super) fn bind(
+    graph: &mut GraphProto,
+    side: usize,
+    changes: &mut Vec<String>,
+) -> Result<(), CheckError> {
+    let weights: HashSet<&str> =
+        graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    // Before version 4 of the format, weights were listed as inputs as well.
+    graph.input.retain(|input| !weights.contains(input.name.as_str()));
+    let names = || graph.input.iter().map(|input| input.name.clone()).collect();
+    let [input] = graph.input.as_slice() else { return Err(CheckError::Inputs(names())) };
+    let name = input.name.clone();
+    let (layout, side, batch) = read(input, side)?;
+    let input = &mut graph.input[0];
+    if let Some(tensor) = tensor_mut(input) {
+        if tensor.elem_type == i32::from(DataType::Uint8) {
+            tensor.elem_type = DataType::Float.into();
+            changes
+                .push(format!("the input `{name}` takes bytes; it is given whole numbers in f32"));
+        }
+        let sizes = [1, GoogLeNet::IMAGE_CHANNELS, side, side].map(|size| Dimension {
+            value: Some(Size::DimValue(size as i64)),
+            ..Default::default()
+        });
+        tensor.shape.get_or_insert_default().dim = sizes.to_vec();
+    }
+    if batch > 1 {
+        unbatch(graph, batch);
+        changes.push(format!(
+            "it was exported for batches of {batch}; it is run for one image at a time"
+        ));
+    }
+    if layout == Layout::Nhwc {
+        transpose(graph, &name);
+        changes.push(format!("the input `{name}` has its channels last; they are moved"));
+    }
+    Ok(())
+}
+
+/// Layout, side and batch of the input.
+fn read(input: &ValueInfoProto, open_side: usize) -> Result<(Layout, usize, i64), CheckError> {
+    let name = || input.name.clone();
+    let shape_error = |shape| CheckError::InputShape { name: name(), shape };
+    let Some(Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|of| of.value.as_ref())
+    else {
+        return Err(shape_error(Shape::default()));
+    };
+    let data_type = DataType::try_from(tensor.elem_type).unwrap_or(DataType::Undefined);
+    if !matches!(data_type, DataType::Float | DataType::Uint8) {
+        return Err(CheckError::Type { name: name(), found: data_type.as_str_name().to_owned() });
+    }
+    let shape = Shape::of(tensor);
+    let channels = Ok(GoogLeNet::IMAGE_CHANNELS);
+    let (layout, height, width) = match shape.sizes() {
+        [_, found, height, width] if *found == channels => (Layout::Nchw, height, width),
+        [_, height, width, found] if *found == channels => (Layout::Nhwc, height, width),
+        _ => return Err(shape_error(shape)),
+    };
+    let bound = |size: &Result<usize, String>| size.clone().unwrap_or(open_side);
+    let (height, width) = (bound(height), bound(width));
+    if height != width || !(1..=GoogLeNet::MAX_SIDE).contains(&height) {
+        return Err(shape_error(shape));
+    }
+    let batch = shape.sizes().first().and_then(|size| size.clone().ok()).unwrap_or(1);
+    Ok((layout, height, batch as i64))
+}
+
+fn tensor_mut(value: &mut ValueInfoProto) -> Option<&mut Tensor> {
+    match value.r#type.as_mut()?.value.as_mut()? {
+        Value::TensorType(tensor) => Some(tensor),
+    }
+}
+
+/// Puts a batch of one in place of `batch` into the shapes that the graph reshapes to.
+fn unbatch(graph: &mut GraphProto, batch: i64) {
+    let shapes: HashSet<String> = graph
+        .node
+        .iter()
+        .filter(|node| node.op_type == "Reshape")
+        .filter_map(|node| node.input.get(1).cloned())
+        .collect();
+    let constants =
+        graph.node.iter_mut().filter(|node| node.output.iter().any(|name| shapes.contains(name)));
+    let constants =
+        constants.flat_map(|node| &mut node.attribute).filter_map(|attribute| attribute.t.as_mut());
+    let initializers = graph.initializer.iter_mut().filter(|tensor| shapes.contains(&tensor.name));
+    for tensor in initializers.chain(constants) {
+        let first = tensor.raw_data.first_chunk::<8>().map(|bytes| i64::from_le_bytes(*bytes));
+        if first.or(tensor.int64_data.first().copied()) == Some(batch) {
+            set_first(tensor);
+        }
+    }
+}
+
+fn set_first(tensor: &mut TensorProto) {
+    if let Some(bytes) = tensor.raw_data.first_chunk_mut::<8>() {
+        *bytes = 1i64.to_le_bytes();
+    }
+    if let Some(first) = tensor.int64_data.first_mut() {
+        *first = 1;
+    }
+}
+
+/// Moves the channels of the input last, for the nodes that read it.
+fn transpose(graph: &mut GraphProto, input: &str) {
+    let moved = fresh(graph, &format!("{input}/channels_last"));
+    for name in graph.node.iter_mut().flat_map(|node| &mut node.input).filter(|name| *name == input)
+    {
+        name.clone_from(&moved);
+    }
+    let node = NodeProto {
+        name: moved.clone(),
+        op_type: "Transpose".into(),
+        input: vec![input.to_owned()],
+        output: vec![moved],
+        attribute: vec![AttributeProto {
+            name: "perm".into(),
+            r#type: AttributeType::Ints.into(),
+            ints: vec![0, 2, 3, 1],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    graph.node.insert(0, node);
+}

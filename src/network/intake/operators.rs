@@ -1,0 +1,62 @@
+//! Which operators can be run, and which cannot: said before tract meets them.
+
+use tract_onnx::pb::{ModelProto, NodeProto};
+
+use super::super::check::CheckError;
+use super::shown;
+
+/// Versions of the operator set that are tried by tests.
+const OPSETS: std::ops::RangeInclusive<i64> = 7..=24;
+/// The names under which ONNX's own operators go.
+const ONNX: [&str; 2] = ["", "ai.onnx"];
+
+/// Operators of a network that was quantised.
+const QUANTISED: [&str; 12] = [
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "DynamicQuantizeLinear",
+    "QLinearConv",
+    "QLinearMatMul",
+    "QLinearAdd",
+    "QLinearConcat",
+    "QLinearGlobalAveragePool",
+    "QLinearAveragePool",
+    "QGemm",
+    "ConvInteger",
+    "MatMulInteger",
+];
+
+/// Checks that all operators can be run.
+///
+/// # Errors
+/// [`CheckError::Quantised`], [`CheckError::Operator`], [`CheckError::Opset`].
+pub(super) fn check(model: &ModelProto) -> Result<(), CheckError> {
+    let graph = model.graph.as_ref().ok_or_else(super::no_graph)?;
+    if let Some(node) = graph.node.iter().find(|node| QUANTISED.contains(&node.op_type.as_str())) {
+        return Err(CheckError::Quantised { node: shown(node) });
+    }
+    let opset = model.opset_import.iter().find(|set| ONNX.contains(&set.domain.as_str()));
+    let opset = opset.map_or(1, |set| set.version);
+    if !OPSETS.contains(&opset) {
+        return Err(CheckError::Opset {
+            found: opset,
+            least: *OPSETS.start(),
+            most: *OPSETS.end(),
+        });
+    }
+    let known = tract_onnx::onnx().op_register;
+    let unknown = |node: &&NodeProto| {
+        !ONNX.contains(&node.domain.as_str()) || !known.0.contains_key(&node.op_type)
+    };
+    match graph.node.iter().find(unknown) {
+        Some(node) => Err(CheckError::Operator {
+            node: shown(node),
+            domain: if ONNX.contains(&node.domain.as_str()) {
+                "ai.onnx".into()
+            } else {
+                node.domain.clone()
+            },
+        }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,189 @@
+//! The one output, made the probabilities of the classes.
+
+use std::collections::HashSet;
+
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, NodeProto, attribute_proto::AttributeType, type_proto::Value,
+};
+
+use super::super::check::CheckError;
+use super::{fresh, writer};
+use crate::model::OutputKind;
+
+/// Operators that leave the numbers as they are.
+const PASSING: [&str; 8] =
+    ["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Transpose", "Dropout"];
+
+/// Leaves one output, and of the nodes those that it needs; returns what a user should know.
+///
+/// # Errors
+/// [`CheckError::Outputs`] when there is none, or none of the name that is wanted;
+/// [`CheckError::OutputMissing`] when nothing computes it.
+pub(super) fn select(
+    graph: &mut GraphProto,
+    wanted: Option<&str>,
+) -> Result<Vec<String>, CheckError> {
+    let names: Vec<String> = graph.output.iter().map(|output| output.name.clone()).collect();
+    let chosen = match wanted {
+        Some(wanted) => names.iter().position(|name| name == wanted),
+        None => (!names.is_empty()).then_some(0),
+    };
+    let Some(chosen) = chosen else {
+        return Err(CheckError::Outputs { wanted: wanted.map(str::to_owned), names });
+    };
+    graph.output = vec![graph.output.swap_remove(chosen)];
+    let name = &names[chosen];
+    if writer(graph, name).is_none() {
+        return Err(CheckError::OutputMissing(name.clone()));
+    }
+    let mut warnings = Vec::new();
+    if names.len() > 1 && wanted.is_none() {
+        warnings.push(format!(
+            "the model has {} outputs ({}): the first, `{name}`, is used; name another as `name` under [output] in \
+             the TOML beside it",
+            names.len(),
+            names.join(", ")
+        ));
+    }
+    Ok(warnings)
+}
+
+/// Drops the nodes and weights that the outputs do not need, such as auxiliary classifiers.
+pub(super) fn keep_needed(graph: &mut GraphProto) {
+    let mut needed: HashSet<String> =
+        graph.output.iter().map(|output| output.name.clone()).collect();
+    let mut kept: Vec<NodeProto> = Vec::new();
+    // A valid graph writes before it reads; for another the check of the order says what is wrong.
+    for node in std::mem::take(&mut graph.node).into_iter().rev() {
+        if node.output.iter().any(|name| needed.contains(name)) {
+            needed.extend(node.input.iter().cloned());
+            kept.push(node);
+        }
+    }
+    kept.reverse();
+    graph.node = kept;
+    graph.initializer.retain(|tensor| needed.contains(&tensor.name));
+}
+
+/// Adds what makes probabilities of the output, which is of `kind`, or of what the graph shows; returns what
+/// it was.
+///
+/// # Errors
+/// [`CheckError::OutputMissing`] when nothing computes it.
+pub(super) fn to_probabilities(
+    graph: &mut GraphProto,
+    kind: Option<OutputKind>,
+    changes: &mut Vec<String>,
+) -> Result<OutputKind, CheckError> {
+    let name = graph.output.first().map(|output| output.name.clone()).unwrap_or_default();
+    let last =
+        last_of_value(graph, &name).ok_or_else(|| CheckError::OutputMissing(name.clone()))?;
+    let found = kind_of(graph, last);
+    let kind = kind.unwrap_or(found);
+    match kind {
+        OutputKind::Probabilities => {}
+        OutputKind::LogProbabilities if graph.node[last].op_type == "LogSoftmax" => {
+            graph.node[last].op_type = "Softmax".into();
+            changes.push("the last LogSoftmax was made a Softmax".into());
+        }
+        OutputKind::LogProbabilities => {
+            append(graph, &name, &[("Exp", None)]);
+            changes.push(format!("the output `{name}` are logarithms: an Exp was added"));
+        }
+        OutputKind::Logits => {
+            let axis = Some(("axis", 1));
+            // `[n, classes, 1, 1]` and `[n, 1, 1, classes]` are one list of classes.
+            let flat = (rank(graph) != Some(2)).then_some(("Flatten", axis));
+            let steps: Vec<_> = flat.into_iter().chain([("Softmax", axis)]).collect();
+            append(graph, &name, &steps);
+            changes.push(format!("the output `{name}` are logits: a Softmax was added"));
+        }
+    }
+    Ok(kind)
+}
+
+fn rank(graph: &GraphProto) -> Option<usize> {
+    match graph.output.first()?.r#type.as_ref()?.value.as_ref()? {
+        Value::TensorType(tensor) => Some(tensor.shape.as_ref()?.dim.len()),
+    }
+}
+
+/// The node that computes the values of `tensor`: what only reshapes them is passed over.
+fn last_of_value(graph: &GraphProto, tensor: &str) -> Option<usize> {
+    let mut tensor = tensor;
+    // Each step goes to another node, or the graph has a cycle.
+    for _ in 0..graph.node.len() {
+        let index =
+            graph.node.iter().position(|node| node.output.iter().any(|name| name == tensor))?;
+        let node = &graph.node[index];
+        match node.input.first() {
+            Some(input)
+                if PASSING.contains(&node.op_type.as_str()) && writer(graph, input).is_some() =>
+            {
+                tensor = input
+            }
+            _ => return Some(index),
+        }
+    }
+    None
+}
+
+/// What the value is that the node at `index` computes.
+fn kind_of(graph: &GraphProto, index: usize) -> OutputKind {
+    let node = &graph.node[index];
+    let input = |at: usize| {
+        let name = node.input.get(at)?;
+        last_of_value(graph, name).map(|index| &graph.node[index])
+    };
+    match node.op_type.as_str() {
+        "Softmax" | "Sigmoid" => OutputKind::Probabilities,
+        "LogSoftmax" => OutputKind::LogProbabilities,
+        "Log" if input(0).is_some_and(|node| node.op_type == "Softmax") => {
+            OutputKind::LogProbabilities
+        }
+        // exp(x) / sum(exp(x))
+        "Div" => match (input(0), input(1)) {
+            (Some(exp), Some(sum))
+                if exp.op_type == "Exp"
+                    && sum.op_type == "ReduceSum"
+                    && sum.input.first().and_then(|name| last_of_value(graph, name))
+                        == exp.output.first().and_then(|name| last_of_value(graph, name)) =>
+            {
+                OutputKind::Probabilities
+            }
+            _ => OutputKind::Logits,
+        },
+        _ => OutputKind::Logits,
+    }
+}
+
+/// Adds nodes between what writes `output` and the output, whose name stays.
+fn append(graph: &mut GraphProto, output: &str, steps: &[(&str, Option<(&str, i64)>)]) {
+    let mut read = fresh(graph, &format!("{output}/before"));
+    for node in &mut graph.node {
+        let names = node.input.iter_mut().chain(&mut node.output);
+        names.filter(|name| *name == output).for_each(|name| name.clone_from(&read));
+    }
+    for (index, (operator, attribute)) in steps.iter().enumerate() {
+        let written = if index + 1 == steps.len() {
+            output.to_owned()
+        } else {
+            fresh(graph, &format!("{output}/{}", operator.to_lowercase()))
+        };
+        let attribute = attribute.map(|(name, value)| AttributeProto {
+            name: name.into(),
+            r#type: AttributeType::Int.into(),
+            i: value,
+            ..Default::default()
+        });
+        graph.node.push(NodeProto {
+            name: fresh(graph, &format!("{output}/added_{}", operator.to_lowercase())),
+            op_type: (*operator).into(),
+            input: vec![read],
+            output: vec![written.clone()],
+            attribute: attribute.into_iter().collect(),
+            ..Default::default()
+        });
+        read = written;
+    }
+}

@@ -1,0 +1,104 @@
+//! Padding that stands apart from the convolution that it is for, as Keras's exports have it, put into the convolution.
+
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, NodeProto, TensorProto, attribute_proto::AttributeType,
+};
+
+/// Puts each `Pad` of rows and columns with zeros into the convolutions that read it.
+pub(super) fn merge(graph: &mut GraphProto, changes: &mut Vec<String>) {
+    let mut count = 0;
+    for index in 0..graph.node.len() {
+        let Some(pads) = zeros_around(graph, &graph.node[index]) else { continue };
+        let (from, padded) =
+            (graph.node[index].input[0].clone(), graph.node[index].output[0].clone());
+        let readers = || graph.node.iter().filter(|node| node.input.contains(&padded));
+        let is_output = graph.output.iter().any(|output| output.name == padded);
+        if is_output
+            || readers().next().is_none()
+            || !readers().all(|node| takes_pads(node, &padded))
+        {
+            continue;
+        }
+        for node in graph.node.iter_mut().filter(|node| node.input.first() == Some(&padded)) {
+            node.input[0].clone_from(&from);
+            add_pads(node, pads);
+        }
+        count += 1;
+    }
+    if count > 0 {
+        changes.push(format!("{count} paddings were put into the convolutions that they are for"));
+    }
+}
+
+/// Top, left, bottom, right of a `Pad` that adds rows and columns of zeros, and nothing else.
+fn zeros_around(graph: &GraphProto, node: &NodeProto) -> Option<[i64; 4]> {
+    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
+    let is_constant = attribute("mode").is_none_or(|mode| mode.s == b"constant");
+    let has_axes = node.input.get(3).is_some_and(|axes| !axes.is_empty());
+    if node.op_type != "Pad" || !is_constant || has_axes || node.output.len() != 1 {
+        return None;
+    }
+    let value = match node.input.get(2).filter(|value| !value.is_empty()) {
+        Some(value) => constant(graph, value).map(|tensor| {
+            let zero = tensor.raw_data.iter().all(|&byte| byte == 0);
+            zero && tensor.float_data.iter().all(|&value| value == 0.0)
+        })?,
+        None => attribute("value").is_none_or(|value| value.f == 0.0),
+    };
+    let pads = match node.input.get(1) {
+        Some(pads) => whole_numbers(constant(graph, pads)?),
+        None => attribute("pads")?.ints.clone(),
+    };
+    match (value, pads.as_slice()) {
+        (true, &[0, 0, top, left, 0, 0, bottom, right])
+            if [top, left, bottom, right].iter().all(|pad| *pad >= 0) =>
+        {
+            Some([top, left, bottom, right])
+        }
+        _ => None,
+    }
+}
+
+/// The tensor of that name, if the file has its values.
+fn constant<'a>(graph: &'a GraphProto, name: &str) -> Option<&'a TensorProto> {
+    let node = graph
+        .node
+        .iter()
+        .find(|node| node.op_type == "Constant" && node.output.iter().any(|o| o == name));
+    let of_node =
+        node.and_then(|node| node.attribute.iter().find_map(|attribute| attribute.t.as_ref()));
+    of_node.or_else(|| graph.initializer.iter().find(|tensor| tensor.name == name))
+}
+
+fn whole_numbers(tensor: &TensorProto) -> Vec<i64> {
+    let raw = tensor.raw_data.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes));
+    raw.chain(tensor.int64_data.iter().copied()).collect()
+}
+
+/// Whether the node is a convolution of `map` whose padding is given in numbers, or none.
+fn takes_pads(node: &NodeProto, map: &str) -> bool {
+    let auto_pad = node.attribute.iter().find(|attribute| attribute.name == "auto_pad");
+    let is_explicit =
+        auto_pad.is_none_or(|auto_pad| matches!(&auto_pad.s[..], b"" | b"NOTSET" | b"VALID"));
+    let reads_once = node.input.iter().filter(|input| *input == map).count() == 1;
+    node.op_type == "Conv"
+        && is_explicit
+        && reads_once
+        && node.input.first().is_some_and(|input| input == map)
+}
+
+fn add_pads(node: &mut NodeProto, more: [i64; 4]) {
+    node.attribute.retain(|attribute| attribute.name != "auto_pad");
+    if !node.attribute.iter().any(|attribute| attribute.name == "pads") {
+        node.attribute.push(AttributeProto {
+            name: "pads".into(),
+            r#type: AttributeType::Ints.into(),
+            ints: vec![0; 4],
+            ..Default::default()
+        });
+    }
+    let pads = node.attribute.iter_mut().find(|attribute| attribute.name == "pads");
+    for (pad, more) in pads.into_iter().flat_map(|pads| &mut pads.ints).zip(more) {
+        *pad += more;
+    }
+}
