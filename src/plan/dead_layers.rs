@@ -47,5 +47,6 @@ fn first_dead_layer(
         }
     }
     let dead = alive.iter().position(|alive| !alive)?;
-    names.into_iter().nth(dead)
+    // tract makes a maximum of a ReLU, and names it so.
+    names.get(dead).map(|name| name.strip_suffix(".low").unwrap_or(name).to_owned())
 }

@@ -124,6 +124,8 @@ def measure(program, path, inputs):
             expected = probabilities(described["outputs"], described["kind"])
         if layout == "tensorflow":
             mean, scale = 127.5, 1 / 127.5
+        if layout.startswith("u8"):
+            mean, scale = 0, 1
         model.with_suffix(".toml").write_text(TOML.format(side=side, mean=mean, scale=scale))
         served = Served(program, model, folder)
         try:
@@ -135,7 +137,7 @@ def measure(program, path, inputs):
             said = " ⏎ ".join([f"warned: {w}" for w in warned]) + said
             served.metadata(path.stem)
             answers = []
-            images = inputs["tensorflow" if layout == "tensorflow" else "nchw"]
+            images = inputs[layout if layout in inputs else "u8" if layout.startswith("u8") else "nchw"]
             for image in images:
                 status, answer = served.infer(np.ascontiguousarray(image[None]))
                 if status != 200:
@@ -161,7 +163,8 @@ def pictures_of(folder):
 
     side, count = (224, 8) if folder.joinpath("inputs_nhwc.bin").exists() else (64, 4)
     pixels = pictures(range(count), side)
-    return {"nchw": normalised(pixels), "tensorflow": tensorflow(pixels).transpose(0, 3, 1, 2)}
+    bytes_ = np.asarray(pixels).transpose(0, 3, 1, 2).astype(np.float32)
+    return {"nchw": normalised(pixels), "tensorflow": tensorflow(pixels).transpose(0, 3, 1, 2), "u8": bytes_}
 
 
 def main():

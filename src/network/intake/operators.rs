@@ -6,7 +6,7 @@ use super::super::check::CheckError;
 use super::shown;
 
 /// Versions of the operator set that are tried by tests.
-const OPSETS: std::ops::RangeInclusive<i64> = 7..=24;
+const OPSETS: std::ops::RangeInclusive<i64> = 7..=25;
 /// The names under which ONNX's own operators go.
 const ONNX: [&str; 2] = ["", "ai.onnx"];
 
