@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use prost::Message;
 use tract_onnx::pb::ModelProto;
@@ -108,6 +109,23 @@ pub fn read_model(config: &ModelConfig) -> Result<(ModelProto, ModelInfo), Model
 /// # Errors
 /// [`ModelError`] says what is wrong with which file.
 pub fn load_model(config: &ModelConfig, cores: usize) -> Result<LoadedModel, ModelError> {
+    with_deep_stack(|| load(config, cores))
+}
+
+/// tract goes through a graph by recursion: its nodes may be many.
+const STACK_BYTES: usize = 256 << 20;
+
+fn with_deep_stack<T: Send>(
+    run: impl FnOnce() -> Result<T, ModelError> + Send,
+) -> Result<T, ModelError> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("load".into()).stack_size(STACK_BYTES);
+        let running = thread.spawn_scoped(scope, run).map_err(ModelError::Thread)?;
+        running.join().unwrap_or(Err(ModelError::Malformed))
+    })
+}
+
+fn load(config: &ModelConfig, cores: usize) -> Result<LoadedModel, ModelError> {
     check(config)?;
     let progress = LoadProgress::begin("reading and checking the graph");
     let (proto, info) = read_model(config)?;
@@ -126,7 +144,8 @@ pub fn load_model(config: &ModelConfig, cores: usize) -> Result<LoadedModel, Mod
         progress.enter("optimising the reference");
         let reference = StockPlan::load(&proto, &info.preprocessing)?;
         progress.enter("checking its answers");
-        match self_check(&plan, &reference, info.preprocessing.side, tolerance) {
+        let (side, kind) = (info.preprocessing.side, info.output_kind);
+        match self_check(&plan, &reference, side, tolerance, kind) {
             Ok(suspicion) => Ok((plan, suspicion)),
             Err(SelfCheckError::Constant { pictures, .. }) => {
                 let place = explain(&proto, &info.preprocessing);
@@ -251,7 +270,7 @@ fn take_in(file: &ModelFile, most_bytes: u64) -> Result<(Intake, Vec<ExternalFil
 fn decode(file: &ModelFile) -> Result<ModelProto, ModelError> {
     let bytes = std::fs::read(&file.path)
         .map_err(|source| ModelError::Read { path: file.path.clone(), source })?;
-    Ok(check::decode(&bytes)?)
+    Ok(intake::decode(&bytes)?)
 }
 
 /// BVLC's preprocessing for another side.
@@ -370,7 +389,7 @@ pub enum ModelError {
     /// The TOML says another size than the graph.
     #[error(
         "{path} takes images of {file} x {file} pixels, but its description says {toml}: \
-         correct `size` in the TOML beside it"
+         correct `side` in the TOML beside it"
     )]
     Side {
         /// The file.
@@ -406,10 +425,13 @@ pub enum ModelError {
     NoFile,
     /// tract gave up on its graph.
     #[error(
-        "the graph of the model is malformed in a way that no check here has a name for; the log's line before this one \
-         has more: export the model again"
+        "the graph of the model is malformed in a way that no check here has a name for: export it again, or simplify it \
+         (python -m onnxsim in.onnx out.onnx)"
     )]
     Malformed,
+    /// No thread could be started.
+    #[error("cannot start a thread to load the model: {0}")]
+    Thread(std::io::Error),
     /// Its labels do not fit.
     #[error(transparent)]
     Labels(#[from] LabelsError),

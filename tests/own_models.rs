@@ -9,9 +9,11 @@ use std::process::Command;
 use clap::Parser;
 use googlenet::config::ServeConfig;
 use googlenet::loaded_model::{LoadedModel, ModelError, load_model};
-use googlenet::model::{Engine, Input, OperatorPath};
+use googlenet::model::{Engine, Input, OperatorPath, OutputKind};
+use prost::Message;
 use serde_json::Value;
 use tempfile::TempDir;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 
 const SIDE: usize = 64;
 const PICTURES: usize = 4;
@@ -261,4 +263,108 @@ fn a_toml_is_proposed() {
         assert_eq!(status, Some(1));
         assert!(errors.contains("is there already and was not changed"), "{errors}");
     }
+}
+
+/// A copy of a fixture with another graph.
+fn changed(name: &str, output: &str, change: impl FnOnce(&mut GraphProto)) -> Copied {
+    let model = copied(&fixtures(), name, output);
+    let mut proto = ModelProto::decode(&std::fs::read(&model.path).unwrap()[..]).unwrap();
+    change(proto.graph.as_mut().unwrap());
+    std::fs::write(&model.path, proto.encode_to_vec()).unwrap();
+    model
+}
+
+/// Puts a node in front of the output, which keeps its name.
+fn append(graph: &mut GraphProto, operator: &str, constants: &[f32]) {
+    let output = graph.output[0].name.clone();
+    for node in &mut graph.node {
+        node.output
+            .iter_mut()
+            .filter(|name| **name == output)
+            .for_each(|name| *name = "before".into());
+    }
+    let mut input = vec!["before".to_owned()];
+    for (index, value) in constants.iter().enumerate() {
+        let name = format!("constant_{index}");
+        graph.initializer.push(TensorProto {
+            name: name.clone(),
+            data_type: 1,
+            raw_data: value.to_le_bytes().to_vec(),
+            ..Default::default()
+        });
+        input.push(name);
+    }
+    let (op_type, output) = (operator.to_owned(), vec![output]);
+    graph.node.push(NodeProto { op_type, input, output, ..Default::default() });
+}
+
+/// What follows a softmax may hide it: its values are then not logits.
+#[test]
+fn no_softmax_is_added_to_probabilities() {
+    for (operator, constants) in
+        [("Mul", &[1.0][..]), ("Add", &[1e-7]), ("Relu", &[]), ("Max", &[1e-7])]
+    {
+        let hidden =
+            |output| changed("legacy_softmax", output, |graph| append(graph, operator, constants));
+        let error = load(&hidden("").path, &[]).err().expect(operator).to_string();
+        assert!(error.contains("`kind = \"probabilities\"` under [output]"), "{operator}: {error}");
+        assert!(load(&hidden("kind = \"probabilities\"").path, &[]).is_ok(), "{operator}");
+    }
+    let clipped = changed("legacy_softmax", "", |graph| append(graph, "Clip", &[1e-7, 1.0]));
+    assert_eq!(load(&clipped.path, &[]).unwrap().info.output_kind, OutputKind::Probabilities);
+    let exponentiated = changed("legacy_log_softmax", "", |graph| append(graph, "Exp", &[]));
+    assert_eq!(load(&exponentiated.path, &[]).unwrap().info.output_kind, OutputKind::Probabilities);
+}
+
+#[test]
+fn what_tract_cannot_do_is_refused_by_name() {
+    let wrong = changed("legacy_logits", "", |graph| append(graph, "Celu", &[]));
+    let error = load(&wrong.path, &[]).err().unwrap().to_string();
+    assert!(error.contains("(Celu) has an operator that is not known here"), "{error}");
+    let deep = changed("legacy_logits", "", |graph| {
+        for _ in 0..3_000 {
+            append(graph, "Identity", &[]);
+            let last = graph.node.len() - 1;
+            let (before, own) = ("before".to_owned(), format!("link_{last}"));
+            for node in &mut graph.node {
+                let names = node.input.iter_mut().chain(&mut node.output);
+                names.filter(|name| **name == before).for_each(|name| name.clone_from(&own));
+            }
+        }
+    });
+    let error = load(&deep.path, &[]).err().unwrap().to_string();
+    assert!(error.contains("nodes, at most 2000 are taken"), "{error}");
+}
+
+#[test]
+fn calibration_loses_nothing() {
+    let model = copied(&fixtures(), "legacy_softmax", "");
+    let folder = model.path.parent().unwrap();
+    let photos = folder.join("photos/within");
+    std::fs::create_dir_all(&photos).unwrap();
+    std::fs::write(photos.join("a.png"), harness::images::png(1)).unwrap();
+    let (model_path, photos) = (model.path.to_str().unwrap(), folder.join("photos"));
+    let calibrate = |more: &[&str]| {
+        program(&[&["calibrate", photos.to_str().unwrap(), "--model", model_path], more].concat())
+    };
+    let (status, said, errors) = calibrate(&[]);
+    assert_eq!(status, Some(0), "{errors}");
+    assert!(
+        said.contains("from 1 photos") && errors.contains("1 photos are few"),
+        "{said}{errors}"
+    );
+    let (status, _, errors) = calibrate(&[]);
+    assert!(
+        status == Some(1) && errors.contains("is there already: --force replaces it"),
+        "{errors}"
+    );
+    assert_eq!(calibrate(&["--force"]).0, Some(0));
+    let (status, _, errors) = calibrate(&["--force", "--output", model_path]);
+    assert!(status == Some(1) && errors.contains("does not end in .toml"), "{errors}");
+    let link = folder.join("link.toml");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    let (status, _, errors) = calibrate(&["--force", "--output", link.to_str().unwrap()]);
+    assert!(status == Some(1) && errors.contains("is a link or no file"), "{errors}");
+    let (status, _, errors) = calibrate(&["--output", "/no/such/folder/t.toml"]);
+    assert!(status == Some(1) && errors.contains("there is no such folder"), "{errors}");
 }

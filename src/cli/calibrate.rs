@@ -1,5 +1,6 @@
 //! `googlenet calibrate DIR`.
 
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -48,12 +49,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, origins: &Origins) -> Result<(), C
             "seeded weights lie in no file: name the table with --output".into(),
         )
     })?;
-    if table.exists() && !args.force {
-        return Err(CliError::Failed(format!(
-            "{} is there already: --force replaces it, --output names another",
-            table.display()
-        )));
-    }
+    check_place(&table, args.force)?;
     let preprocessor = Preprocessor::new(info.preprocessing.clone()).map_err(CliError::failed)?;
     let progress = ProgressBar::new(files.len() as u64);
     for file in &files {
@@ -83,13 +79,42 @@ pub(super) fn calibrate(args: &CalibrateArgs, origins: &Origins) -> Result<(), C
     Ok(output::print_line(format_args!("{}: from {photos} photos", table.display()))?)
 }
 
+/// Refuses to write where something else would be lost, before any photo has run.
+fn check_place(table: &Path, force: bool) -> Result<(), CliError> {
+    let refused = |reason: &str| CliError::Failed(format!("{} {reason}", table.display()));
+    if table.extension().is_none_or(|extension| extension != "toml") {
+        return Err(refused(
+            "does not end in .toml, as a calibration table does: name another with --output",
+        ));
+    }
+    let folder =
+        table.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(refused("cannot be written: there is no such folder"));
+    }
+    match table.symlink_metadata() {
+        Err(_) => Ok(()),
+        Ok(metadata) if !metadata.is_file() => {
+            Err(refused("is a link or no file, which is not replaced: name another with --output"))
+        }
+        Ok(_) if !force => {
+            Err(refused("is there already: --force replaces it, --output names another"))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
 /// Writes a file that is there whole or not at all.
 fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let part = path.with_extension("toml.part");
-    let mut file = std::fs::File::create(&part)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(part, path)
+    let part = path.with_extension(format!("toml.{}.part", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&part)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let moved = written.and_then(|()| std::fs::rename(&part, path));
+    if moved.is_err() {
+        // What is left of it is of no use; that it cannot be removed changes nothing.
+        let _ = std::fs::remove_file(&part);
+    }
+    moved
 }
 
 /// The files of a folder and of those within it, by name.

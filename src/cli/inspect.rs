@@ -132,21 +132,26 @@ fn write_toml(model: &Path, loaded: &LoadedModel, inspected: &Inspected) -> Resu
     let training = Training::guess(&inspected.facts.producer, takes_bytes);
     let info = &loaded.info;
     let proposed = training.preprocessing(info.preprocessing.side);
-    let name = labels.file_name().map(|name| name.to_string_lossy().into_owned());
+    let fits = !labels.exists() || line_count(&labels) == Some(info.classes());
+    let name = labels.file_name().and_then(|name| name.to_str()).filter(|_| fits);
     let proposal = Proposal {
         preprocessing: &proposed,
         training,
         kind: info.output_kind,
         output: (inspected.facts.outputs.len() > 1).then_some(info.output_name.as_str()),
-        labels: name.as_deref(),
+        labels: name,
     };
     create(&path, &proposal.toml())?;
     output::print_line(format_args!("wrote {}: compare it with the training", path.display()))?;
-    if !labels.exists() {
+    if name.is_some() && !labels.exists() {
         create(&labels, &label_lines(info.classes()))?;
         output::print_line(format_args!("wrote {}: put your names there", labels.display()))?;
     }
     Ok(())
+}
+
+fn line_count(path: &Path) -> Option<usize> {
+    Some(std::fs::read_to_string(path).ok()?.lines().filter(|line| !line.trim().is_empty()).count())
 }
 
 /// ImageNet's labels where their number fits, else numbers to be replaced.

@@ -151,6 +151,17 @@ pub enum CheckError {
         /// Its shape.
         shape: Shape,
     },
+    /// A feature map is out of all proportion.
+    #[error(
+        "the tensor `{tensor}` would have the shape {sizes:?}, which is out of all proportion for a classifier of images: \
+         the file is damaged, or the input is far too large"
+    )]
+    MapTooLarge {
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        sizes: Vec<usize>,
+    },
     /// The file contradicts itself.
     #[error(
         "the output `{name}` is declared as {shape}, but the graph gives {found}: the file is damaged, or was changed \
@@ -306,6 +317,10 @@ fn classes(
     }
     let failed = |reason| CheckError::Analysis { name: name.clone(), reason };
     let shapes = shapes::infer(model).map_err(|error| failed(format!("{error:#}")))?;
+    if let Some((tensor, sizes)) = shapes.iter().find(|(_, sizes)| elements(sizes) > MOST_ELEMENTS)
+    {
+        return Err(CheckError::MapTooLarge { tensor: tensor.clone(), sizes: sizes.clone() });
+    }
     let sizes = shapes.get(name).ok_or_else(|| failed("it is not fixed".to_owned()))?;
     let found = Shape(sizes.iter().copied().map(Ok).collect());
     let classes = match found.0.as_slice() {
@@ -326,6 +341,13 @@ fn classes(
         }
         _ => Ok(classes),
     }
+}
+
+/// Elements of a feature map of one image: 256 MiB in f32.
+const MOST_ELEMENTS: usize = 1 << 26;
+
+fn elements(sizes: &[usize]) -> usize {
+    sizes.iter().fold(1, |product: usize, &size| product.saturating_mul(size))
 }
 
 /// The shape that the file declares for an f32 tensor, if it declares one.

@@ -2,7 +2,7 @@
 //! picture, and must be those of stock tract.
 
 use crate::model::{
-    Engine, EngineError, Input, InputError, Pixels, Probabilities, ProbabilitiesError,
+    Engine, EngineError, Input, InputError, OutputKind, Pixels, Probabilities, ProbabilitiesError,
 };
 
 /// How far the sum of all probabilities may be from 1.
@@ -16,7 +16,7 @@ const BATCH: usize = 3;
 
 /// Runs `serving` and `reference` on pictures of `side` pixels; their probabilities may differ by `tolerance`.
 /// In a batch each picture must get what it gets alone, bit for bit: a batch runs on one core, a picture alone on
-/// all of them. Returns what the user should know of a plan that may serve.
+/// all of them. `kind` is what the file's graph gives: the probabilities are a softmax of it if they are logits. Returns what the user should know of a plan that may serve.
 ///
 /// # Errors
 /// [`SelfCheckError`] says what was seen, what it means and what to do.
@@ -25,6 +25,7 @@ pub fn self_check(
     reference: &dyn Engine,
     side: usize,
     tolerance: f32,
+    kind: OutputKind,
 ) -> Result<Option<Suspicion>, SelfCheckError> {
     let pictures = pictures(side)?;
     let mut stock = reference.session()?;
@@ -36,6 +37,9 @@ pub fn self_check(
         check_sum(number, expected.last().ok_or(SelfCheckError::Missing)?)?;
     }
     check_difference(&expected)?;
+    if kind == OutputKind::Logits && expected.iter().all(is_softmax_of_probabilities) {
+        return Err(SelfCheckError::SoftmaxTwice);
+    }
     let mut session = serving.session()?;
     let batch = session.run(&pictures[..BATCH]).map_err(|error| failed(0, error))?;
     for (number, picture) in pictures.iter().enumerate() {
@@ -79,6 +83,16 @@ fn check_difference(answers: &[Probabilities]) -> Result<(), SelfCheckError> {
     } else {
         Err(SelfCheckError::Constant { pictures: answers.len(), place: String::new() })
     }
+}
+
+/// Whether what went into the softmax adds up to 1 and lies within 0..=1. A softmax forgets a constant, which follows
+/// from the sum.
+fn is_softmax_of_probabilities(answer: &Probabilities) -> bool {
+    let logarithms = || answer.as_slice().iter().map(|&value| f64::from(value).ln());
+    let classes = answer.as_slice().len() as f64;
+    let constant = (1.0 - logarithms().sum::<f64>()) / classes;
+    let range = f64::from(-SUM_TOLERANCE)..=f64::from(1.0 + SUM_TOLERANCE);
+    logarithms().all(|logarithm| range.contains(&(logarithm + constant)))
 }
 
 fn suspicions(answers: &[Probabilities]) -> Option<Suspicion> {
@@ -197,6 +211,12 @@ pub enum SelfCheckError {
         /// Of all classes.
         sum: f32,
     },
+    /// What was taken for logits are probabilities.
+    #[error(
+        "self-check: the output was taken for logits, but its values lie within 0..=1 and add up to 1 for every picture: \
+         they are probabilities already. Say so in the TOML beside the model: `kind = \"probabilities\"` under [output]"
+    )]
+    SoftmaxTwice,
     /// The picture does not matter.
     #[error(
         "self-check: the answers for {pictures} quite different pictures are the same{place}. The network does not see \

@@ -7,9 +7,14 @@ use tract_onnx::pb::{
 use super::super::check::CheckError;
 use super::shown;
 
-/// GoogLeNet has 143; those that spell everything out have some thousands.
-const MOST_NODES: usize = 10_000;
+/// That compute something: GoogLeNet has 143, with batch normalisation spelled out some hundreds. tract goes through
+/// them by recursion.
+pub(super) const MOST_NODES: usize = 2_000;
+/// With those that hold weights.
+const MOST_WITH_CONSTANTS: usize = 10_000;
 const MOST_TENSORS: usize = 20_000;
+/// Nodes and tensors.
+pub(super) const MOST_PARTS: usize = MOST_WITH_CONSTANTS + MOST_TENSORS;
 /// Elements of one tensor of weights: 1 GiB in f32.
 const MOST_ELEMENTS: u64 = 1 << 28;
 /// What the pads, strides, kernels and dilations of a window may be.
@@ -38,8 +43,16 @@ pub(super) fn check(model: &ModelProto) -> Result<(), CheckError> {
     let graph = model.graph.as_ref().ok_or_else(super::no_graph)?;
     let functions = model.functions.iter().map(|function| function.node.len());
     let nodes = graph.node.len() + functions.sum::<usize>();
-    if nodes > MOST_NODES {
-        return Err(CheckError::TooLarge { what: "nodes", found: nodes, most: MOST_NODES });
+    if nodes > MOST_WITH_CONSTANTS {
+        return Err(CheckError::TooLarge {
+            what: "nodes",
+            found: nodes,
+            most: MOST_WITH_CONSTANTS,
+        });
+    }
+    let computing = graph.node.iter().filter(|node| node.op_type != "Constant").count();
+    if computing > MOST_NODES {
+        return Err(CheckError::TooLarge { what: "nodes", found: computing, most: MOST_NODES });
     }
     let tensors = graph.initializer.len();
     if tensors > MOST_TENSORS {

@@ -29,6 +29,17 @@ pub enum ExternalDataError {
         /// What the model says.
         location: String,
     },
+    /// The file is a link that leads out of the folder.
+    #[error(
+        "the weights `{tensor}` lie in {path}, which is a link to another folder, and links are not followed there: copy \
+         the file itself beside the model"
+    )]
+    Link {
+        /// The tensor.
+        tensor: String,
+        /// The link.
+        path: PathBuf,
+    },
     /// The file is missing or cannot be read.
     #[error(
         "the weights `{tensor}` lie in {path}, which cannot be read: {source}; copy it into the model's folder, \
@@ -170,7 +181,10 @@ fn path(tensor: &TensorProto, place: &Place, folder: &Path) -> Result<PathBuf, E
     };
     let (real, home) =
         (path.canonicalize().map_err(failed)?, folder.canonicalize().map_err(failed)?);
-    if real.parent() != Some(&home) || !real.is_file() {
+    if real.parent() != Some(&home) {
+        return Err(ExternalDataError::Link { tensor: tensor.name.clone(), path });
+    }
+    if !real.is_file() {
         return Err(refused());
     }
     Ok(path)

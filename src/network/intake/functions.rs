@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use tract_onnx::pb::{AttributeProto, FunctionProto, ModelProto, NodeProto};
 
 use super::super::check::CheckError;
+use super::bounds::MOST_NODES;
 use super::shown;
 
 /// Functions that call functions, so deep.
 const DEEPEST: usize = 8;
-/// Nodes that may come of it.
-const MOST_NODES: usize = 20_000;
 
 /// Puts the nodes of each function in place of its calls.
 ///
@@ -23,6 +22,14 @@ pub(super) fn inline(model: &mut ModelProto, changes: &mut Vec<String>) -> Resul
     }
     let by_name: HashMap<(&str, &str), &FunctionProto> =
         functions.iter().map(|function| ((function.domain(), function.name()), function)).collect();
+    if by_name.len() < functions.len() {
+        return Err(CheckError::Node {
+            node: "of a function".into(),
+            reason: "two functions have one name (overloads), which are not told apart: export the model without \
+                     functions"
+                .into(),
+        });
+    }
     let graph = model.graph.as_mut().ok_or_else(super::no_graph)?;
     let mut calls = 0;
     for _ in 0..DEEPEST {
@@ -34,7 +41,7 @@ pub(super) fn inline(model: &mut ModelProto, changes: &mut Vec<String>) -> Resul
                 Some(function) => {
                     called = true;
                     calls += 1;
-                    graph.node.extend(body(function, &node, calls));
+                    graph.node.extend(body(function, &node, calls)?);
                 }
             }
             if graph.node.len() > MOST_NODES {
@@ -43,6 +50,9 @@ pub(super) fn inline(model: &mut ModelProto, changes: &mut Vec<String>) -> Resul
             }
         }
         if !called {
+            if calls == 0 {
+                return Ok(());
+            }
             changes.push(format!(
                 "{} functions were put in place of the {calls} nodes that call them",
                 functions.len()
@@ -62,7 +72,14 @@ pub(super) fn inline(model: &mut ModelProto, changes: &mut Vec<String>) -> Resul
 }
 
 /// The nodes of `function` as `call` runs them, with names of their own.
-fn body(function: &FunctionProto, call: &NodeProto, number: usize) -> Vec<NodeProto> {
+///
+/// # Errors
+/// [`CheckError::Node`] when an attribute has no value at the call: tract's reader does not see the function's own.
+fn body(
+    function: &FunctionProto,
+    call: &NodeProto,
+    number: usize,
+) -> Result<Vec<NodeProto>, CheckError> {
     let inside = function.input.iter().chain(&function.output);
     // What the call leaves out is empty.
     let given = |names: &[String], index: usize| names.get(index).cloned().unwrap_or_default();
@@ -75,21 +92,34 @@ fn body(function: &FunctionProto, call: &NodeProto, number: usize) -> Vec<NodePr
         Some(given) if !given.is_empty() || function.input.contains(name) => given.clone(),
         _ => format!("{prefix}/{number}/{name}"),
     };
-    let copy = |node: &NodeProto| NodeProto {
-        name: format!("{prefix}/{number}/{}", node.name),
-        input: node.input.iter().map(rename).collect(),
-        output: node.output.iter().map(rename).collect(),
-        attribute: node.attribute.iter().filter_map(|attribute| bound(attribute, call)).collect(),
-        ..node.clone()
+    let copy = |node: &NodeProto| {
+        let attributes = node.attribute.iter().map(|attribute| bound(attribute, call));
+        Ok(NodeProto {
+            name: format!("{prefix}/{number}/{}", node.name),
+            input: node.input.iter().map(rename).collect(),
+            output: node.output.iter().map(rename).collect(),
+            attribute: attributes.collect::<Result<_, _>>()?,
+            ..node.clone()
+        })
     };
     function.node.iter().map(copy).collect()
 }
 
-/// An attribute whose value the call may give; none if it does not.
-fn bound(attribute: &AttributeProto, call: &NodeProto) -> Option<AttributeProto> {
+/// An attribute whose value the call may give.
+fn bound(attribute: &AttributeProto, call: &NodeProto) -> Result<AttributeProto, CheckError> {
     if attribute.ref_attr_name.is_empty() {
-        return Some(attribute.clone());
+        return Ok(attribute.clone());
     }
-    let given = call.attribute.iter().find(|given| given.name == attribute.ref_attr_name)?;
-    Some(AttributeProto { name: attribute.name.clone(), ..given.clone() })
+    let given = call.attribute.iter().find(|given| given.name == attribute.ref_attr_name);
+    match given {
+        Some(given) => Ok(AttributeProto { name: attribute.name.clone(), ..given.clone() }),
+        None => Err(CheckError::Node {
+            node: shown(call),
+            reason: format!(
+                "it calls a function without its attribute `{}`, whose default is not read: export the model without \
+                 functions",
+                attribute.ref_attr_name
+            ),
+        }),
+    }
 }

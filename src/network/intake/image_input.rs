@@ -41,6 +41,15 @@ pub(super) fn bind(
     let [input] = graph.input.as_slice() else { return Err(CheckError::Inputs(names())) };
     let name = input.name.clone();
     let (layout, side, batch) = read(input, side)?;
+    let is_bytes = |tensor: &Tensor| tensor.elem_type == i32::from(DataType::Uint8);
+    if tensor(input).is_some_and(is_bytes) && !is_widened(graph, &name, 0) {
+        return Err(CheckError::Node {
+            node: format!("that reads the bytes of `{name}`"),
+            reason:
+                "bytes must go through a Cast to float first: normalise within the graph behind it"
+                    .into(),
+        });
+    }
     let input = &mut graph.input[0];
     if let Some(tensor) = tensor_mut(input) {
         if tensor.elem_type == i32::from(DataType::Uint8) {
@@ -95,6 +104,12 @@ fn read(input: &ValueInfoProto, open_side: usize) -> Result<(Layout, usize, i64)
     Ok((layout, height, batch as i64))
 }
 
+fn tensor(value: &ValueInfoProto) -> Option<&Tensor> {
+    match value.r#type.as_ref()?.value.as_ref()? {
+        Value::TensorType(tensor) => Some(tensor),
+    }
+}
+
 fn tensor_mut(value: &mut ValueInfoProto) -> Option<&mut Tensor> {
     match value.r#type.as_mut()?.value.as_mut()? {
         Value::TensorType(tensor) => Some(tensor),
@@ -106,7 +121,7 @@ fn unbatch(graph: &mut GraphProto, batch: i64) {
     let shapes: HashSet<String> = graph
         .node
         .iter()
-        .filter(|node| node.op_type == "Reshape")
+        .filter(|node| node.op_type == "Reshape" && !is_constant(graph, node.input.first()))
         .filter_map(|node| node.input.get(1).cloned())
         .collect();
     let constants =
@@ -120,6 +135,27 @@ fn unbatch(graph: &mut GraphProto, batch: i64) {
             set_first(tensor);
         }
     }
+}
+
+fn is_constant(graph: &GraphProto, tensor: Option<&String>) -> bool {
+    let Some(tensor) = tensor else { return true };
+    graph.initializer.iter().any(|weights| weights.name == *tensor)
+        || graph.node.iter().any(|node| node.op_type == "Constant" && node.output.contains(tensor))
+}
+
+/// Whether bytes are only ever made numbers that hold all of them: f32, 32 or 64 bits.
+fn is_widened(graph: &GraphProto, tensor: &str, depth: usize) -> bool {
+    const DEEPEST: usize = 8;
+    let wide = [DataType::Float, DataType::Int32, DataType::Int64].map(i32::from);
+    let mut readers =
+        graph.node.iter().filter(|node| node.input.iter().any(|input| input == tensor));
+    readers.all(|node| match node.op_type.as_str() {
+        "Cast" => node.attribute.iter().any(|to| to.name == "to" && wide.contains(&(to.i as i32))),
+        "Transpose" | "Identity" | "Reshape" => {
+            depth < DEEPEST && node.output.iter().all(|output| is_widened(graph, output, depth + 1))
+        }
+        _ => false,
+    })
 }
 
 fn set_first(tensor: &mut TensorProto) {

@@ -8,6 +8,7 @@
 //! optimised or allocated for it.
 
 mod bounds;
+mod counting;
 mod external_data;
 mod functions;
 mod fused;
@@ -63,6 +64,19 @@ pub fn read_external_data(
     bytes: Range<u64>,
 ) -> Result<Vec<ExternalFile>, ExternalDataError> {
     external_data::read(model, folder, bytes)
+}
+
+/// Reads an ONNX model from the bytes of a file.
+///
+/// # Errors
+/// As [`check::decode`](super::check::decode), and [`CheckError::TooLarge`] before it takes memory for what it holds.
+pub fn decode(bytes: &[u8]) -> Result<ModelProto, CheckError> {
+    let found = counting::count(bytes);
+    if found > bounds::MOST_PARTS {
+        let (what, most) = ("nodes and tensors", bounds::MOST_PARTS);
+        return Err(CheckError::TooLarge { what, found, most });
+    }
+    super::check::decode(bytes)
 }
 
 /// Brings `model`, whose weights are all inside, into the form that can be served.

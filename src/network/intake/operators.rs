@@ -10,6 +10,9 @@ const OPSETS: std::ops::RangeInclusive<i64> = 7..=25;
 /// The names under which ONNX's own operators go.
 const ONNX: [&str; 2] = ["", "ai.onnx"];
 
+/// Operators whose values are not those of ONNX Runtime in tract 0.23.9.
+const WRONG: [&str; 1] = ["Celu"];
+
 /// Operators of a network that was quantised.
 const QUANTISED: [&str; 12] = [
     "QuantizeLinear",
@@ -25,6 +28,13 @@ const QUANTISED: [&str; 12] = [
     "ConvInteger",
     "MatMulInteger",
 ];
+
+/// A batch normalisation that takes its statistics from the batch.
+fn is_in_training(node: &NodeProto) -> bool {
+    let outputs = node.output.iter().filter(|output| !output.is_empty()).count();
+    node.op_type == "BatchNormalization"
+        && (outputs > 1 || node.attribute.iter().any(|of| of.name == "training_mode" && of.i == 1))
+}
 
 /// Checks that all operators can be run.
 ///
@@ -46,8 +56,17 @@ pub(super) fn check(model: &ModelProto) -> Result<(), CheckError> {
     }
     let known = tract_onnx::onnx().op_register;
     let unknown = |node: &&NodeProto| {
-        !ONNX.contains(&node.domain.as_str()) || !known.0.contains_key(&node.op_type)
+        !ONNX.contains(&node.domain.as_str())
+            || !known.0.contains_key(&node.op_type)
+            || WRONG.contains(&node.op_type.as_str())
     };
+    if let Some(node) = graph.node.iter().find(|node| is_in_training(node)) {
+        return Err(CheckError::Node {
+            node: shown(node),
+            reason: "the model was exported in training mode: call model.eval() before the export"
+                .into(),
+        });
+    }
     match graph.node.iter().find(unknown) {
         Some(node) => Err(CheckError::Operator {
             node: shown(node),

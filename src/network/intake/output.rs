@@ -10,9 +10,18 @@ use super::super::check::CheckError;
 use super::{fresh, writer};
 use crate::model::OutputKind;
 
-/// Operators that leave the numbers as they are.
-const PASSING: [&str; 8] =
-    ["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Transpose", "Dropout"];
+/// Operators that leave the numbers as they are, or nearly so.
+const PASSING: [&str; 9] = [
+    "Identity",
+    "Reshape",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+    "Cast",
+    "Transpose",
+    "Dropout",
+    "Clip",
+];
 
 /// Leaves one output, and of the nodes those that it needs; returns what a user should know.
 ///
@@ -138,6 +147,9 @@ fn kind_of(graph: &GraphProto, index: usize) -> OutputKind {
     match node.op_type.as_str() {
         "Softmax" | "Sigmoid" => OutputKind::Probabilities,
         "LogSoftmax" => OutputKind::LogProbabilities,
+        "Exp" if input(0).is_some_and(|node| node.op_type == "LogSoftmax") => {
+            OutputKind::Probabilities
+        }
         "Log" if input(0).is_some_and(|node| node.op_type == "Softmax") => {
             OutputKind::LogProbabilities
         }

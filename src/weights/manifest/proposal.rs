@@ -95,10 +95,11 @@ impl Proposal<'_> {
             ChannelOrder::Bgr => "BGR",
         };
         let labels = match self.labels {
-            Some(labels) => format!("labels = {labels:?}"),
+            Some(labels) => format!("labels = {}", quoted(labels)),
             None => "# labels = \"labels.txt\"".to_owned(),
         };
-        let output = self.output.map_or_else(String::new, |output| format!("name = {output:?}\n"));
+        let output =
+            self.output.map_or_else(String::new, |output| format!("name = {}\n", quoted(output)));
         let (source, kind) = (self.training.source(), self.kind.as_str());
         format!(
             "# How photos are made ready for this network. Compare it with what the training did:\n\
@@ -125,6 +126,11 @@ impl Proposal<'_> {
     }
 }
 
+/// As TOML writes text.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -143,7 +149,8 @@ mod tests {
                 (8, OutputKind::LogProbabilities),
             ] {
                 let preprocessing = training.preprocessing(side);
-                let (output, labels) = (Some("a/b \"c\""), Some("a \"b\".txt"));
+                let (output, labels) =
+                    (Some("a/b \"c\" \u{200b}"), Some("fru\u{308}chte \"b\".txt"));
                 let text =
                     Proposal { preprocessing: &preprocessing, training, kind, output, labels }
                         .toml();
@@ -151,7 +158,7 @@ mod tests {
                 assert_eq!(manifest.preprocessing, preprocessing, "{text}");
                 assert_eq!(manifest.output.kind, Some(kind));
                 assert_eq!(manifest.output.name.as_deref(), output);
-                assert_eq!(manifest.labels.as_deref(), Some(Path::new("a \"b\".txt")));
+                assert_eq!(manifest.labels.as_deref(), labels.map(Path::new));
                 assert_eq!(manifest.doubts(), Vec::<String>::new());
             }
         }
