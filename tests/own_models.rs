@@ -307,7 +307,10 @@ fn no_softmax_is_added_to_probabilities() {
         let hidden =
             |output| changed("legacy_softmax", output, |graph| append(graph, operator, constants));
         let error = load(&hidden("").path, &[]).err().expect(operator).to_string();
-        assert!(error.contains("`kind = \"probabilities\"` under [output]"), "{operator}: {error}");
+        assert!(
+            error.contains("`kind = \"probabilities\"`") && error.contains("(Softmax)"),
+            "{operator}: {error}"
+        );
         assert!(load(&hidden("kind = \"probabilities\"").path, &[]).is_ok(), "{operator}");
     }
     let clipped = changed("legacy_softmax", "", |graph| append(graph, "Clip", &[1e-7, 1.0]));

@@ -151,6 +151,17 @@ pub enum CheckError {
         /// Its shape.
         shape: Shape,
     },
+    /// What the output is cannot be told from the graph.
+    #[error(
+        "the output is not plain: the node {last} follows {node}. Say what it gives in the TOML beside the model: `kind = \
+         \"probabilities\"`, \"logits\" or \"log_probabilities\" under [output]"
+    )]
+    Distribution {
+        /// The softmax or the like.
+        node: String,
+        /// The last node behind it.
+        last: String,
+    },
     /// A feature map is out of all proportion.
     #[error(
         "the tensor `{tensor}` would have the shape {sizes:?}, which is out of all proportion for a classifier of images: \

@@ -7,7 +7,7 @@ use tract_onnx::pb::{
 };
 
 use super::super::check::CheckError;
-use super::{fresh, writer};
+use super::{fresh, shown, writer};
 use crate::model::OutputKind;
 
 /// Operators that leave the numbers as they are, or nearly so.
@@ -78,7 +78,7 @@ pub(super) fn keep_needed(graph: &mut GraphProto) {
 /// it was.
 ///
 /// # Errors
-/// [`CheckError::OutputMissing`] when nothing computes it.
+/// [`CheckError::OutputMissing`] when nothing computes it, [`CheckError::Distribution`] when something follows a softmax.
 pub(super) fn to_probabilities(
     graph: &mut GraphProto,
     kind: Option<OutputKind>,
@@ -88,6 +88,15 @@ pub(super) fn to_probabilities(
     let last =
         last_of_value(graph, &name).ok_or_else(|| CheckError::OutputMissing(name.clone()))?;
     let found = kind_of(graph, last);
+    if kind.is_none()
+        && found == OutputKind::Logits
+        && let Some(hidden) = hidden_distribution(graph, last)
+    {
+        return Err(CheckError::Distribution {
+            node: shown(hidden),
+            last: shown(&graph.node[last]),
+        });
+    }
     let kind = kind.unwrap_or(found);
     match kind {
         OutputKind::Probabilities => {}
@@ -132,6 +141,25 @@ fn last_of_value(graph: &GraphProto, tensor: &str) -> Option<usize> {
                 tensor = input
             }
             _ => return Some(index),
+        }
+    }
+    None
+}
+
+/// A node that makes probabilities or scores, between the last layer with weights and the value of the node at `index`.
+fn hidden_distribution(graph: &GraphProto, index: usize) -> Option<&NodeProto> {
+    const DISTRIBUTIONS: [&str; 4] = ["Softmax", "LogSoftmax", "Hardmax", "Sigmoid"];
+    const LAYERS: [&str; 4] = ["Conv", "Gemm", "MatMul", "ConvTranspose"];
+    let (mut waiting, mut seen) = (vec![index], HashSet::new());
+    while let Some(index) = waiting.pop() {
+        let node = &graph.node[index];
+        if DISTRIBUTIONS.contains(&node.op_type.as_str()) {
+            return Some(node);
+        }
+        if seen.insert(index) && !LAYERS.contains(&node.op_type.as_str()) {
+            let writes =
+                |input: &String| graph.node.iter().position(|node| node.output.contains(input));
+            waiting.extend(node.input.iter().filter_map(writes));
         }
     }
     None
