@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use googlenet::kernels::isa::Isa;
 use googlenet::model::{Engine, Preprocessing};
+use googlenet::network::intake::{self, Intake, Wanted};
 use googlenet::network::{ModelReport, check, summary};
 use googlenet::plan::{FastPlan, StockPlan, Team, self_check};
 use googlenet_fuzz::forgive_dependencies;
@@ -28,7 +29,9 @@ fuzz_target!(
 );
 
 fn load(bytes: &[u8]) -> Option<()> {
-    let proto = check::decode(bytes).ok()?;
+    let wanted = Wanted { side: MAX_SIDE, ..Wanted::default() };
+    let Intake { model: proto, output_kind, .. } =
+        intake::intake(intake::decode(bytes).ok()?, &wanted).ok()?;
     let interface = check::interface(&proto).ok()?;
     assert!(interface.classes > 0 && interface.side > 0);
     let report = ModelReport::new(&proto).ok()?;
@@ -40,5 +43,6 @@ fn load(bytes: &[u8]) -> Option<()> {
     let plan = FastPlan::load(&proto, &preprocessing, Isa::best(), Arc::clone(&TEAM)).ok()?;
     assert!(!summary::text(&report, &plan.operators()).is_empty());
     let reference = StockPlan::load(&proto, &preprocessing).ok()?;
-    self_check(&plan, &reference, interface.side, 1e-3).ok()
+    self_check(&plan, &reference, interface.side, 1e-3, output_kind).ok()?;
+    Some(())
 }

@@ -18,8 +18,8 @@ use googlenet::http::{AppState, BodyMemory, Service, routers};
 use googlenet::lifecycle::{Lifecycle, Phase};
 use googlenet::metrics::Metrics;
 use googlenet::model::{
-    ChannelOrder, Engine, EngineError, Input, OperatorCount, Preprocessing, Probabilities, Resize,
-    Session,
+    ChannelOrder, Engine, EngineError, Input, OperatorCount, OutputKind, Preprocessing,
+    Probabilities, Resize, Session,
 };
 use googlenet::model_info::{ModelInfo, ModelName};
 use googlenet::network::ModelReport;
@@ -131,6 +131,7 @@ fn model() -> ModelInfo {
         path: None,
         input_name: "data_0".into(),
         output_name: "prob_1".into(),
+        output_kind: OutputKind::Probabilities,
         preprocessing: Preprocessing {
             side: SIDE,
             resize: Resize::Stretch { size: SIDE },
