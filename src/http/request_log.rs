@@ -41,6 +41,13 @@ pub(super) struct Answered {
     pub(super) elapsed: Duration,
 }
 
+impl Answered {
+    /// Of a probe: that the model is still being loaded is in the log already.
+    fn is_expected(self) -> bool {
+        self.status.is_success() || self.code == Some("not_ready")
+    }
+}
+
 impl RequestLog {
     pub(super) fn begin(request: &Request, address: IpAddr, is_probe: bool) -> Self {
         let cut = |text: &str, longest: usize| text.chars().take(longest).collect();
@@ -86,8 +93,8 @@ impl RequestLog {
             };
         }
         match answered {
-            Some(answered) if self.is_probe && answered.status.is_success() => {
-                write!(debug, "answered")
+            Some(answered) if self.is_probe && answered.is_expected() => {
+                write!(debug, "answered");
             }
             Some(_) => write!(info, "answered"),
             None => write!(info, "not answered: the client has gone"),
