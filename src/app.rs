@@ -126,12 +126,12 @@ impl App {
         let started = Instant::now();
         tokio::pin!(shutdown);
         let loaded = tokio::select! {
-            loaded = tokio::task::spawn_blocking(|| in_own_thread(load)) => Some(loaded),
+            loaded = tokio::task::spawn_blocking(load) => Some(loaded),
             () = shutdown.as_mut() => None,
         };
         let batcher = match loaded {
             Some(loaded) => {
-                let model = loaded.ok().flatten().ok_or(AppError::LoadPanicked)??;
+                let model = loaded.map_err(|_| AppError::LoadPanicked)??;
                 let batcher = start(&state, model, decoder)?;
                 state.lifecycle.enter(Phase::Ready);
                 tracing::info!(milliseconds = started.elapsed().as_millis() as u64, "ready");
@@ -201,14 +201,6 @@ fn bind(address: &ListenAddress, knob: &'static str) -> Result<TcpListener, AppE
         socket.listen(BACKLOG)
     };
     listen().map_err(|source| AppError::Bind { address, knob, source })
-}
-
-/// Runs `load` in a thread that ends with it; none when it panics. The allocator keeps what a thread has
-/// freed for that thread, and gives it back when it ends: what the load took for a while is not counted as
-/// memory that stays.
-fn in_own_thread<T: Send + 'static>(load: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let thread = std::thread::Builder::new().name("load".into()).spawn(load);
-    thread.ok()?.join().ok()
 }
 
 /// Starts the workers and opens the service.

@@ -37,14 +37,7 @@ async fn write_then_read(service: &TestService, request: &[u8]) -> Answer {
 }
 
 fn chunked(method: &str, path: &str, header: (&str, &str), body: &[u8]) -> Vec<u8> {
-    let mut request = client::head(method, path, &[header, ("Transfer-Encoding", "chunked")]);
-    for chunk in body.chunks(60_000) {
-        request.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-        request.extend_from_slice(chunk);
-        request.extend_from_slice(b"\r\n");
-    }
-    request.extend_from_slice(b"0\r\n\r\n");
-    request
+    client::chunked(method, path, &[header], body, 60_000)
 }
 
 #[tokio::test(flavor = "multi_thread")]

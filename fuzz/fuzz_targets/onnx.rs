@@ -8,7 +8,7 @@ use googlenet::kernels::isa::Isa;
 use googlenet::model::{Engine, Preprocessing};
 use googlenet::network::intake::{self, Intake, Wanted};
 use googlenet::network::{ModelReport, check, summary};
-use googlenet::plan::{FastPlan, StockPlan, Team, self_check};
+use googlenet::plan::{FastPlan, Reference, StockPlan, Team, self_check};
 use googlenet_fuzz::forgive_dependencies;
 use libfuzzer_sys::fuzz_target;
 
@@ -43,6 +43,7 @@ fn load(bytes: &[u8]) -> Option<()> {
     let plan = FastPlan::load(&proto, &preprocessing, Isa::best(), Arc::clone(&TEAM)).ok()?;
     assert!(!summary::text(&report, &plan.operators()).is_empty());
     let reference = StockPlan::load(&proto, &preprocessing).ok()?;
-    self_check(&plan, &reference, interface.side, 1e-3, output_kind).ok()?;
+    let reference = Reference { engine: &reference, tolerance: 1e-3, cores: 1 };
+    self_check(&plan, reference, interface.side, output_kind).ok()?;
     Some(())
 }

@@ -31,6 +31,7 @@ use image::{RgbImage, imageops};
 use stored::Stored;
 
 pub use error::DecodeError;
+pub use foreign::is_address;
 pub use format::Format;
 pub use header::{DecodeLimits, Header, read_header};
 pub use made_photo::made_photo;

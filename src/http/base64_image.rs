@@ -9,6 +9,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{DecodeError, alphabet::Alphabet};
 use bytes::Bytes;
 
+use crate::decode::is_address;
+
 /// Why a text is not an image in base64. The sentence goes on from the name of what it is about.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Base64Error {
@@ -68,16 +70,6 @@ pub fn decode(text: &str) -> Result<Bytes, Base64Error> {
         Err(DecodeError::InvalidByte(digit, _)) => Err(not_a_digit(text, data, digit)),
         Err(_) => Err(Base64Error::Incomplete),
     }
-}
-
-/// Whether `content` is a URL (`scheme://…`, RFC 3986) in place of what it leads to.
-pub fn is_address(content: &[u8]) -> bool {
-    const LONGEST_SCHEME: usize = 16;
-    let begin = &content[..content.len().min(LONGEST_SCHEME + 3)];
-    let Some(scheme) = begin.windows(3).position(|three| three == b"://") else { return false };
-    let (scheme, is_letter) = (&begin[..scheme], |byte: &u8| byte.is_ascii_alphabetic());
-    let in_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.:".contains(byte);
-    scheme.first().is_some_and(is_letter) && scheme.iter().all(in_scheme)
 }
 
 /// What stands behind the head of a data URL, or all of `text`.
@@ -197,6 +189,5 @@ mod tests {
         for incomplete in ["AAAAA", "AA=A", "A", "A==="] {
             assert_eq!(decode(incomplete), Err(Base64Error::Incomplete), "{incomplete}");
         }
-        assert!(!is_address(b"photo.jpg") && !is_address(b"://x") && !is_address(b"\xff\xd8://"));
     }
 }

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use super::request_id::RequestId;
 use super::request_tally::RequestTally;
 use super::trace_parent::TraceParent;
+use crate::pipeline::milliseconds;
 
 /// What the log has of a method and of a path: a client may send kilobytes.
 const LONGEST_METHOD: usize = 32;
@@ -108,11 +109,6 @@ impl Drop for RequestLog {
             self.write(None);
         }
     }
-}
-
-/// To three decimals.
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1e3
 }
 
 #[cfg(test)]

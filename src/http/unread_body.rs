@@ -51,8 +51,8 @@ pub(super) async fn unread_body(
     // hyper sends `100 Continue` when the body is asked for.
     let is_asked_for = begun || !waits;
     if is_refusal && is_asked_for {
-        let left = discard(body, client.deadline.0, &tally, &state).await;
-        if left == Some(Size::Small) {
+        let discarded = discard(body, client.deadline.0, &tally, &state).await;
+        if discarded.is_some_and(|bytes| bytes <= SMALL_BYTES) {
             return response;
         }
     }
@@ -67,14 +67,6 @@ pub(super) async fn unread_body(
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LeftBody;
 
-/// How much was thrown away of a body that was read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Size {
-    /// Less than another connection would cost.
-    Small,
-    Large,
-}
-
 /// HTTP/1.0 does not know it (RFC 9110, section 10.1.1). Of several, hyper believes the last.
 fn waits_for_continue(request: &Request) -> bool {
     let expect = request.headers().get_all(header::EXPECT).iter().next_back();
@@ -82,13 +74,13 @@ fn waits_for_continue(request: &Request) -> bool {
         && expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Reads what is left of a body; none if it did not come to its end.
+/// Reads what is left of a body: how many bytes, none if it did not come to its end.
 async fn discard(
     mut body: Body,
     deadline: Instant,
     tally: &RequestTally,
     state: &AppState,
-) -> Option<Size> {
+) -> Option<usize> {
     let most = DISCARD_BYTES.max(state.config.max_body_bytes);
     let read = async {
         let mut discarded = 0;
@@ -100,11 +92,11 @@ async fn discard(
                 return None;
             }
         }
-        Some(if discarded <= SMALL_BYTES { Size::Small } else { Size::Large })
+        Some(discarded)
     };
     // Running out of time is as good as having read all: the connection is closed then.
     tokio::select! {
-        size = read => size,
+        discarded = read => discarded,
         _ = out_of_time(deadline, state) => None,
     }
 }

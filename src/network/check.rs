@@ -12,7 +12,7 @@ use tract_onnx::pb::{
 
 use super::description::GoogLeNet;
 use super::report::ModelReport;
-use super::shapes;
+use super::shapes::{self, Shapes};
 
 /// What a model reads and gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,7 +246,7 @@ pub fn decode(bytes: &[u8]) -> Result<ModelProto, CheckError> {
         ModelProto::decode(bytes).map_err(|error| CheckError::NotOnnx(error.to_string()))?;
     match &model.graph {
         Some(graph) if !graph.node.is_empty() => Ok(model),
-        _ => Err(CheckError::NotOnnx("it holds no graph".to_owned())),
+        _ => Err(no_graph()),
     }
 }
 
@@ -255,17 +255,32 @@ pub fn decode(bytes: &[u8]) -> Result<ModelProto, CheckError> {
 /// # Errors
 /// [`CheckError`] names the first thing that is in the way.
 pub fn interface(model: &ModelProto) -> Result<Interface, CheckError> {
-    let no_graph = || CheckError::NotOnnx("it holds no graph".to_owned());
+    interface_and_shapes(model).map(|(interface, _)| interface)
+}
+
+/// The same, with the shapes that were worked out for it.
+///
+/// # Errors
+/// [`CheckError`] names the first thing that is in the way.
+pub fn interface_and_shapes(model: &ModelProto) -> Result<(Interface, Shapes), CheckError> {
     let graph = model.graph.as_ref().ok_or_else(no_graph)?;
     let input = one(inputs(graph)).map_err(CheckError::Inputs)?;
     let output = one(graph.output.iter().collect())
         .map_err(|names| CheckError::Outputs { wanted: None, names })?;
-    Ok(Interface {
-        side: side(input)?,
-        classes: classes(model, graph, output)?,
+    let side = side(input)?;
+    let shapes = shapes(model, graph, output)?;
+    let interface = Interface {
+        side,
+        classes: classes(&shapes, output)?,
         input_name: input.name.clone(),
         output_name: output.name.clone(),
-    })
+    };
+    Ok((interface, shapes))
+}
+
+/// What is said of a file without a graph.
+pub(super) fn no_graph() -> CheckError {
+    CheckError::NotOnnx("it holds no graph".to_owned())
 }
 
 /// What to tell a user whose model is served but is not the network of the paper.
@@ -287,7 +302,7 @@ pub fn warning(report: &ModelReport) -> Option<String> {
 }
 
 /// The graph's inputs; before version 4 of the format, its weights were listed as such as well.
-fn inputs(graph: &GraphProto) -> Vec<&ValueInfoProto> {
+pub(super) fn inputs(graph: &GraphProto) -> Vec<&ValueInfoProto> {
     let weights: std::collections::HashSet<&str> =
         graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     graph.input.iter().filter(|input| !weights.contains(input.name.as_str())).collect()
@@ -316,23 +331,35 @@ fn side(input: &ValueInfoProto) -> Result<usize, CheckError> {
     }
 }
 
-/// The classes that the file declares, or that tract finds where it declares none.
-fn classes(
+/// The shapes of all tensors, none of them out of all proportion.
+fn shapes(
     model: &ModelProto,
     graph: &GraphProto,
     output: &ValueInfoProto,
-) -> Result<usize, CheckError> {
+) -> Result<Shapes, CheckError> {
     let name = &output.name;
     if !graph.node.iter().any(|node| node.output.contains(name)) {
         return Err(CheckError::OutputMissing(name.clone()));
     }
-    let failed = |reason| CheckError::Analysis { name: name.clone(), reason };
-    let shapes = shapes::infer(model).map_err(|error| failed(format!("{error:#}")))?;
-    if let Some((tensor, sizes)) = shapes.iter().find(|(_, sizes)| elements(sizes) > MOST_ELEMENTS)
-    {
-        return Err(CheckError::MapTooLarge { tensor: tensor.clone(), sizes: sizes.clone() });
+    let shapes = shapes::infer(model).map_err(|error| CheckError::Analysis {
+        name: name.clone(),
+        reason: format!("{error:#}"),
+    })?;
+    match shapes.iter().find(|(_, sizes)| elements(sizes) > MOST_ELEMENTS) {
+        Some((tensor, sizes)) => {
+            Err(CheckError::MapTooLarge { tensor: tensor.clone(), sizes: sizes.clone() })
+        }
+        None => Ok(shapes),
     }
-    let sizes = shapes.get(name).ok_or_else(|| failed("it is not fixed".to_owned()))?;
+}
+
+/// The classes that tract finds, which must be those that the file declares, if it does.
+fn classes(shapes: &Shapes, output: &ValueInfoProto) -> Result<usize, CheckError> {
+    let name = &output.name;
+    let sizes = shapes.get(name).ok_or_else(|| CheckError::Analysis {
+        name: name.clone(),
+        reason: "it is not fixed".to_owned(),
+    })?;
     let found = Shape(sizes.iter().copied().map(Ok).collect());
     let classes = match found.0.as_slice() {
         [_, Ok(classes)] | [_, Ok(classes), Ok(1), Ok(1)] if *classes > 1 => *classes,

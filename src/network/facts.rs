@@ -2,7 +2,7 @@
 
 use tract_onnx::pb::{ModelProto, ValueInfoProto, tensor_proto::DataType, type_proto::Value};
 
-use super::check::Shape;
+use super::check::{self, Shape};
 
 /// What stands in a file's head and in the declaration of its graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +36,7 @@ impl FileFacts {
         let onnx =
             model.opset_import.iter().find(|set| set.domain.is_empty() || set.domain == "ai.onnx");
         let graph = model.graph.as_ref();
-        let is_weight = |input: &&ValueInfoProto| {
-            graph.is_some_and(|graph| {
-                graph.initializer.iter().any(|tensor| tensor.name == input.name)
-            })
-        };
-        let inputs = graph.iter().flat_map(|graph| &graph.input).filter(|input| !is_weight(input));
+        let inputs = graph.into_iter().flat_map(check::inputs);
         let outputs = graph.iter().flat_map(|graph| &graph.output);
         let producer = format!("{} {}", model.producer_name, model.producer_version);
         Self {

@@ -24,7 +24,7 @@ pub mod layers;
 pub mod onnx;
 pub mod report;
 pub mod seeded;
-mod shapes;
+pub mod shapes;
 pub mod summary;
 
 pub use cost::Cost;

@@ -10,16 +10,19 @@ use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::{DimLike, TractErrorContext, ensure, format_err};
 
 /// Sizes of the tensors by name, for a batch of 1; a tensor whose shape is not known is left out.
+pub type Shapes = HashMap<String, Vec<usize>>;
+
+/// Works out the shapes of `model`, which takes a good part of a load.
 ///
 /// # Errors
 /// What tract says of a graph that it cannot analyse.
-pub(super) fn infer(model: &ModelProto) -> TractResult<HashMap<String, Vec<usize>>> {
+pub(super) fn infer(model: &ModelProto) -> TractResult<Shapes> {
     // tract panics on some malformed graphs (a stride of 0), which must not stop the caller.
     std::panic::catch_unwind(|| analyse(model))
         .unwrap_or_else(|_| Err(format_err!("the graph is malformed: tract gave up on it")))
 }
 
-fn analyse(model: &ModelProto) -> TractResult<HashMap<String, Vec<usize>>> {
+fn analyse(model: &ModelProto) -> TractResult<Shapes> {
     let graph = model.graph.as_ref().context("the model holds no graph")?;
     let written: HashSet<&String> = graph.node.iter().flat_map(|node| &node.output).collect();
     for output in &graph.output {

@@ -154,7 +154,7 @@ struct Prepared {
 }
 
 /// For the log: to three decimals.
-fn milliseconds(duration: Duration) -> f64 {
+pub fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
 }
 

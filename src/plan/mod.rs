@@ -26,6 +26,6 @@ pub use calibrator::Calibrator;
 pub use dead_layers::explain;
 pub use fast::FastPlan;
 pub use load::LoadError;
-pub use self_check::{SelfCheckError, Suspicion, self_check};
+pub use self_check::{Reference, SelfCheckError, Suspicion, self_check};
 pub use stock::StockPlan;
 pub use team::{Team, TeamError};

@@ -1,6 +1,9 @@
 //! Before a plan serves, it answers for drawn pictures: the answers must be probabilities, must depend on the
 //! picture, and must be those of stock tract.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use crate::model::{
     Engine, EngineError, Input, InputError, OutputKind, Pixels, Probabilities, ProbabilitiesError,
 };
@@ -14,28 +17,31 @@ const SUSPICIOUS: f32 = 0.99;
 /// Pictures that are run together.
 const BATCH: usize = 3;
 
-/// Runs `serving` and `reference` on pictures of `side` pixels; their probabilities may differ by `tolerance`.
-/// In a batch each picture must get what it gets alone, bit for bit: a batch runs on one core, a picture alone on
-/// all of them. `kind` is what the file's graph gives: the probabilities are a softmax of it if they are logits. Returns what the user should know of a plan that may serve.
+/// What a plan is held against.
+#[derive(Clone, Copy)]
+pub struct Reference<'a> {
+    /// Runs the same network; slow, so that its pictures are shared out.
+    pub engine: &'a dyn Engine,
+    /// How far the probabilities may differ.
+    pub tolerance: f32,
+    /// Threads that share its pictures, at least one.
+    pub cores: usize,
+}
+
+/// Runs `serving` and its `reference` on pictures of `side` pixels. In a batch each picture must get what it gets alone,
+/// bit for bit: a batch runs on one core, a picture alone on all of them. `kind` is what the file's graph gives: the
+/// probabilities are a softmax of it if they are logits. Returns what the user should know of a plan that may serve.
 ///
 /// # Errors
 /// [`SelfCheckError`] says what was seen, what it means and what to do.
 pub fn self_check(
     serving: &dyn Engine,
-    reference: &dyn Engine,
+    reference: Reference<'_>,
     side: usize,
-    tolerance: f32,
     kind: OutputKind,
 ) -> Result<Option<Suspicion>, SelfCheckError> {
     let pictures = pictures(side)?;
-    let mut stock = reference.session()?;
-    let mut expected = Vec::with_capacity(pictures.len());
-    for (number, picture) in pictures.iter().enumerate() {
-        let answers =
-            stock.run(std::slice::from_ref(picture)).map_err(|error| failed(number, error))?;
-        expected.extend(answers);
-        check_sum(number, expected.last().ok_or(SelfCheckError::Missing)?)?;
-    }
+    let expected = reference.answers(&pictures)?;
     check_difference(&expected)?;
     if kind == OutputKind::Logits && expected.iter().all(is_softmax_of_probabilities) {
         return Err(SelfCheckError::SoftmaxTwice);
@@ -47,12 +53,42 @@ pub fn self_check(
             session.run(std::slice::from_ref(picture)).map_err(|error| failed(number, error))?;
         let alone = alone.first().ok_or(SelfCheckError::Missing)?;
         check_sum(number, alone)?;
-        compare(alone, expected.get(number).ok_or(SelfCheckError::Missing)?, tolerance)?;
+        compare(alone, expected.get(number).ok_or(SelfCheckError::Missing)?, reference.tolerance)?;
         if let Some(together) = batch.get(number) {
             compare(together, alone, 0.0)?;
         }
     }
     Ok(suspicions(&expected))
+}
+
+impl Reference<'_> {
+    /// One answer for each picture, each a distribution; of several faults that of the first picture.
+    fn answers(self, pictures: &[Input]) -> Result<Vec<Probabilities>, SelfCheckError> {
+        let share = pictures.len().div_ceil(self.cores.max(1));
+        let shares = pictures.chunks(share).enumerate();
+        let answers: Vec<Result<Vec<Probabilities>, SelfCheckError>> = thread::scope(|scope| {
+            let run = |(number, pictures)| scope.spawn(move || self.run(number * share, pictures));
+            let running: Vec<_> = shares.map(run).collect();
+            let ended = running.into_iter().map(|thread| thread.join());
+            ended.map(|answers| answers.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        let answers: Result<Vec<Vec<_>>, _> = answers.into_iter().collect();
+        Ok(answers?.concat())
+    }
+
+    /// The answers for pictures of which the first is the `first` of all.
+    fn run(self, first: usize, pictures: &[Input]) -> Result<Vec<Probabilities>, SelfCheckError> {
+        let mut session = self.engine.session()?;
+        let answer = |(index, picture): (usize, &Input)| {
+            let number = first + index;
+            let answers = session.run(std::slice::from_ref(picture));
+            let answer = answers.map_err(|error| failed(number, error))?.pop();
+            let answer = answer.ok_or(SelfCheckError::Missing)?;
+            check_sum(number, &answer)?;
+            Ok(answer)
+        };
+        pictures.iter().enumerate().map(answer).collect()
+    }
 }
 
 fn failed(picture: usize, error: EngineError) -> SelfCheckError {

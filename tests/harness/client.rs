@@ -149,6 +149,24 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) 
     [head(method, path, &headers), body.to_vec()].concat()
 }
 
+/// A whole request whose body comes in chunks of `size` bytes.
+pub fn chunked(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    size: usize,
+) -> Vec<u8> {
+    let mut request = head(method, path, &[&[("Transfer-Encoding", "chunked")], headers].concat());
+    for chunk in body.chunks(size) {
+        request.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        request.extend_from_slice(chunk);
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"0\r\n\r\n");
+    request
+}
+
 pub async fn get(address: SocketAddr, path: &str) -> Answer {
     send(address, &head("GET", path, &[])).await
 }

@@ -35,6 +35,7 @@ from onnxruntime import quantization
 from onnxruntime.quantization import QuantFormat, QuantType
 
 import graphs
+from answers import probabilities
 from networks import CALIBRATION, Aux, Head, MapHead, network
 from pictures import MEAN, SCALE, normalised, pictures, tensorflow
 
@@ -246,16 +247,6 @@ class Making:
                 self.write(name, kind, layout, note, build())
             except Exception as error:  # One tool's refusal must not keep the others from being made.
                 print(f"{name:32} NOT MADE: {type(error).__name__}: {str(error).strip().splitlines()[-1:]}", flush=True)
-
-
-def probabilities(outputs, kind):
-    outputs = np.asarray(outputs, np.float64)
-    if kind == "probabilities":
-        return outputs
-    if kind == "log_probabilities":
-        return np.exp(outputs)
-    powers = np.exp(outputs - outputs.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
 
 
 def variants(make):

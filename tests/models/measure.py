@@ -22,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from answers import probabilities
+
 TOML = """[input]
 side = {side}
 channels = "RGB"
@@ -96,16 +98,6 @@ class Served:
         with urllib.request.urlopen(f"http://{self.address}/v2/models/{model}", timeout=10) as answer:
             tensors = json.load(answer)["inputs"]
         self.name = tensors[0]["name"]
-
-
-def probabilities(outputs, kind):
-    outputs = np.asarray(outputs, np.float64)
-    if kind == "probabilities":
-        return outputs
-    if kind == "log_probabilities":
-        return np.exp(outputs)
-    powers = np.exp(outputs - outputs.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
 
 
 def measure(program, path, inputs):

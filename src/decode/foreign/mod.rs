@@ -1,8 +1,11 @@
 //! Names for what is sent in place of an image that can be decoded, so that the answer can say what
 //! came: other formats of images, videos, documents, archives and text.
 
+mod address;
 mod boxes;
 mod text;
+
+pub use address::is_address;
 
 /// What the bytes are, as a person would say it, if their beginning tells.
 ///

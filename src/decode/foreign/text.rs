@@ -1,5 +1,7 @@
 //! Text in place of an image: SVG, web pages, JSON, base64, or just text.
 
+use super::address::is_address;
+
 /// How much of the beginning is looked at, in bytes.
 const LOOKED_AT_BYTES: usize = 4096;
 
@@ -22,7 +24,7 @@ pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
             "a data URL, which has to be decoded first (or sent within JSON)"
         }
         _ if is_base64_of_image(text) => BASE64,
-        _ if is_address(text) => "an address, and addresses are not fetched",
+        _ if is_address(text.as_bytes()) => "an address, and addresses are not fetched",
         _ => "plain text, not an image",
     })
 }
@@ -40,15 +42,6 @@ fn text_of(begin: &[u8]) -> Option<&str> {
     };
     let is_control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\x0c');
     (!text.contains(is_control)).then_some(text)
-}
-
-/// `scheme://…`.
-fn is_address(text: &str) -> bool {
-    const LONGEST_SCHEME: usize = 16;
-    text.split_once("://").is_some_and(|(scheme, _)| {
-        let of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-        (1..=LONGEST_SCHEME).contains(&scheme.len()) && scheme.bytes().all(of_scheme)
-    })
 }
 
 fn of_markup(text: &str) -> &'static str {

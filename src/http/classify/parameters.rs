@@ -60,7 +60,16 @@ impl RawParameters {
 
     /// Whether there is a parameter of this name.
     pub fn is_name(name: &str) -> bool {
-        matches!(name, "top_k" | "min_probability" | "crops")
+        Self::default().slot(name).is_some()
+    }
+
+    fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "top_k" => Some(&mut self.top_k),
+            "min_probability" => Some(&mut self.min_probability),
+            "crops" => Some(&mut self.crops),
+            _ => None,
+        }
     }
 
     /// Sets one parameter.
@@ -68,16 +77,11 @@ impl RawParameters {
     /// # Errors
     /// [`ApiError::InvalidParameter`] when there is none of this name, or it has another value already.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
-        let slot = match name {
-            "top_k" => &mut self.top_k,
-            "min_probability" => &mut self.min_probability,
-            "crops" => &mut self.crops,
-            _ => {
-                return Err(ApiError::InvalidParameter(format!(
-                    "there is no parameter `{}`: use top_k, min_probability or crops",
-                    shown(name)
-                )));
-            }
+        let Some(slot) = self.slot(name) else {
+            return Err(ApiError::InvalidParameter(format!(
+                "there is no parameter `{}`: use top_k, min_probability or crops",
+                shown(name)
+            )));
         };
         match slot {
             Some(first) if !is_same(first, value) => Err(ApiError::InvalidParameter(format!(

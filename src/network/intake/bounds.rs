@@ -4,7 +4,8 @@ use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType,
 };
 
-use super::super::check::CheckError;
+use super::super::check::{self, CheckError};
+use super::constants::{constant, whole_numbers};
 use super::shown;
 
 /// That compute something: GoogLeNet has 143, with batch normalisation spelled out some hundreds. tract goes through
@@ -40,7 +41,7 @@ const MAKERS: [&str; 8] = [
 /// # Errors
 /// [`CheckError::TooLarge`], [`CheckError::Tensor`], [`CheckError::Node`].
 pub(super) fn check(model: &ModelProto) -> Result<(), CheckError> {
-    let graph = model.graph.as_ref().ok_or_else(super::no_graph)?;
+    let graph = model.graph.as_ref().ok_or_else(check::no_graph)?;
     let functions = model.functions.iter().map(|function| function.node.len());
     let nodes = graph.node.len() + functions.sum::<usize>();
     if nodes > MOST_WITH_CONSTANTS {
@@ -165,21 +166,10 @@ fn check_node(node: &NodeProto) -> Result<(), CheckError> {
 fn check_pads(graph: &GraphProto) -> Result<(), CheckError> {
     for node in graph.node.iter().filter(|node| node.op_type == "Pad") {
         let Some(pads) = node.input.get(1) else { continue };
-        let constants = graph.node.iter().filter(|node| node.output.contains(pads));
-        let constants =
-            constants.flat_map(|node| &node.attribute).filter_map(|attribute| attribute.t.as_ref());
-        let tensors =
-            graph.initializer.iter().filter(|tensor| tensor.name == *pads).chain(constants);
-        for tensor in tensors {
-            let raw =
-                tensor.raw_data.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes));
-            if raw
-                .chain(tensor.int64_data.iter().copied())
-                .any(|pad| pad.unsigned_abs() > MOST_PIXELS)
-            {
-                let reason = "its padding is out of all proportion".into();
-                return Err(CheckError::Node { node: shown(node), reason });
-            }
+        let Some(pads) = constant(graph, pads) else { continue };
+        if whole_numbers(pads).any(|pad| pad.unsigned_abs() > MOST_PIXELS) {
+            let reason = "its padding is out of all proportion".into();
+            return Err(CheckError::Node { node: shown(node), reason });
         }
     }
     Ok(())
@@ -194,7 +184,7 @@ fn has_graph(attribute: &AttributeProto) -> bool {
 /// # Errors
 /// [`CheckError::Tensor`] names the first that has another.
 pub(super) fn check_values(model: &ModelProto) -> Result<(), CheckError> {
-    let graph = model.graph.as_ref().ok_or_else(super::no_graph)?;
+    let graph = model.graph.as_ref().ok_or_else(check::no_graph)?;
     let constants = graph
         .node
         .iter()

@@ -8,13 +8,6 @@ use std::path::{Component, Path, PathBuf};
 
 use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataLocation};
 
-/// A file that weights were read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExternalFile {
-    /// Where it lies.
-    pub path: PathBuf,
-}
-
 /// Why weights could not be read from another file.
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalDataError {
@@ -88,14 +81,18 @@ struct Place {
     length: Option<u64>,
 }
 
-/// See [`read_external_data`](super::read_external_data).
-pub(super) fn read(
+/// Reads the weights that lie in other files, all of them in `folder`, into `model`; returns the files. `bytes` is from
+/// what has been read to what may be read altogether.
+///
+/// # Errors
+/// [`ExternalDataError`] names the tensor and the file.
+pub fn read_external_data(
     model: &mut ModelProto,
     folder: &Path,
-    Range { start: read, end: most }: Range<u64>,
-) -> Result<Vec<ExternalFile>, ExternalDataError> {
+    bytes: Range<u64>,
+) -> Result<Vec<PathBuf>, ExternalDataError> {
     let mut files: BTreeMap<PathBuf, File> = BTreeMap::new();
-    let mut left = most.saturating_sub(read);
+    let (most, mut left) = (bytes.end, bytes.end.saturating_sub(bytes.start));
     for tensor in tensors(model) {
         if tensor.data_location != Some(DataLocation::External.into()) {
             continue;
@@ -132,7 +129,7 @@ pub(super) fn read(
         tensor.data_location = None;
         tensor.external_data.clear();
     }
-    Ok(files.into_keys().map(|path| ExternalFile { path }).collect())
+    Ok(files.into_keys().collect())
 }
 
 /// All tensors of weights, those of `Constant` nodes included.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tract_onnx::pb::{AttributeProto, FunctionProto, ModelProto, NodeProto};
 
-use super::super::check::CheckError;
+use super::super::check::{self, CheckError};
 use super::bounds::MOST_NODES;
 use super::shown;
 
@@ -30,7 +30,7 @@ pub(super) fn inline(model: &mut ModelProto, changes: &mut Vec<String>) -> Resul
                 .into(),
         });
     }
-    let graph = model.graph.as_mut().ok_or_else(super::no_graph)?;
+    let graph = model.graph.as_mut().ok_or_else(check::no_graph)?;
     let mut calls = 0;
     for _ in 0..DEEPEST {
         let before = std::mem::take(&mut graph.node);

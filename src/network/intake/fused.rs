@@ -1,8 +1,9 @@
 //! Operators that ONNX Runtime's optimiser makes of several (domain `com.microsoft`), taken apart again.
 
-use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto};
+use tract_onnx::pb::{ModelProto, NodeProto};
 
-use super::super::check::CheckError;
+use super::super::check::{self, CheckError};
+use super::constants::attribute;
 use super::shown;
 
 /// Where the optimiser's operators live.
@@ -13,7 +14,7 @@ const MICROSOFT: &str = "com.microsoft";
 /// # Errors
 /// [`CheckError::Node`] for one with something else in it.
 pub(super) fn expand(model: &mut ModelProto, changes: &mut Vec<String>) -> Result<(), CheckError> {
-    let graph = model.graph.as_mut().ok_or_else(super::no_graph)?;
+    let graph = model.graph.as_mut().ok_or_else(check::no_graph)?;
     let mut count = 0;
     for mut node in std::mem::take(&mut graph.node) {
         let plain = match (node.domain.as_str(), node.op_type.as_str()) {
@@ -24,10 +25,9 @@ pub(super) fn expand(model: &mut ModelProto, changes: &mut Vec<String>) -> Resul
                 continue;
             }
         };
-        let activation = activation(&node).map(str::to_owned);
-        if activation.as_deref() != Some("Relu")
-            || node.input.get(3).is_some_and(|sum| !sum.is_empty())
-        {
+        let is_relu =
+            attribute(&node, "activation").is_some_and(|activation| activation.s == b"Relu");
+        if !is_relu || node.input.get(3).is_some_and(|sum| !sum.is_empty()) {
             return Err(CheckError::Node {
                 node: shown(&node),
                 reason: "only a fused ReLU can be taken apart again: give the file from before ONNX Runtime \
@@ -55,9 +55,4 @@ pub(super) fn expand(model: &mut ModelProto, changes: &mut Vec<String>) -> Resul
         changes.push(format!("{count} fused operators of ONNX Runtime were taken apart"));
     }
     Ok(())
-}
-
-fn activation(node: &NodeProto) -> Option<&str> {
-    let is_it = |attribute: &&AttributeProto| attribute.name == "activation";
-    std::str::from_utf8(&node.attribute.iter().find(is_it)?.s).ok()
 }

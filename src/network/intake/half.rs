@@ -5,14 +5,14 @@ use tract_onnx::pb::{
     ModelProto, TensorProto, ValueInfoProto, tensor_proto::DataType, type_proto::Value,
 };
 
-use super::super::check::CheckError;
+use super::super::check::{self, CheckError};
 
 /// Makes all floating point in `model` f32.
 ///
 /// # Errors
 /// [`CheckError::Tensor`] when a tensor's bytes are not whole elements.
 pub(super) fn widen(model: &mut ModelProto, changes: &mut Vec<String>) -> Result<(), CheckError> {
-    let graph = model.graph.as_mut().ok_or_else(super::no_graph)?;
+    let graph = model.graph.as_mut().ok_or_else(check::no_graph)?;
     let mut widened = 0;
     let attributes = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
     let constants = attributes.filter_map(|attribute| attribute.t.as_mut());

@@ -11,8 +11,9 @@ use tract_onnx::pb::{
     type_proto::{Tensor, Value},
 };
 
-use super::super::check::{CheckError, Shape};
+use super::super::check::{self, CheckError, Shape};
 use super::super::description::GoogLeNet;
+use super::constants::{attribute, constant, whole_numbers};
 use super::fresh;
 
 /// Order of the dimensions.
@@ -33,10 +34,7 @@ pub(super) fn bind(
     side: usize,
     changes: &mut Vec<String>,
 ) -> Result<(), CheckError> {
-    let weights: HashSet<&str> =
-        graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
-    // Before version 4 of the format, weights were listed as inputs as well.
-    graph.input.retain(|input| !weights.contains(input.name.as_str()));
+    graph.input = check::inputs(graph).into_iter().cloned().collect();
     let names = || graph.input.iter().map(|input| input.name.clone()).collect();
     let [input] = graph.input.as_slice() else { return Err(CheckError::Inputs(names())) };
     let name = input.name.clone();
@@ -118,10 +116,12 @@ fn tensor_mut(value: &mut ValueInfoProto) -> Option<&mut Tensor> {
 
 /// Puts a batch of one in place of `batch` into the shapes that the graph reshapes to.
 fn unbatch(graph: &mut GraphProto, batch: i64) {
+    let reads_a_map =
+        |node: &NodeProto| node.input.first().is_some_and(|data| constant(graph, data).is_none());
     let shapes: HashSet<String> = graph
         .node
         .iter()
-        .filter(|node| node.op_type == "Reshape" && !is_constant(graph, node.input.first()))
+        .filter(|node| node.op_type == "Reshape" && reads_a_map(node))
         .filter_map(|node| node.input.get(1).cloned())
         .collect();
     let constants =
@@ -130,17 +130,10 @@ fn unbatch(graph: &mut GraphProto, batch: i64) {
         constants.flat_map(|node| &mut node.attribute).filter_map(|attribute| attribute.t.as_mut());
     let initializers = graph.initializer.iter_mut().filter(|tensor| shapes.contains(&tensor.name));
     for tensor in initializers.chain(constants) {
-        let first = tensor.raw_data.first_chunk::<8>().map(|bytes| i64::from_le_bytes(*bytes));
-        if first.or(tensor.int64_data.first().copied()) == Some(batch) {
+        if whole_numbers(tensor).next() == Some(batch) {
             set_first(tensor);
         }
     }
-}
-
-fn is_constant(graph: &GraphProto, tensor: Option<&String>) -> bool {
-    let Some(tensor) = tensor else { return true };
-    graph.initializer.iter().any(|weights| weights.name == *tensor)
-        || graph.node.iter().any(|node| node.op_type == "Constant" && node.output.contains(tensor))
 }
 
 /// Whether bytes are only ever made numbers that hold all of them: f32, 32 or 64 bits.
@@ -150,7 +143,7 @@ fn is_widened(graph: &GraphProto, tensor: &str, depth: usize) -> bool {
     let mut readers =
         graph.node.iter().filter(|node| node.input.iter().any(|input| input == tensor));
     readers.all(|node| match node.op_type.as_str() {
-        "Cast" => node.attribute.iter().any(|to| to.name == "to" && wide.contains(&(to.i as i32))),
+        "Cast" => attribute(node, "to").is_some_and(|to| wide.contains(&(to.i as i32))),
         "Transpose" | "Identity" | "Reshape" => {
             depth < DEEPEST && node.output.iter().all(|output| is_widened(graph, output, depth + 1))
         }

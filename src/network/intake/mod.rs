@@ -8,6 +8,7 @@
 //! optimised or allocated for it.
 
 mod bounds;
+mod constants;
 mod counting;
 mod external_data;
 mod functions;
@@ -19,15 +20,12 @@ mod order;
 mod output;
 mod pads;
 
-use std::ops::Range;
-use std::path::Path;
-
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
-use super::check::CheckError;
+use super::check::{CheckError, no_graph};
 use crate::model::OutputKind;
 
-pub use external_data::{ExternalDataError, ExternalFile};
+pub use external_data::{ExternalDataError, read_external_data};
 
 /// What the description beside a file says of its graph.
 #[derive(Clone, Debug, Default)]
@@ -51,19 +49,6 @@ pub struct Intake {
     pub changes: Vec<String>,
     /// What a user should know of, such as outputs that are not used.
     pub warnings: Vec<String>,
-}
-
-/// Reads the weights that lie in other files, all of them in `folder`, into `model`. `bytes` is from what has been read
-/// to what may be read altogether.
-///
-/// # Errors
-/// [`ExternalDataError`] names the tensor and the file.
-pub fn read_external_data(
-    model: &mut ModelProto,
-    folder: &Path,
-    bytes: Range<u64>,
-) -> Result<Vec<ExternalFile>, ExternalDataError> {
-    external_data::read(model, folder, bytes)
 }
 
 /// Reads an ONNX model from the bytes of a file.
@@ -101,10 +86,6 @@ pub fn intake(mut model: ModelProto, wanted: &Wanted) -> Result<Intake, CheckErr
     image_input::bind(graph, wanted.side, &mut changes)?;
     let output_kind = output::to_probabilities(graph, wanted.kind, &mut changes)?;
     Ok(Intake { model, output_kind, changes, warnings })
-}
-
-fn no_graph() -> CheckError {
-    CheckError::NotOnnx("it holds no graph".to_owned())
 }
 
 /// How a message calls a node: by its name, or by what it writes.

@@ -2,7 +2,8 @@
 
 use tract_onnx::pb::{ModelProto, NodeProto};
 
-use super::super::check::CheckError;
+use super::super::check::{self, CheckError};
+use super::constants::attribute;
 use super::shown;
 
 /// Versions of the operator set that are tried by tests.
@@ -33,7 +34,7 @@ const QUANTISED: [&str; 12] = [
 fn is_in_training(node: &NodeProto) -> bool {
     let outputs = node.output.iter().filter(|output| !output.is_empty()).count();
     node.op_type == "BatchNormalization"
-        && (outputs > 1 || node.attribute.iter().any(|of| of.name == "training_mode" && of.i == 1))
+        && (outputs > 1 || attribute(node, "training_mode").is_some_and(|mode| mode.i == 1))
 }
 
 /// Checks that all operators can be run.
@@ -41,7 +42,7 @@ fn is_in_training(node: &NodeProto) -> bool {
 /// # Errors
 /// [`CheckError::Quantised`], [`CheckError::Operator`], [`CheckError::Opset`].
 pub(super) fn check(model: &ModelProto) -> Result<(), CheckError> {
-    let graph = model.graph.as_ref().ok_or_else(super::no_graph)?;
+    let graph = model.graph.as_ref().ok_or_else(check::no_graph)?;
     if let Some(node) = graph.node.iter().find(|node| QUANTISED.contains(&node.op_type.as_str())) {
         return Err(CheckError::Quantised { node: shown(node) });
     }

@@ -1,8 +1,8 @@
 //! Padding that stands apart from the convolution that it is for, as Keras's exports have it, put into the convolution.
 
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, NodeProto, TensorProto, attribute_proto::AttributeType,
-};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, attribute_proto::AttributeType};
+
+use super::constants::{attribute, constant, whole_numbers};
 
 /// Puts each `Pad` of rows and columns with zeros into the convolutions that read it.
 pub(super) fn merge(graph: &mut GraphProto, changes: &mut Vec<String>) {
@@ -32,8 +32,7 @@ pub(super) fn merge(graph: &mut GraphProto, changes: &mut Vec<String>) {
 
 /// Top, left, bottom, right of a `Pad` that adds rows and columns of zeros, and nothing else.
 fn zeros_around(graph: &GraphProto, node: &NodeProto) -> Option<[i64; 4]> {
-    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
-    let is_constant = attribute("mode").is_none_or(|mode| mode.s == b"constant");
+    let is_constant = attribute(node, "mode").is_none_or(|mode| mode.s == b"constant");
     let has_axes = node.input.get(3).is_some_and(|axes| !axes.is_empty());
     if node.op_type != "Pad" || !is_constant || has_axes || node.output.len() != 1 {
         return None;
@@ -43,11 +42,11 @@ fn zeros_around(graph: &GraphProto, node: &NodeProto) -> Option<[i64; 4]> {
             let zero = tensor.raw_data.iter().all(|&byte| byte == 0);
             zero && tensor.float_data.iter().all(|&value| value == 0.0)
         })?,
-        None => attribute("value").is_none_or(|value| value.f == 0.0),
+        None => attribute(node, "value").is_none_or(|value| value.f == 0.0),
     };
     let pads = match node.input.get(1) {
-        Some(pads) => whole_numbers(constant(graph, pads)?),
-        None => attribute("pads")?.ints.clone(),
+        Some(pads) => whole_numbers(constant(graph, pads)?).collect(),
+        None => attribute(node, "pads")?.ints.clone(),
     };
     match (value, pads.as_slice()) {
         (true, &[0, 0, top, left, 0, 0, bottom, right])
@@ -59,25 +58,9 @@ fn zeros_around(graph: &GraphProto, node: &NodeProto) -> Option<[i64; 4]> {
     }
 }
 
-/// The tensor of that name, if the file has its values.
-fn constant<'a>(graph: &'a GraphProto, name: &str) -> Option<&'a TensorProto> {
-    let node = graph
-        .node
-        .iter()
-        .find(|node| node.op_type == "Constant" && node.output.iter().any(|o| o == name));
-    let of_node =
-        node.and_then(|node| node.attribute.iter().find_map(|attribute| attribute.t.as_ref()));
-    of_node.or_else(|| graph.initializer.iter().find(|tensor| tensor.name == name))
-}
-
-fn whole_numbers(tensor: &TensorProto) -> Vec<i64> {
-    let raw = tensor.raw_data.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes));
-    raw.chain(tensor.int64_data.iter().copied()).collect()
-}
-
 /// Whether the node is a convolution of `map` whose padding is given in numbers, or none.
 fn takes_pads(node: &NodeProto, map: &str) -> bool {
-    let auto_pad = node.attribute.iter().find(|attribute| attribute.name == "auto_pad");
+    let auto_pad = attribute(node, "auto_pad");
     let is_explicit =
         auto_pad.is_none_or(|auto_pad| matches!(&auto_pad.s[..], b"" | b"NOTSET" | b"VALID"));
     let reads_once = node.input.iter().filter(|input| *input == map).count() == 1;
@@ -89,7 +72,7 @@ fn takes_pads(node: &NodeProto, map: &str) -> bool {
 
 fn add_pads(node: &mut NodeProto, more: [i64; 4]) {
     node.attribute.retain(|attribute| attribute.name != "auto_pad");
-    if !node.attribute.iter().any(|attribute| attribute.name == "pads") {
+    if attribute(node, "pads").is_none() {
         node.attribute.push(AttributeProto {
             name: "pads".into(),
             r#type: AttributeType::Ints.into(),

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::description::INCEPTIONS;
 use super::graph::Graph;
 use super::layers::Branch;
-use super::shapes;
+use super::shapes::{self, Shapes};
 
 /// What a loaded model consists of.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -158,11 +158,22 @@ impl ModelReport {
     /// # Errors
     /// [`ReportError`] when there is no graph, or tract cannot analyse it.
     pub fn new(model: &ModelProto) -> Result<Self, ReportError> {
-        let graph = Graph::new(model.graph.as_ref().ok_or(ReportError::NoGraph)?);
+        if model.graph.is_none() {
+            return Err(ReportError::NoGraph);
+        }
         let shapes =
             shapes::infer(model).map_err(|error| ReportError::Shapes(format!("{error:#}")))?;
+        Self::of(model, &shapes)
+    }
+
+    /// The same of a model whose shapes are known.
+    ///
+    /// # Errors
+    /// [`ReportError::NoGraph`].
+    pub fn of(model: &ModelProto, shapes: &Shapes) -> Result<Self, ReportError> {
+        let graph = Graph::new(model.graph.as_ref().ok_or(ReportError::NoGraph)?);
         let modules = modules::find(&graph);
-        let layers = layers::rows(&graph, &shapes, &modules);
+        let layers = layers::rows(&graph, shapes, &modules);
         let modules = modules::rows(&graph, &modules, &layers);
         let layers: Vec<LayerRow> = layers.into_iter().map(|(_, row)| row).collect();
         let totals = Totals {
