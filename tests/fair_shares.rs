@@ -16,7 +16,7 @@ use harness::process::Process;
 use harness::small_model;
 use image::{ImageFormat, Rgb, RgbImage};
 use tempfile::TempDir;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -24,6 +24,8 @@ const SECOND: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const WINDOW: Duration = Duration::from_secs(8);
 /// Until the load is what it will be.
 const RUN_IN: Duration = Duration::from_secs(1);
+/// Each test measures what a load leaves to others: a second load beside it would be measured too.
+static ONE_LOAD: Mutex<()> = Mutex::const_new(());
 
 /// The trained weights, which take their time as in production, or the small network where there are none.
 fn model(folder: &TempDir) -> PathBuf {
@@ -159,11 +161,13 @@ async fn assert_two_keep_half(attackers: [IpAddr; 2]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dear_pictures_leave_others_half_of_their_answers() {
+    let _alone = ONE_LOAD.lock().await;
     assert_two_keep_half([SECOND, FIRST]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dear_pictures_leave_others_half_of_their_answers_behind_one_address() {
+    let _alone = ONE_LOAD.lock().await;
     assert_two_keep_half([FIRST, FIRST]).await;
 }
 
@@ -204,11 +208,13 @@ async fn assert_a_lone_user_is_answered(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lone_user_is_answered_beside_a_client_of_400_connections() {
+    let _alone = ONE_LOAD.lock().await;
     assert_a_lone_user_is_answered(&[], (FIRST, ""), (SECOND, "")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lone_user_behind_a_trusted_proxy_is_answered() {
+    let _alone = ONE_LOAD.lock().await;
     let flags = ["--trusted-proxies=127.0.0.0/8"];
     let busy = (FIRST, "X-Forwarded-For: 198.51.100.1\r\n");
     let lone = (FIRST, "X-Forwarded-For: 198.51.100.2\r\n");
@@ -237,10 +243,12 @@ async fn assert_none_is_late(image: Vec<u8>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_gifs_of_32_megapixels_at_once() {
+    let _alone = ONE_LOAD.lock().await;
     assert_none_is_late(hostile::gif::one_pixel()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_pngs_of_32_megapixels_at_once() {
+    let _alone = ONE_LOAD.lock().await;
     assert_none_is_late(hostile::png::rgba16()).await;
 }

@@ -3,7 +3,7 @@
 mod harness;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -53,8 +53,13 @@ async fn two_hundred_clients_on_a_queue_of_eight() {
         assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
     }
     assert_at_rest(&service).await;
-    for answer in join_all((0..8).map(|_| client::classify(service.address, &image))).await {
-        assert_eq!(answer.status, 200, "it recovers");
+    // Two clients, as one may hold no more than seven of the eight places.
+    let octets = [("Content-Type", "application/octet-stream")];
+    let request = client::request("POST", "/classify", &octets, &image);
+    let clients = (0..8).map(|client| IpAddr::from([127, 0, 0, 1 + client % 2]));
+    let again = clients.map(|from| client::send_from(from, service.address, &request));
+    for answer in join_all(again).await {
+        assert_eq!(answer.unwrap().status, 200, "it recovers");
     }
     service.stop().await;
 }
