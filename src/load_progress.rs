@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+/// Where its lines come from, for filters.
+pub(crate) const TARGET: &str = module_path!();
 /// Between two lines.
 const PERIOD: Duration = Duration::from_secs(2);
 

@@ -126,6 +126,12 @@ fn modules(engine: &dyn Engine) -> usize {
         .sum()
 }
 
+/// What is left to tract.
+fn tract_operators(engine: &dyn Engine) -> Vec<String> {
+    let rows = engine.operators().into_iter().filter(|row| row.path == OperatorPath::Tract);
+    rows.map(|row| row.operator.clone()).collect()
+}
+
 fn is_quantised(name: &str) -> bool {
     ["qdq_", "qoperator_", "quantised_"].iter().any(|begin| name.starts_with(begin))
 }
@@ -147,6 +153,13 @@ fn what_exporters_write_is_right() {
         let LoadedModel { engine, info } = loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(info.output_kind.as_str(), description["kind"], "{name}");
         assert_eq!(modules(&*engine), 9, "{name}: {:?}", engine.operators());
+        if name.ends_with("transform_input") || name == "u8_nhwc" {
+            assert_eq!(
+                tract_operators(&*engine),
+                ["Softmax"],
+                "{name}: the colours are scaled by us"
+            );
+        }
         let layout = description["input"]["layout"].as_str().unwrap();
         let answers = engine.session().unwrap().run(&inputs(layout)).unwrap();
         let tolerance = if name.starts_with("f16") { 2e-2 } else { 1e-4 };
@@ -323,7 +336,7 @@ fn no_softmax_is_added_to_probabilities() {
 fn what_tract_cannot_do_is_refused_by_name() {
     let wrong = changed("legacy_logits", "", |graph| append(graph, "Celu", &[]));
     let error = load(&wrong.path, &[]).err().unwrap().to_string();
-    assert!(error.contains("(Celu) has an operator that is not known here"), "{error}");
+    assert!(error.contains("(Celu) has an operator that is not run here"), "{error}");
     let deep = changed("legacy_logits", "", |graph| {
         for _ in 0..3_000 {
             append(graph, "Identity", &[]);
@@ -337,6 +350,47 @@ fn what_tract_cannot_do_is_refused_by_name() {
     });
     let error = load(&deep.path, &[]).err().unwrap().to_string();
     assert!(error.contains("nodes, at most 2000 are taken"), "{error}");
+}
+
+#[test]
+fn names_cannot_write_over_the_terminal() {
+    let model = changed("legacy_logits", "", |graph| graph.node[0].name = "\u{1b}[2Jx".into());
+    let error = load(&model.path, &[]).err().unwrap().to_string();
+    assert!(error.contains("`\u{fffd}[2Jx`") && error.contains("control characters"), "{error}");
+}
+
+/// A quarter of a gigabyte of weights from two short vectors, and a file of packed numbers.
+#[test]
+fn a_small_file_does_not_become_a_large_one() {
+    let vector = |name: &str, dims: [i64; 2]| TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: 1,
+        raw_data: vec![0; 4 * 20_000],
+        ..Default::default()
+    };
+    let model = changed("legacy_logits", "", |graph| {
+        graph.initializer.extend([vector("a", [20_000, 1]), vector("b", [1, 20_000])]);
+        graph.node.push(NodeProto {
+            op_type: "Mul".into(),
+            input: vec!["a".into(), "b".into()],
+            output: vec!["huge".into()],
+            ..Default::default()
+        });
+    });
+    let error = load(&model.path, &[]).err().unwrap().to_string();
+    assert!(error.contains("`huge` (Mul)") && error.contains("from its weights alone"), "{error}");
+    let model = changed("legacy_logits", "", |graph| {
+        graph.initializer.push(TensorProto {
+            name: "packed".into(),
+            dims: vec![40 << 20],
+            data_type: 7,
+            int64_data: vec![0; 40 << 20],
+            ..Default::default()
+        });
+    });
+    let error = load(&model.path, &[]).err().unwrap().to_string();
+    assert!(error.contains("bytes of numbers that are not stored raw"), "{error}");
 }
 
 #[test]

@@ -53,6 +53,9 @@ pub enum CheckError {
         /// How many may be.
         most: usize,
     },
+    /// A name holds what is no text.
+    #[error("the name `{0}` in the model holds control characters: the file is damaged")]
+    Name(String),
     /// A tensor of weights is broken.
     #[error("the weights `{name}` cannot be read: {reason}")]
     Tensor {
@@ -80,14 +83,25 @@ pub enum CheckError {
     },
     /// tract does not know an operator.
     #[error(
-        "the node {node} has an operator that is not known here (domain {domain}): export the model with the \
-         operators of ONNX alone, or give the file from before it was optimised for another runtime"
+        "the node {node} has an operator that is not run here (domain {domain}): export the model with the \
+         usual operators of ONNX alone, or give the file from before it was optimised for another runtime"
     )]
     Operator {
         /// Its name and operator.
         node: String,
         /// Whose operator it is.
         domain: String,
+    },
+    /// An operator is used in a way that is not run right.
+    #[error(
+        "the node {node} uses {what}, which is not run here: export the model without it, in evaluation mode and with \
+         fixed sizes"
+    )]
+    Variant {
+        /// Its name and operator.
+        node: String,
+        /// The form of the operator.
+        what: &'static str,
     },
     /// The operators are of another age.
     #[error(

@@ -3,6 +3,7 @@
 use tract_onnx::pb::{ModelProto, ValueInfoProto, tensor_proto::DataType, type_proto::Value};
 
 use super::check::{self, Shape};
+use super::intake::short;
 
 /// What stands in a file's head and in the declaration of its graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl FileFacts {
         let outputs = graph.iter().flat_map(|graph| &graph.output);
         let producer = format!("{} {}", model.producer_name, model.producer_version);
         Self {
-            producer: producer.trim().chars().take(80).collect(),
+            producer: short(producer.trim(), 80),
             opset: onnx.map_or(1, |set| set.version),
             nodes: graph.map_or(0, |graph| graph.node.len()),
             inputs: inputs.map(declared).collect(),
@@ -54,7 +55,7 @@ fn declared(value: &ValueInfoProto) -> Declared {
     let tensor = of_value.map(|Value::TensorType(tensor)| tensor);
     let data_type = tensor.and_then(|tensor| DataType::try_from(tensor.elem_type).ok());
     Declared {
-        name: value.name.chars().take(80).collect(),
+        name: short(&value.name, 80),
         data_type: data_type.unwrap_or(DataType::Undefined).as_str_name().to_owned(),
         shape: tensor.map(Shape::of).unwrap_or_default(),
     }

@@ -10,10 +10,10 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
 use super::calibration::ActivationUnits;
-use super::layers::{self, FoundLayer, Layer, Layers, MapSize};
+use super::layers::{self, FoundLayer, InputScaling, Layer, Layers, MapSize};
 use super::operators::arithmetic::{Float, Format, Int8, Units};
 use super::operators::convolution::{Convolution, FullyConnected, ToLogits};
-use super::operators::image::{Bytes, Normalise};
+use super::operators::image::{Bytes, Normalise, ScaleChannels};
 use super::operators::layout::{ToNchw, ToNhwc};
 use super::operators::pooling::{AveragePooling, LocalResponseNorm, MaxPooling};
 use super::operators::quantise::{Dequantise, Quantise};
@@ -69,6 +69,7 @@ pub(super) fn wire(
         target: TypedModel::default(),
         plain: HashMap::new(),
         maps: HashMap::new(),
+        bytes: None,
     };
     let mut outputs = tvec!();
     for &outlet in model.output_outlets()? {
@@ -92,6 +93,8 @@ struct Wiring<'a> {
     plain: HashMap<OutletId, OutletId>,
     /// The same as maps, NHWC.
     maps: HashMap<(OutletId, Format), OutletId>,
+    /// The photo, for a plan that reads one.
+    bytes: Option<OutletId>,
 }
 
 impl Wiring<'_> {
@@ -145,7 +148,9 @@ impl Wiring<'_> {
         let shape = self.shape(outlet, size);
         let name = &self.model.node(outlet.node).name;
         let native = self.format(outlet);
-        let done = if format != native && !self.is_photo(outlet) {
+        let done = if let Some(preprocessing) = self.photo(outlet) {
+            self.normalised(name, shape, preprocessing, format)?
+        } else if format != native {
             let map = self.map(outlet, size, native)?;
             let unit = self.units.at(outlet).context("only maps of known units are quantised")?;
             match format {
@@ -154,8 +159,6 @@ impl Wiring<'_> {
             }
         } else if let Some(found) = self.layers.at(outlet) {
             self.layer(found)?
-        } else if self.is_photo(outlet) {
-            self.photo(name, shape, format)?
         } else {
             let plain = self.plain(outlet)?;
             self.add(name, ToNhwc { output: shape }, plain, "nhwc")?
@@ -164,16 +167,30 @@ impl Wiring<'_> {
         Ok(done)
     }
 
-    /// Whether `outlet` is the network's input, and that a photo's bytes.
-    fn is_photo(&self, outlet: OutletId) -> bool {
+    /// How `outlet` is made of a photo's bytes: it is the network's input, or that scaled.
+    fn photo(&self, outlet: OutletId) -> Option<Preprocessing> {
         let inputs = self.model.input_outlets().unwrap_or_default();
-        self.source == Source::Pixels && inputs.contains(&outlet)
+        match self.layers.at(outlet).map(|found| &found.layer) {
+            _ if self.source != Source::Pixels => None,
+            Some(Layer::InputScaling(scaling)) => Some(scaling.after(self.preprocessing)),
+            _ => inputs.contains(&outlet).then(|| self.preprocessing.clone()),
+        }
     }
 
-    fn photo(&mut self, name: &str, output: MapShape, format: Format) -> TractResult<OutletId> {
-        let sizes = [output.height, output.width, output.channels];
-        let bytes = self.target.add_source(name, u8::fact(sizes))?;
-        let preprocessing = self.preprocessing.clone();
+    fn normalised(
+        &mut self,
+        name: &str,
+        output: MapShape,
+        preprocessing: Preprocessing,
+        format: Format,
+    ) -> TractResult<OutletId> {
+        let bytes = match self.bytes {
+            Some(bytes) => bytes,
+            None => {
+                let sizes = [output.height, output.width, output.channels];
+                *self.bytes.insert(self.target.add_source("photo", u8::fact(sizes))?)
+            }
+        };
         match format {
             Format::Float => {
                 self.add(name, Normalise { preprocessing, output }, bytes, "normalise")
@@ -192,10 +209,12 @@ impl Wiring<'_> {
         let to = self.units.at(outlet).is_some();
         let fits = |part: &layers::Convolution| part.geometry.run() >= Int8ConvWeights::LEAST_RUN;
         let int8 = match &found.layer {
-            Layer::Convolution(part) if self.is_photo(found.input) => {
-                to && fits(part) && mean_bytes(self.preprocessing).is_some()
+            Layer::Convolution(part) => {
+                let photo = self.photo(found.input);
+                let from = photo.map_or(from, |photo| mean_bytes(&photo).is_some());
+                from && to && fits(part)
             }
-            Layer::Convolution(part) => from && to && fits(part),
+            Layer::InputScaling(_) => false,
             Layer::Inception(module) => from && to && module.convolutions().into_iter().all(fits),
             Layer::FullyConnected(part) => from && fits(part),
             Layer::MaxPooling(_) | Layer::LocalResponseNorm(_) | Layer::AveragePooling => {
@@ -227,17 +246,19 @@ impl Wiring<'_> {
     fn layer(&mut self, found: &FoundLayer) -> TractResult<OutletId> {
         match (self.format(found.output), &found.layer) {
             (Format::Float, _) => self.layer_in::<Float>(found),
-            (Format::Int8, Layer::Convolution(first)) if self.is_photo(found.input) => {
-                let input = self.map(found.input, found.input_size, Format::Int8)?;
-                let (from, to) = self.shapes(found);
-                let (isa, preprocessing) = (self.isa, self.preprocessing);
-                let unit = self.unit(found.output);
-                self.share(found.output, input, || Convolution::<Int8> {
-                    weights: pack_on_bytes(isa, first, preprocessing, unit, to.width),
-                    input: from,
-                    output: to,
-                })
-            }
+            (Format::Int8, Layer::Convolution(first)) => match self.photo(found.input) {
+                Some(preprocessing) => {
+                    let input = self.map(found.input, found.input_size, Format::Int8)?;
+                    let (from, to) = self.shapes(found);
+                    let (isa, unit) = (self.isa, self.unit(found.output));
+                    self.share(found.output, input, || Convolution::<Int8> {
+                        weights: pack_on_bytes(isa, first, &preprocessing, unit, to.width),
+                        input: from,
+                        output: to,
+                    })
+                }
+                None => self.layer_in::<Int8>(found),
+            },
             (Format::Int8, _) => self.layer_in::<Int8>(found),
         }
     }
@@ -248,6 +269,14 @@ impl Wiring<'_> {
         let (isa, outlet) = (self.isa, found.output);
         let units = Units { input: self.unit(found.input), output: self.unit(outlet) };
         match &found.layer {
+            &Layer::InputScaling(InputScaling { factor, term }) => {
+                self.share(outlet, input, || ScaleChannels {
+                    factor,
+                    term,
+                    input: from,
+                    output: to,
+                })
+            }
             Layer::Convolution(convolution) => self.share(outlet, input, || Convolution::<A> {
                 weights: A::pack(isa, &[Part { convolution, units }], to.width),
                 input: from,

@@ -5,11 +5,14 @@ mod writer;
 use std::io::{IsTerminal, stderr};
 
 use prometheus::IntCounter;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use super::CliError;
 use crate::config::LogFormat;
+use crate::load_progress;
 pub(super) use writer::Writer;
 
 /// Starts the log of the service, and sends panics to it. Lines that cannot be written are counted
@@ -67,14 +70,18 @@ fn has_colours() -> bool {
     stderr().is_terminal() && !unwanted
 }
 
-/// Shows warnings of the commands that are no service.
+/// Shows warnings of the commands that are no service, and how a slow load gets on.
 pub(super) fn warnings_only() {
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
+    let shown = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target(load_progress::TARGET, LevelFilter::INFO);
+    let lines = tracing_subscriber::fmt::layer()
         // Nobody reads them when standard error is closed; the command goes on.
         .log_internal_errors(false)
         .with_ansi(has_colours())
+        .with_target(false)
+        .without_time()
         .with_writer(stderr);
     // There is no other subscriber in the program; without one, warnings are only not shown.
-    let _ = builder.with_target(false).without_time().try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(shown)).try_init();
 }

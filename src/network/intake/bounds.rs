@@ -6,7 +6,7 @@ use tract_onnx::pb::{
 
 use super::super::check::{self, CheckError};
 use super::constants::{constant, whole_numbers};
-use super::shown;
+use super::{short, shown};
 
 /// That compute something: GoogLeNet has 143, with batch normalisation spelled out some hundreds. tract goes through
 /// them by recursion.
@@ -16,6 +16,9 @@ const MOST_WITH_CONSTANTS: usize = 10_000;
 const MOST_TENSORS: usize = 20_000;
 /// Nodes and tensors.
 pub(super) const MOST_PARTS: usize = MOST_WITH_CONSTANTS + MOST_TENSORS;
+/// Numbers of variable length, as 16-bit weights may be stored: a GoogLeNet's take 20 MB. Read, they take up to sixteen
+/// times as much.
+pub(super) const MOST_PACKED_BYTES: usize = 32 << 20;
 /// Elements of one tensor of weights: 1 GiB in f32.
 const MOST_ELEMENTS: u64 = 1 << 28;
 /// What the pads, strides, kernels and dilations of a window may be.
@@ -69,6 +72,7 @@ pub(super) fn check(model: &ModelProto) -> Result<(), CheckError> {
             reason: "sparse weights are not read: save the model with dense ones".into(),
         });
     }
+    check_names(graph)?;
     for tensor in &graph.initializer {
         check_tensor(tensor)?;
     }
@@ -80,11 +84,22 @@ pub(super) fn check(model: &ModelProto) -> Result<(), CheckError> {
     Ok(())
 }
 
+/// A line break or an escape in a name is not an exporter's.
+fn check_names(graph: &GraphProto) -> Result<(), CheckError> {
+    let of_nodes = graph
+        .node
+        .iter()
+        .flat_map(|node| node.output.iter().chain([&node.name, &node.op_type, &node.domain]));
+    let values = graph.input.iter().chain(&graph.output).map(|value| &value.name);
+    let tensors = graph.initializer.iter().map(|tensor| &tensor.name);
+    match of_nodes.chain(values).chain(tensors).find(|name| name.contains(char::is_control)) {
+        Some(name) => Err(CheckError::Name(short(name, 80))),
+        None => Ok(()),
+    }
+}
+
 fn check_tensor(tensor: &TensorProto) -> Result<(), CheckError> {
-    let refused = |reason: String| CheckError::Tensor {
-        name: tensor.name.chars().take(80).collect(),
-        reason,
-    };
+    let refused = |reason: String| CheckError::Tensor { name: short(&tensor.name, 80), reason };
     let dims = &tensor.dims;
     let elements = dims
         .iter()
@@ -197,7 +212,7 @@ pub(super) fn check_values(model: &ModelProto) -> Result<(), CheckError> {
         let raw = tensor.raw_data.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
         if !raw.chain(tensor.float_data.iter().copied()).all(f32::is_finite) {
             return Err(CheckError::Tensor {
-                name: tensor.name.chars().take(80).collect(),
+                name: short(&tensor.name, 80),
                 reason: "there is a NaN or an infinity among them: the training has diverged, or the file is damaged"
                     .into(),
             });

@@ -8,6 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataLocation};
 
+use super::short;
+
 /// Why weights could not be read from another file.
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalDataError {
@@ -163,7 +165,7 @@ fn place(tensor: &TensorProto) -> Result<Place, ExternalDataError> {
 fn path(tensor: &TensorProto, place: &Place, folder: &Path) -> Result<PathBuf, ExternalDataError> {
     let refused = || ExternalDataError::Location {
         tensor: tensor.name.clone(),
-        location: place.location.chars().take(200).collect(),
+        location: short(&place.location, 200),
     };
     let location = place.location.strip_prefix("./").unwrap_or(&place.location);
     let mut parts = Path::new(location).components();

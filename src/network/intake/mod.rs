@@ -13,12 +13,14 @@ mod counting;
 mod external_data;
 mod functions;
 mod fused;
+mod growth;
 mod half;
 mod image_input;
 mod operators;
 mod order;
 mod output;
 mod pads;
+mod squeeze;
 
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
@@ -26,6 +28,7 @@ use super::check::{CheckError, no_graph};
 use crate::model::OutputKind;
 
 pub use external_data::{ExternalDataError, read_external_data};
+pub use operators::operators;
 
 /// What the description beside a file says of its graph.
 #[derive(Clone, Debug, Default)]
@@ -57,9 +60,14 @@ pub struct Intake {
 /// As [`check::decode`](super::check::decode), and [`CheckError::TooLarge`] before it takes memory for what it holds.
 pub fn decode(bytes: &[u8]) -> Result<ModelProto, CheckError> {
     let found = counting::count(bytes);
-    if found > bounds::MOST_PARTS {
-        let (what, most) = ("nodes and tensors", bounds::MOST_PARTS);
-        return Err(CheckError::TooLarge { what, found, most });
+    let limits = [
+        ("nodes and tensors", found.parts, bounds::MOST_PARTS),
+        ("bytes of numbers that are not stored raw", found.packed_bytes, bounds::MOST_PACKED_BYTES),
+    ];
+    for (what, found, most) in limits {
+        if found > most {
+            return Err(CheckError::TooLarge { what, found, most });
+        }
     }
     super::check::decode(bytes)
 }
@@ -80,8 +88,10 @@ pub fn intake(mut model: ModelProto, wanted: &Wanted) -> Result<Intake, CheckErr
     // Exporters leave wrong ones behind when a graph is changed afterwards.
     graph.value_info.clear();
     order::sort(graph, &mut changes)?;
+    growth::check(graph)?;
     let warnings = output::select(graph, wanted.output.as_deref())?;
     pads::merge(graph, &mut changes);
+    squeeze::split(graph);
     output::keep_needed(graph);
     image_input::bind(graph, wanted.side, &mut changes)?;
     let output_kind = output::to_probabilities(graph, wanted.kind, &mut changes)?;
@@ -95,8 +105,13 @@ fn shown(node: &NodeProto) -> String {
     } else {
         &node.name
     };
-    let name: String = name.chars().take(80).collect();
-    format!("`{name}` ({})", node.op_type.chars().take(40).collect::<String>())
+    format!("`{}` ({})", short(name, 80), short(&node.op_type, 40))
+}
+
+/// The first characters of a name, none of which moves a terminal's cursor.
+pub(super) fn short(name: &str, most: usize) -> String {
+    let visible = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    name.chars().take(most).map(visible).collect()
 }
 
 /// The node that writes `tensor`.

@@ -33,8 +33,7 @@ pub(super) fn merge(graph: &mut GraphProto, changes: &mut Vec<String>) {
 /// Top, left, bottom, right of a `Pad` that adds rows and columns of zeros, and nothing else.
 fn zeros_around(graph: &GraphProto, node: &NodeProto) -> Option<[i64; 4]> {
     let is_constant = attribute(node, "mode").is_none_or(|mode| mode.s == b"constant");
-    let has_axes = node.input.get(3).is_some_and(|axes| !axes.is_empty());
-    if node.op_type != "Pad" || !is_constant || has_axes || node.output.len() != 1 {
+    if node.op_type != "Pad" || !is_constant || node.output.len() != 1 {
         return None;
     }
     let value = match node.input.get(2).filter(|value| !value.is_empty()) {
@@ -48,6 +47,10 @@ fn zeros_around(graph: &GraphProto, node: &NodeProto) -> Option<[i64; 4]> {
         Some(pads) => whole_numbers(constant(graph, pads)?).collect(),
         None => attribute(node, "pads")?.ints.clone(),
     };
+    let pads = match node.input.get(3).filter(|axes| !axes.is_empty()) {
+        Some(axes) => on_all_axes(&pads, whole_numbers(constant(graph, axes)?))?,
+        None => pads,
+    };
     match (value, pads.as_slice()) {
         (true, &[0, 0, top, left, 0, 0, bottom, right])
             if [top, left, bottom, right].iter().all(|pad| *pad >= 0) =>
@@ -56,6 +59,18 @@ fn zeros_around(graph: &GraphProto, node: &NodeProto) -> Option<[i64; 4]> {
         }
         _ => None,
     }
+}
+
+/// Pads that are given for some axes of an NCHW map, for all of them.
+fn on_all_axes(pads: &[i64], axes: impl Iterator<Item = i64>) -> Option<Vec<i64>> {
+    let mut all = vec![0; 8];
+    for (index, axis) in axes.enumerate() {
+        let axis = usize::try_from(if axis < 0 { axis + 4 } else { axis }).ok()?;
+        let half = pads.len() / 2;
+        *all.get_mut(axis).filter(|_| axis < 4)? = *pads.get(index)?;
+        *all.get_mut(4 + axis)? = *pads.get(half + index)?;
+    }
+    Some(all)
 }
 
 /// Whether the node is a convolution of `map` whose padding is given in numbers, or none.

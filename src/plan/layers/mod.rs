@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `rules` | one function for each kind of layer: from a node of the graph to a [`Layer`] |
 //! | `constants` | weights and biases that the graph computes from constants |
+//! | `input_scaling` | what a graph does with the colours before its first layer |
 //! | `found` | all layers of a graph, walked from its output to its input |
 
 mod constants;
 mod found;
+mod input_scaling;
 mod rules;
 
 use tract_onnx::prelude::OutletId;
@@ -18,6 +20,7 @@ use crate::kernels::lrn::LrnParameters;
 use crate::kernels::max_pool::PoolGeometry;
 
 pub(super) use found::{FoundLayer, Layers};
+pub(super) use input_scaling::InputScaling;
 
 /// Height, width and channels of a feature map of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub(super) struct MapSize {
 /// One layer of the network, as the paper draws it.
 #[derive(Clone, Debug)]
 pub(super) enum Layer {
+    /// `factor * x + term` for each channel of the network's input.
+    InputScaling(InputScaling),
     /// A convolution with its bias, and its ReLU where it has one.
     Convolution(Convolution),
     /// An inception module.

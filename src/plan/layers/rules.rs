@@ -12,6 +12,7 @@ use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 use tract_onnx_opl::lrn::Lrn;
 
 use super::constants::{by_channel, constant, floats};
+use super::input_scaling::input_scaling;
 use super::{Convolution, FoundLayer, Inception, Layer, MapSize};
 use crate::kernels::conv::ConvGeometry;
 use crate::kernels::lrn::LrnParameters;
@@ -29,6 +30,7 @@ pub(super) fn layer_at(model: &TypedModel, outlet: OutletId) -> Option<FoundLaye
         local_response_norm,
         average_pooling,
         fully_connected,
+        input_scaling,
     ];
     let (layer, input) = RULES.iter().find_map(|rule| rule(model, outlet))?;
     let input_size = map_size(model, input)?;
@@ -84,7 +86,8 @@ fn convolution(model: &TypedModel, outlet: OutletId) -> Option<(Layer, OutletId)
     let mut scale = vec![1.0; channels];
     let mut shift = vec![0.0; channels];
     // From the output to the convolution: what was applied last is met first.
-    while let Some((step, before)) = affine(model, at, channels) {
+    while let Some((step, before)) = affine(model, at, |outlet| by_channel(model, outlet, channels))
+    {
         for (channel, (&factor, &term)) in step.factor.iter().zip(&step.term).enumerate() {
             shift[channel] += scale[channel] * term;
             scale[channel] *= factor;
@@ -231,25 +234,35 @@ fn relu(model: &TypedModel, outlet: OutletId) -> (bool, OutletId) {
 }
 
 /// `factor * x + term`, for each channel.
-struct Affine {
-    factor: Vec<f32>,
-    term: Vec<f32>,
+pub(super) struct Affine {
+    pub(super) factor: Vec<f32>,
+    pub(super) term: Vec<f32>,
 }
 
-fn affine(model: &TypedModel, outlet: OutletId, channels: usize) -> Option<(Affine, OutletId)> {
+/// One step of a product, sum, difference or quotient with a constant, whose value for each channel `by_channel` gives,
+/// and what it reads.
+pub(super) fn affine(
+    model: &TypedModel,
+    outlet: OutletId,
+    by_channel: impl Fn(OutletId) -> Option<Vec<f32>>,
+) -> Option<(Affine, OutletId)> {
     let node = model.node(outlet.node);
     let op = node.op_as::<TypedBinOp>()?;
     let &[a, b] = node.inputs.as_slice() else { return None };
-    let (values, before, constant_first) = match by_channel(model, b, channels) {
+    let (values, before, constant_first) = match by_channel(b) {
         Some(values) => (values, a, false),
-        None => (by_channel(model, a, channels)?, b, true),
+        None => (by_channel(a)?, b, true),
     };
+    let channels = values.len();
     let ones = vec![1.0; channels];
     let negative = || values.iter().map(|value| -value).collect();
     let step = if op.0.is::<Mul>() {
         Affine { factor: values, term: vec![0.0; channels] }
     } else if op.0.is::<Add>() {
         Affine { factor: ones, term: values }
+    } else if op.0.is::<Div>() && !constant_first && values.iter().all(|value| value.is_normal()) {
+        let factor = values.iter().map(|value| 1.0 / value).collect();
+        Affine { factor, term: vec![0.0; channels] }
     } else if op.0.is::<Sub>() && !constant_first {
         Affine { factor: ones, term: negative() }
     } else {

@@ -2,7 +2,7 @@
 
 use tract_onnx::prelude::*;
 
-use super::{Operator, map_tensor, rows, slice, slice_mut};
+use super::{Operator, elements, map_tensor, rows, slice, slice_mut};
 use crate::kernels::map::MapShape;
 use crate::model::Preprocessing;
 use crate::plan::team::Team;
@@ -70,6 +70,43 @@ impl Operator for Bytes {
         let bytes = slice::<u8>(input)?.chunks_exact(3 * self.output.width);
         for (row, bytes) in bytes.enumerate() {
             whole.row_mut(row).copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+}
+
+/// `factor * x + term` for each channel, of a tensor that a client has normalised.
+#[derive(Debug)]
+pub(in crate::plan) struct ScaleChannels {
+    pub(in crate::plan) factor: [f32; 3],
+    pub(in crate::plan) term: [f32; 3],
+    pub(in crate::plan) input: MapShape,
+    pub(in crate::plan) output: MapShape,
+}
+
+impl Operator for ScaleChannels {
+    type Scratch = ();
+    const NAME: &'static str = "ScaleChannels";
+
+    fn output(&self) -> TractResult<Tensor> {
+        map_tensor(self.output, 0.0_f32)
+    }
+
+    fn scratch(&self) {}
+
+    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+        let from = elements::<f32>(input, self.input)?;
+        let border = self.input.border;
+        let mut whole = rows::<f32>(output, self.output)?;
+        for row in 0..self.output.height {
+            let (to, _) = whole.row_mut(row).as_chunks_mut::<3>();
+            let first = (row + border) * self.input.row_len() + 3 * border;
+            let (from, _) = from[first..].as_chunks::<3>();
+            for (to, from) in to.iter_mut().zip(from) {
+                for channel in 0..3 {
+                    to[channel] = from[channel] * self.factor[channel] + self.term[channel];
+                }
+            }
         }
         Ok(())
     }
