@@ -13,11 +13,11 @@ use crate::config::{ListenAddress, ResolveError, ServeConfig, Switch};
 use crate::decode::DecodeLimits;
 use crate::http::{self, AppState, BodyMemory, ConnectionLimits, Service, Unanswered};
 use crate::lifecycle::{Lifecycle, Phase};
-use crate::loaded_model::{LoadedModel, ModelError};
 use crate::machine::{self, MemoryBudget};
 use crate::metrics::Metrics;
 use crate::pipeline::{Decoder, ImageDecoder, Pipeline, PreparePool, PrepareThreads};
 use crate::preprocess::{PreprocessError, Preprocessor};
+use googlenet_engine::loaded_model::{LoadedModel, ModelError};
 
 /// Widest and highest image; what one format or another can state in its header.
 const MAX_SIDE_PIXELS: u32 = 65_535;

@@ -1,6 +1,6 @@
 //! The best classes of an answer.
 
-use crate::model::Probabilities;
+use googlenet_engine::model::Probabilities;
 
 /// How many classes an answer lists, 1..=classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 use std::panic::catch_unwind;
 use std::sync::{Arc, LazyLock};
 
-use googlenet::kernels::isa::Isa;
-use googlenet::model::{Engine, Preprocessing};
-use googlenet::network::intake::{self, Intake, Wanted};
-use googlenet::network::{ModelReport, check, summary};
-use googlenet::plan::{FastPlan, Reference, StockPlan, Team, self_check};
+use googlenet_kernels::isa::Isa;
+use googlenet_engine::model::{Engine, Preprocessing};
+use googlenet_engine::network::intake::{self, Intake, Wanted};
+use googlenet_engine::network::{ModelReport, check, summary};
+use googlenet_engine::plan::{FastPlan, Reference, StockPlan, Team, self_check};
 use googlenet_fuzz::forgive_dependencies;
 use libfuzzer_sys::fuzz_target;
 

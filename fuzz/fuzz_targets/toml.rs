@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use googlenet::plan::Calibration;
+use googlenet_engine::plan::Calibration;
 use googlenet::preprocess::Preprocessor;
-use googlenet::weights::{Manifest, ManifestError};
+use googlenet_engine::weights::{Manifest, ManifestError};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

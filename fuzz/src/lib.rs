@@ -17,16 +17,16 @@ use googlenet::decode::DecodeLimits;
 use googlenet::http::{AppState, BodyMemory, Service, routers};
 use googlenet::lifecycle::{Lifecycle, Phase};
 use googlenet::metrics::Metrics;
-use googlenet::model::{
+use googlenet_engine::model::{
     ChannelOrder, Engine, EngineError, Input, OperatorCount, OutputKind, Preprocessing,
     Probabilities, Resize, Session,
 };
-use googlenet::model_info::{ModelInfo, ModelName};
-use googlenet::network::ModelReport;
-use googlenet::network::report::Totals;
+use googlenet_engine::model_info::{ModelInfo, ModelName};
+use googlenet_engine::network::ModelReport;
+use googlenet_engine::network::report::Totals;
 use googlenet::pipeline::{ImageDecoder, Pipeline, PreparePool, PrepareThreads};
 use googlenet::preprocess::Preprocessor;
-use googlenet::weights::Labels;
+use googlenet_engine::weights::Labels;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;

@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::metrics::BatcherMetrics;
-use crate::model::{Engine, EngineError};
+use googlenet_engine::model::{Engine, EngineError};
 
 pub use admission::Bound;
 pub use clients::{ClientKey, Turn};
@@ -121,7 +121,7 @@ impl Drop for Batcher {
 mod tests {
     use super::*;
     use crate::metrics::Metrics;
-    use crate::model::{Input, OperatorCount, Probabilities, Session};
+    use googlenet_engine::model::{Input, OperatorCount, Probabilities, Session};
 
     /// The first session is opened, the second is not.
     struct OneSession {

@@ -9,7 +9,7 @@ use tracing::Span;
 use super::clients::{ClientKey, Turn};
 use super::effort::Effort;
 use super::queue::{InferError, Inference, Job, Queue};
-use crate::model::Input;
+use googlenet_engine::model::Input;
 
 /// An image that asks for a place.
 #[derive(Clone, Copy, Debug)]

@@ -20,7 +20,7 @@ use super::effort::{Backlog, Effort};
 use super::place::{Ask, Decoding, Place, Stage, run_time};
 use super::policy::{Decision, View, decide};
 use crate::metrics::BatcherMetrics;
-use crate::model::{EngineError, Input, Probabilities};
+use googlenet_engine::model::{EngineError, Input, Probabilities};
 
 /// The answer for one image.
 #[derive(Clone, Debug)]

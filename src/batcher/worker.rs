@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use super::queue::{InferError, Inference, Job, Queue};
-use crate::model::{Engine, EngineError, Input, Probabilities, Session};
+use googlenet_engine::model::{Engine, EngineError, Input, Probabilities, Session};
 
 /// Opens a session, says whether that worked, and runs until the queue is closed.
 ///

@@ -10,9 +10,9 @@ use indicatif::ProgressBar;
 use super::origins::Origins;
 use super::{CliError, log, messages, output, photo};
 use crate::config::ModelConfig;
-use crate::loaded_model::{calibration_path, load_calibrator};
-use crate::model::Input;
 use crate::preprocess::{Crops, Preprocessor};
+use googlenet_engine::loaded_model::{calibration_path, load_calibrator};
+use googlenet_engine::model::Input;
 
 #[derive(Args)]
 pub(super) struct CalibrateArgs {
@@ -42,7 +42,8 @@ const DEEPEST: usize = 16;
 pub(super) fn calibrate(args: &CalibrateArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
     let files = files(&args.folder)?;
-    let (mut calibrator, info) = load_calibrator(&args.model).map_err(|e| origins.model(e))?;
+    let (mut calibrator, info) =
+        load_calibrator(&args.model.settings()).map_err(|e| origins.model(e))?;
     let table = args.output.clone().or_else(|| info.path.as_deref().map(calibration_path));
     let table = table.ok_or_else(|| {
         CliError::Configuration(

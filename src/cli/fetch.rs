@@ -5,9 +5,9 @@ use clap::Args;
 use super::origins::Origins;
 use super::{CliError, log, output};
 use crate::config::DownloadConfig;
-use crate::loaded_model::{download, search_path};
-use crate::weights::fetch::progress_for_stderr;
-use crate::weights::{ModelSource, Obtained, obtain};
+use googlenet_engine::loaded_model::search_path;
+use googlenet_engine::weights::fetch::progress_for_stderr;
+use googlenet_engine::weights::{ModelSource, Obtained, obtain};
 
 #[derive(Args)]
 pub(super) struct FetchArgs {
@@ -20,7 +20,7 @@ pub(super) fn fetch(args: &FetchArgs, origins: &Origins) -> Result<(), CliError>
     log::warnings_only();
     let mut progress = progress_for_stderr();
     let source = ModelSource::Default;
-    let obtained = obtain(&source, &search_path(), &download(&args.download), progress.as_mut())
+    let obtained = obtain(&source, &search_path(), &args.download.settings(), progress.as_mut())
         .map_err(|e| origins.model(e.into()))?;
     if let Obtained::File(file) = obtained {
         let (path, bytes, sha256) = (file.path.display(), file.bytes, file.sha256);

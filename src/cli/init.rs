@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{CliError, output};
-use crate::model::OutputKind;
-use crate::network::seeded::seeded_model;
-use crate::network::{GoogLeNet, onnx};
-use crate::weights::manifest::proposal::{Proposal, Training};
+use googlenet_engine::model::OutputKind;
+use googlenet_engine::network::seeded::seeded_model;
+use googlenet_engine::network::{GoogLeNet, onnx};
+use googlenet_engine::weights::manifest::proposal::{Proposal, Training};
 
 #[derive(Args)]
 pub(super) struct InitArgs {

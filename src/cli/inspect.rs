@@ -9,12 +9,14 @@ use clap::Args;
 use super::origins::Origins;
 use super::{CliError, log, output};
 use crate::config::ModelConfig;
-use crate::loaded_model::{Inspected, LoadedModel, check, inspect as read};
 use crate::machine;
-use crate::model::{OperatorPath, OutputKind, Preprocessing, Resize};
-use crate::network::facts::Declared;
-use crate::weights::manifest::proposal::{Proposal, Training};
-use crate::weights::{Labels, ModelSource, Origin};
+use googlenet_engine::loaded_model::{
+    Inspected, LoadedModel, ModelSettings, check, inspect as read,
+};
+use googlenet_engine::model::{OperatorPath, OutputKind, Preprocessing, Resize};
+use googlenet_engine::network::facts::Declared;
+use googlenet_engine::weights::manifest::proposal::{Proposal, Training};
+use googlenet_engine::weights::{Labels, ModelSource, Origin};
 
 #[derive(Args)]
 // The file is named without a flag, and nothing is downloaded.
@@ -39,7 +41,8 @@ pub(super) struct InspectArgs {
 /// Prints what a file is, and whether it can be served; fails when it cannot.
 pub(super) fn inspect(args: &InspectArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
-    let model = ModelConfig { model: ModelSource::File(args.file.clone()), ..args.model.clone() };
+    let source = ModelSource::File(args.file.clone());
+    let model = ModelSettings { source, ..args.model.settings() };
     check(&model).map_err(|e| origins.model(e))?;
     let inspected = read(&model, machine::cores()).map_err(|e| origins.model(e))?;
     let mut rows = file_rows(&inspected);
@@ -158,8 +161,9 @@ fn line_count(path: &Path) -> Option<usize> {
 fn label_lines(classes: usize) -> String {
     let imagenet = Labels::imagenet();
     if imagenet.classes() == classes {
-        let line =
-            |label: &crate::weights::Label| format!("{} {}\n", label.id, label.names.join(", "));
+        let line = |label: &googlenet_engine::weights::Label| {
+            format!("{} {}\n", label.id, label.names.join(", "))
+        };
         return imagenet.as_slice().iter().map(line).collect();
     }
     (0..classes).map(|class| format!("class {class}\n")).collect()

@@ -8,8 +8,8 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 
 use super::CliError;
-use crate::loaded_model::ModelError;
-use crate::weights::{FetchError, ObtainError};
+use googlenet_engine::loaded_model::ModelError;
+use googlenet_engine::weights::{FetchError, ObtainError};
 
 /// The knobs that the user gave a value.
 #[derive(Default)]

@@ -4,8 +4,8 @@ use std::panic::catch_unwind;
 
 use super::CliError;
 use crate::decode::{self, DecodeLimits, Warning};
-use crate::model::Input;
 use crate::preprocess::{Crops, Preprocessor};
+use googlenet_engine::model::Input;
 
 /// Files that the user names are trusted: larger ones are taken than over HTTP.
 const LIMITS: DecodeLimits = DecodeLimits { max_pixels: 1 << 30, max_side_pixels: u32::MAX };

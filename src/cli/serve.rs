@@ -7,9 +7,9 @@ use super::stop_signal::StopSignals;
 use super::{CliError, log};
 use crate::app::{App, AppError, blocking_threads};
 use crate::config::{ListenAddress, ServeConfig};
-use crate::loaded_model::{self, load_model};
 use crate::machine;
 use crate::metrics::Metrics;
+use googlenet_engine::loaded_model::{self, load_model};
 
 pub(super) const EXAMPLES: &str = "Try it:\n  \
     googlenet serve &\n  \
@@ -48,7 +48,7 @@ pub(super) fn serve(mut config: ServeConfig, origins: &Origins) -> Result<(), Cl
 async fn run(config: ServeConfig, metrics: Metrics, origins: &Origins) -> Result<(), CliError> {
     // Before the model is loaded, so that a signal during the load is heard.
     let mut signals = StopSignals::hear().map_err(CliError::failed)?;
-    let model = config.model.clone();
+    let model = config.model.settings();
     let start_error = |error| start_error(error, origins);
     let app = App::bind(config, metrics).await.map_err(start_error)?;
     let address = app.address().map_err(CliError::failed)?;
@@ -112,5 +112,5 @@ fn check(config: &mut ServeConfig, origins: &Origins) -> Result<(), CliError> {
             )));
         }
     }
-    loaded_model::check(&config.model).map_err(|e| origins.model(e))
+    loaded_model::check(&config.model.settings()).map_err(|e| origins.model(e))
 }

@@ -6,11 +6,11 @@ use serde::Serialize;
 use super::origins::Origins;
 use super::{CliError, log, output};
 use crate::config::ModelConfig;
-use crate::loaded_model::load_model;
 use crate::machine;
-use crate::model::OperatorCount;
-use crate::network::report::ModelReport;
-use crate::network::summary;
+use googlenet_engine::loaded_model::load_model;
+use googlenet_engine::model::OperatorCount;
+use googlenet_engine::network::report::ModelReport;
+use googlenet_engine::network::summary;
 
 #[derive(Args)]
 pub(super) struct SummaryArgs {
@@ -32,7 +32,8 @@ struct Summary<'a> {
 /// Prints the report of the model's graph, and the operators of its plan.
 pub(super) fn summary(args: &SummaryArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
-    let model = load_model(&args.model, machine::cores()).map_err(|e| origins.model(e))?;
+    let model =
+        load_model(&args.model.settings(), machine::cores()).map_err(|e| origins.model(e))?;
     let (report, operators) = (&model.info.report, model.engine.operators());
     if args.json {
         let summary = Summary { report, operators };

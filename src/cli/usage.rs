@@ -15,7 +15,7 @@ use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 
 use super::origins::Origins;
 use super::{Cli, CliError};
-use crate::weights::without_credentials;
+use googlenet_engine::weights::without_credentials;
 
 /// What the user asks for.
 pub(super) enum Request {

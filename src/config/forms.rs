@@ -3,8 +3,8 @@
 use axum::http::uri::Authority;
 use ipnet::IpNet;
 
-use crate::kernels::isa::IsaName;
-use crate::weights::fetch::can_download_from;
+use googlenet_engine::weights::fetch::can_download_from;
+use googlenet_kernels::isa::IsaName;
 
 /// A value does not have the form that its knob needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -10,9 +10,11 @@ use axum::http::StatusCode;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
-use crate::kernels::isa::IsaName;
-use crate::weights::ModelSource;
 use forms::{count, number};
+use googlenet_engine::loaded_model::ModelSettings;
+use googlenet_engine::model;
+use googlenet_engine::weights::{Download, ModelSource};
+use googlenet_kernels::isa::IsaName;
 
 pub use forms::FormError;
 pub use listen::{ListenAddress, ListenAddressError, ResolveError};
@@ -71,6 +73,32 @@ pub struct DownloadConfig {
     pub tls_certificates: Option<PathBuf>,
 }
 
+impl ModelConfig {
+    /// As the engine takes it.
+    pub fn settings(&self) -> ModelSettings {
+        ModelSettings {
+            source: self.model.clone(),
+            download: self.download.settings(),
+            max_model_bytes: self.max_model_bytes,
+            precision: self.precision.into(),
+            calibration: self.calibration.clone(),
+            isa: self.isa,
+        }
+    }
+}
+
+impl DownloadConfig {
+    /// As the engine takes it.
+    pub fn settings(&self) -> Download {
+        let mut download =
+            Download { certificates: self.tls_certificates.clone(), ..Download::default() };
+        if let Some(url) = &self.model_url {
+            download.url.clone_from(url);
+        }
+        download
+    }
+}
+
 /// Number format of the arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Precision {
@@ -80,12 +108,11 @@ pub enum Precision {
     Int8,
 }
 
-impl Precision {
-    /// As it is written in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Int8 => "int8",
+impl From<Precision> for model::Precision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Int8 => Self::Int8,
         }
     }
 }

@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 
 use super::error::{ApiError, ErrorBody};
 use super::state::{AppState, Service};
-use crate::model::{ChannelOrder, OperatorCount, Resize};
-use crate::model_info::{ModelInfo, ModelName};
-use crate::network::report::{LayerRow, ModuleRow, Totals};
-use crate::network::summary;
+use googlenet_engine::model::{ChannelOrder, OperatorCount, Resize};
+use googlenet_engine::model_info::{ModelInfo, ModelName};
+use googlenet_engine::network::report::{LayerRow, ModuleRow, Totals};
+use googlenet_engine::network::summary;
 
 /// The network at a glance.
 #[derive(Serialize, ToSchema)]

@@ -10,9 +10,9 @@ use crate::batcher::{Ask, Place, Queue};
 use crate::config::ServeConfig;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
-use crate::model::OperatorCount;
-use crate::model_info::ModelInfo;
 use crate::pipeline::{ClassifyError, Pipeline};
+use googlenet_engine::model::OperatorCount;
+use googlenet_engine::model_info::ModelInfo;
 
 /// What the handlers share; a clone costs nothing.
 #[derive(Clone)]

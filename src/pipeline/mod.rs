@@ -12,8 +12,8 @@ pub use prepare_pool::{KeptMemory, MemoryNeed, PrepareError, PreparePool, Prepar
 use crate::batcher::{Ask, InferError, Inference, Place};
 use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, Header, Warning};
 use crate::metrics::{Metrics, PanicPlace};
-use crate::model::{Input, Pixels, Probabilities};
 use crate::preprocess::{Crops, PreprocessError, Preprocessor};
+use googlenet_engine::model::{Input, Pixels, Probabilities};
 
 /// Decodes images. A trait, so that a test can put a fault around the real decoder.
 pub trait Decoder: Send + Sync + 'static {

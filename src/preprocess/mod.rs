@@ -17,7 +17,7 @@ use image::RgbImage;
 pub use crops::{Crops, CropsError};
 use region::{Region, Resized};
 
-use crate::model::{Pixels, Preprocessing};
+use googlenet_engine::model::{Pixels, Preprocessing};
 
 const CHANNELS: usize = 3;
 

@@ -1,7 +1,7 @@
 //! The part of the source that a crop of the resized photo shows.
 
 use super::crops::Position;
-use crate::model::Resize;
+use googlenet_engine::model::Resize;
 
 /// Largest size of the resize in pixels; far beyond any network, and it keeps products in range.
 pub(super) const MAX_SIZE: usize = 1 << 14;

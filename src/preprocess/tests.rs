@@ -4,7 +4,7 @@ use image::Rgb;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{ChannelOrder, Resize};
+use googlenet_engine::model::{ChannelOrder, Resize};
 
 fn preprocessor(side: usize, resize: Resize) -> Preprocessor {
     let rest = Preprocessing::bvlc();

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use googlenet::decode::{DecodeError, Decoded, Header};
-use googlenet::model::{Engine, EngineError, Input, OperatorCount, Probabilities, Session};
 use googlenet::pipeline::{Decoder, ImageDecoder};
+use googlenet_engine::model::{Engine, EngineError, Input, OperatorCount, Probabilities, Session};
 
 /// A picture of this colour makes the plan panic.
 pub const PANICS_IN_PLAN: [u8; 3] = [1, 2, 3];

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use googlenet::app::{App, AppError};
 use googlenet::config::ServeConfig;
-use googlenet::loaded_model::{LoadedModel, load_model};
 use googlenet::metrics::Metrics;
-use googlenet::model::Engine;
-use googlenet::network::seeded::seeded_model;
-use googlenet::network::{GoogLeNet, onnx};
 use googlenet::pipeline::{Decoder, ImageDecoder};
+use googlenet_engine::loaded_model::{LoadedModel, load_model};
+use googlenet_engine::model::Engine;
+use googlenet_engine::network::seeded::seeded_model;
+use googlenet_engine::network::{GoogLeNet, onnx};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -108,7 +108,7 @@ impl TestService {
         let (address, admin_address) = (app.address().unwrap(), app.admin_address());
         let load = move || {
             before_load();
-            let LoadedModel { engine, info } = load_model(&model_config, 2)?;
+            let LoadedModel { engine, info } = load_model(&model_config.settings(), 2)?;
             Ok(LoadedModel { engine: (around.engine)(engine), info })
         };
         let (stop, stopped) = oneshot::channel();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// `None` when there is none: the test then says so and passes, but under CI it fails.
 pub fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("GOOGLENET_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+        .map_or_else(|| workspace().join("../shared"), PathBuf::from);
     if folder.join("models/googlenet.onnx").is_file() {
         return Some(folder);
     }
@@ -20,6 +20,13 @@ pub fn folder() -> Option<PathBuf> {
     assert!(std::env::var_os("CI").is_none(), "{message}");
     eprintln!("{message}");
     None
+}
+
+/// The folder of the workspace, from any package of it.
+pub fn workspace() -> PathBuf {
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let workspace = folders.find(|folder| folder.join("Cargo.lock").is_file());
+    workspace.expect("Cargo.lock lies in the folder of the workspace").to_owned()
 }
 
 /// The crops' file names with ONNX Runtime's probabilities, `[1000]` each.

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use super::BenchArgs;
 use super::stopwatch::{self, Times};
 use crate::cli::{CliError, photo};
-use crate::config::{ModelConfig, Precision};
 use crate::decode::made_photo;
-use crate::loaded_model::{LoadedModel, load_model, read_model};
-use crate::model::{Input, Session};
 use crate::preprocess::{Crops, Preprocessor};
+use googlenet_engine::loaded_model::{LoadedModel, ModelSettings, load_model, read_model};
+use googlenet_engine::model::{Input, Precision, Session};
 
 /// As ILSVRC's photos, and as a phone's.
 const PICTURES: [Picture; 2] =
@@ -74,7 +73,7 @@ impl Case {
         let images = args.images as usize;
         match self {
             Self::Input(picture) => {
-                let (_, info) = read_model(&args.model).map_err(CliError::failed)?;
+                let (_, info) = read_model(&args.model.settings()).map_err(CliError::failed)?;
                 let preprocessor =
                     Preprocessor::new(info.preprocessing).map_err(CliError::failed)?;
                 let one = one_crop()?;
@@ -107,8 +106,8 @@ fn load(
     precision: Precision,
     cores: usize,
 ) -> Result<(LoadedModel, Vec<Input>), CliError> {
-    let config = ModelConfig { precision, ..args.model.clone() };
-    let model = load_model(&config, cores).map_err(CliError::failed)?;
+    let settings = ModelSettings { precision, ..args.model.settings() };
+    let model = load_model(&settings, cores).map_err(CliError::failed)?;
     let preprocessing = model.info.preprocessing.clone();
     let preprocessor = Preprocessor::new(preprocessing).map_err(CliError::failed)?;
     let picture = if args.files.is_empty() { PICTURES[0] } else { Picture::Files };

@@ -12,7 +12,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use super::CliError;
 use crate::config::LogFormat;
-use crate::load_progress;
+use googlenet_engine::PROGRESS_TARGET;
 pub(super) use writer::Writer;
 
 /// Starts the log of the service, and sends panics to it. Lines that cannot be written are counted
@@ -74,7 +74,7 @@ fn has_colours() -> bool {
 pub(super) fn warnings_only() {
     let shown = Targets::new()
         .with_default(LevelFilter::WARN)
-        .with_target(load_progress::TARGET, LevelFilter::INFO);
+        .with_target(PROGRESS_TARGET, LevelFilter::INFO);
     let lines = tracing_subscriber::fmt::layer()
         // Nobody reads them when standard error is closed; the command goes on.
         .log_internal_errors(false)

@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use super::parameters::Parameters;
 use crate::http::error::{ApiError, ErrorPayload};
-use crate::model_info::{ModelInfo, ModelName};
 use crate::pipeline::{Classified, Timing};
 use crate::topk::top_k;
+use googlenet_engine::model_info::{ModelInfo, ModelName};
 
 /// The answer for one image, or for several.
 #[derive(Serialize, ToSchema)]

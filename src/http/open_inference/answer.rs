@@ -9,9 +9,9 @@ use super::infer::INFERENCE_HEADER_CONTENT_LENGTH;
 use super::metadata::ModelParameters;
 use super::request::{Datatype, Output};
 use crate::http::error::ApiError;
-use crate::model::Probabilities;
-use crate::model_info::ModelInfo;
 use crate::topk::{TopK, top_k};
+use googlenet_engine::model::Probabilities;
+use googlenet_engine::model_info::ModelInfo;
 
 /// An inference's answer.
 #[derive(Serialize, ToSchema)]

@@ -19,9 +19,9 @@ use crate::http::openapi::bodies::{RawBytes, infer_example};
 use crate::http::request_context::Client;
 use crate::http::request_tally::RequestTally;
 use crate::http::state::{AppState, Service};
-use crate::model::{self, Probabilities};
 use crate::pipeline::{ClassifyError, Encoded, Timing, Work};
 use crate::preprocess::Crops;
+use googlenet_engine::model::{self, Probabilities};
 
 /// Where the JSON of a body ends and the raw bytes begin.
 pub const INFERENCE_HEADER_CONTENT_LENGTH: HeaderName =

@@ -9,8 +9,8 @@ use super::model_path::ModelPath;
 use super::request::{Datatype, IMAGE_INPUT};
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::state::AppState;
-use crate::model::OutputKind;
-use crate::model_info::ModelInfo;
+use googlenet_engine::model::OutputKind;
+use googlenet_engine::model_info::ModelInfo;
 
 /// The server.
 #[derive(Serialize, ToSchema)]

@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 
 use crate::http::error::ApiError;
-use crate::model_info::ModelInfo;
+use googlenet_engine::model_info::ModelInfo;
 
 /// The name that always works, whatever the file is called.
 const ALIAS: &str = "googlenet";

@@ -16,8 +16,8 @@ use crate::http::json_text::{
     Members, Object, WholeNumber, object_or_null, told, without_byte_order_mark,
 };
 use crate::http::openapi::bodies::infer_input_example;
-use crate::model_info::ModelInfo;
 use crate::topk::TopK;
+use googlenet_engine::model_info::ModelInfo;
 
 /// The input for encoded images.
 pub const IMAGE_INPUT: &str = "image";
@@ -400,12 +400,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::model::Preprocessing;
-    use crate::model_info::ModelName;
-    use crate::network::GoogLeNet;
-    use crate::network::report::ModelReport;
-    use crate::network::seeded::seeded_model;
-    use crate::weights::Labels;
+    use googlenet_engine::model::Preprocessing;
+    use googlenet_engine::model_info::ModelName;
+    use googlenet_engine::network::GoogLeNet;
+    use googlenet_engine::network::report::ModelReport;
+    use googlenet_engine::network::seeded::seeded_model;
+    use googlenet_engine::weights::Labels;
 
     /// A model of 10 classes that takes 32x32 pixels and calls its input `pixels`.
     fn model() -> ModelInfo {
@@ -419,7 +419,7 @@ mod tests {
             },
             path: None,
             input_name: "pixels".into(),
-            output_kind: crate::model::OutputKind::Probabilities,
+            output_kind: googlenet_engine::model::OutputKind::Probabilities,
             output_name: "scores".into(),
             preprocessing: Preprocessing { side: 32, ..Preprocessing::bvlc() },
             labels: Labels::numbered(10),

@@ -1,0 +1,18 @@
+//! The vocabulary that the stages share: what goes into the network, what comes out, and the
+//! [`Engine`] that stands between the batcher and the plan.
+
+mod engine;
+mod input;
+mod operators;
+mod output_kind;
+mod precision;
+mod preprocessing;
+mod probabilities;
+
+pub use engine::{Engine, EngineError, Session};
+pub use input::{Input, InputError, Pixels};
+pub use operators::{OperatorCount, OperatorPath};
+pub use output_kind::OutputKind;
+pub use precision::Precision;
+pub use preprocessing::{ChannelOrder, Preprocessing, Resize};
+pub use probabilities::{Probabilities, ProbabilitiesError};

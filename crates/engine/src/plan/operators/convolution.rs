@@ -1,0 +1,109 @@
+//! A convolution, and the classifier, which is one of 1x1.
+
+use std::fmt;
+
+use tract_onnx::prelude::*;
+
+use super::arithmetic::{Arithmetic, Float, FloatWeights, Int8};
+use super::{Operator, map_tensor, on_rows, rows, view};
+use crate::plan::team::Team;
+use googlenet_kernels::int8_conv::Int8ConvWeights;
+use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
+
+/// A convolution from map to map.
+pub(in crate::plan) struct Convolution<A: Arithmetic> {
+    pub(in crate::plan) weights: A::Weights,
+    pub(in crate::plan) input: MapShape,
+    pub(in crate::plan) output: MapShape,
+}
+
+impl<A: Arithmetic> fmt::Debug for Convolution<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Convolution {:?} -> {:?}", self.input, self.output)
+    }
+}
+
+impl<A: Arithmetic> Operator for Convolution<A> {
+    type Scratch = ();
+    const NAME: &'static str = "Convolution";
+
+    fn output(&self) -> TractResult<Tensor> {
+        map_tensor(self.output, A::Element::default())
+    }
+
+    fn scratch(&self) {}
+
+    fn run(
+        &self,
+        input: &Tensor,
+        (): &mut (),
+        output: &mut Tensor,
+        team: &Team,
+    ) -> TractResult<()> {
+        let input = view::<A::Element>(input, self.input)?;
+        let channels = self.output.channels;
+        on_rows(team, rows(output, self.output)?, |mut part| {
+            A::convolve(&self.weights, input, &mut [part.channels(0..channels)]);
+        });
+        Ok(())
+    }
+}
+
+/// The classifier: from the mean of each channel to the logits, `[1, classes]` in f32.
+pub(in crate::plan) struct FullyConnected<A: ToLogits> {
+    pub(in crate::plan) weights: A::Weights,
+    pub(in crate::plan) channels: usize,
+    pub(in crate::plan) classes: usize,
+}
+
+/// A number format whose last product gives f32.
+pub(in crate::plan) trait ToLogits: Arithmetic {
+    /// `input` and `output` are maps of one pixel.
+    fn logits(weights: &Self::Weights, input: &[Self::Element], output: &mut [f32]);
+}
+
+impl ToLogits for Float {
+    fn logits(weights: &FloatWeights, input: &[f32], output: &mut [f32]) {
+        let (from, to) = (pixel(input.len()), pixel(output.len()));
+        let mut output = MapRowsMut::whole(to, output);
+        let window = output.channels(0..to.channels);
+        Self::convolve(weights, MapView::new(from, input), &mut [window]);
+    }
+}
+
+impl ToLogits for Int8 {
+    fn logits(weights: &Int8ConvWeights, input: &[u8], output: &mut [f32]) {
+        let (from, to) = (pixel(input.len()), pixel(output.len()));
+        let mut output = MapRowsMut::whole(to, output);
+        let window = output.channels(0..to.channels);
+        weights.run(MapView::new(from, input), &mut [window]);
+    }
+}
+
+/// A map of one pixel.
+pub(in crate::plan) fn pixel(channels: usize) -> MapShape {
+    MapShape { height: 1, width: 1, channels, border: 0 }
+}
+
+impl<A: ToLogits> fmt::Debug for FullyConnected<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FullyConnected {} -> {}", self.channels, self.classes)
+    }
+}
+
+impl<A: ToLogits> Operator for FullyConnected<A> {
+    type Scratch = ();
+    const NAME: &'static str = "FullyConnected";
+
+    fn output(&self) -> TractResult<Tensor> {
+        Tensor::from_shape(&[1, self.classes], &vec![0.0_f32; self.classes])
+    }
+
+    fn scratch(&self) {}
+
+    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+        let input = super::elements::<A::Element>(input, pixel(self.channels))?;
+        A::logits(&self.weights, input, super::slice_mut(output)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! From a photo's bytes to the map that the first layer reads.
+
+use tract_onnx::prelude::*;
+
+use super::{Operator, elements, map_tensor, rows, slice, slice_mut};
+use crate::model::Preprocessing;
+use crate::plan::team::Team;
+use googlenet_kernels::map::MapShape;
+
+/// `(byte - mean) * scale`, RGB to the model's own order of channels. The border is 0, as the padding of
+/// a normalised image is.
+#[derive(Debug)]
+pub(in crate::plan) struct Normalise {
+    pub(in crate::plan) preprocessing: Preprocessing,
+    pub(in crate::plan) output: MapShape,
+}
+
+impl Operator for Normalise {
+    type Scratch = ();
+    const NAME: &'static str = "Normalise";
+
+    fn output(&self) -> TractResult<Tensor> {
+        map_tensor(self.output, 0.0_f32)
+    }
+
+    fn scratch(&self) {}
+
+    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+        let (pixels, _) = slice::<u8>(input)?.as_chunks::<3>();
+        let order = self.preprocessing.channels.from_rgb();
+        let (mean, scale) = (self.preprocessing.mean, self.preprocessing.scale);
+        let mut whole = rows::<f32>(output, self.output)?;
+        for (row, pixels) in pixels.chunks_exact(self.output.width).enumerate() {
+            let (values, _) = whole.row_mut(row).as_chunks_mut::<3>();
+            for (values, pixel) in values.iter_mut().zip(pixels) {
+                for channel in 0..3 {
+                    let byte = f32::from(pixel[order[channel]]);
+                    values[channel] = (byte - mean[channel]) * scale[channel];
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The photo's bytes as they are: the mean is in the first layer's bias. The border holds the mean, as
+/// the padding of a normalised image is 0.
+#[derive(Debug)]
+pub(in crate::plan) struct Bytes {
+    /// The mean, RGB.
+    pub(in crate::plan) border: [u8; 3],
+    pub(in crate::plan) output: MapShape,
+}
+
+impl Operator for Bytes {
+    type Scratch = ();
+    const NAME: &'static str = "Bytes";
+
+    fn output(&self) -> TractResult<Tensor> {
+        let mut tensor = map_tensor(self.output, 0_u8)?;
+        let (pixels, _) = slice_mut::<u8>(&mut tensor)?.as_chunks_mut::<3>();
+        pixels.fill(self.border);
+        Ok(tensor)
+    }
+
+    fn scratch(&self) {}
+
+    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+        let mut whole = rows::<u8>(output, self.output)?;
+        let bytes = slice::<u8>(input)?.chunks_exact(3 * self.output.width);
+        for (row, bytes) in bytes.enumerate() {
+            whole.row_mut(row).copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+}
+
+/// `factor * x + term` for each channel, of a tensor that a client has normalised.
+#[derive(Debug)]
+pub(in crate::plan) struct ScaleChannels {
+    pub(in crate::plan) factor: [f32; 3],
+    pub(in crate::plan) term: [f32; 3],
+    pub(in crate::plan) input: MapShape,
+    pub(in crate::plan) output: MapShape,
+}
+
+impl Operator for ScaleChannels {
+    type Scratch = ();
+    const NAME: &'static str = "ScaleChannels";
+
+    fn output(&self) -> TractResult<Tensor> {
+        map_tensor(self.output, 0.0_f32)
+    }
+
+    fn scratch(&self) {}
+
+    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+        let from = elements::<f32>(input, self.input)?;
+        let border = self.input.border;
+        let mut whole = rows::<f32>(output, self.output)?;
+        for row in 0..self.output.height {
+            let (to, _) = whole.row_mut(row).as_chunks_mut::<3>();
+            let first = (row + border) * self.input.row_len() + 3 * border;
+            let (from, _) = from[first..].as_chunks::<3>();
+            for (to, from) in to.iter_mut().zip(from) {
+                for channel in 0..3 {
+                    to[channel] = from[channel] * self.factor[channel] + self.term[channel];
+                }
+            }
+        }
+        Ok(())
+    }
+}

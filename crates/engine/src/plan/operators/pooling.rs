@@ -1,0 +1,124 @@
+//! What stands between the convolutions: pools, and local response normalisation.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use tract_onnx::prelude::*;
+
+use super::arithmetic::{Arithmetic, Units};
+use super::convolution::pixel;
+use super::{Operator, map_tensor, on_rows, rows, slice_mut, view};
+use crate::plan::team::Team;
+use googlenet_kernels::isa::Isa;
+use googlenet_kernels::lrn::LrnParameters;
+use googlenet_kernels::map::MapShape;
+use googlenet_kernels::max_pool::{PoolElement, PoolGeometry, max_pool};
+
+/// The largest value of each window.
+#[derive(Debug)]
+pub(in crate::plan) struct MaxPooling<T> {
+    pub(in crate::plan) isa: Isa,
+    pub(in crate::plan) window: PoolGeometry,
+    pub(in crate::plan) input: MapShape,
+    pub(in crate::plan) output: MapShape,
+    pub(in crate::plan) element: PhantomData<T>,
+}
+
+impl<T: Datum + PoolElement + Default + Debug> Operator for MaxPooling<T> {
+    type Scratch = ();
+    const NAME: &'static str = "MaxPooling";
+
+    fn output(&self) -> TractResult<Tensor> {
+        map_tensor(self.output, T::default())
+    }
+
+    fn scratch(&self) {}
+
+    fn run(
+        &self,
+        input: &Tensor,
+        (): &mut (),
+        output: &mut Tensor,
+        team: &Team,
+    ) -> TractResult<()> {
+        let input = view::<T>(input, self.input)?;
+        let channels = self.output.channels;
+        on_rows(team, rows(output, self.output)?, |mut part| {
+            max_pool(self.isa, self.window, input, &mut part.channels(0..channels));
+        });
+        Ok(())
+    }
+}
+
+/// Local response normalisation across channels.
+#[derive(Debug)]
+pub(in crate::plan) struct LocalResponseNorm<A> {
+    pub(in crate::plan) isa: Isa,
+    pub(in crate::plan) parameters: LrnParameters,
+    pub(in crate::plan) units: Units,
+    pub(in crate::plan) input: MapShape,
+    pub(in crate::plan) output: MapShape,
+    pub(in crate::plan) arithmetic: PhantomData<A>,
+}
+
+impl<A: Arithmetic> Operator for LocalResponseNorm<A> {
+    type Scratch = ();
+    const NAME: &'static str = "LocalResponseNorm";
+
+    fn output(&self) -> TractResult<Tensor> {
+        map_tensor(self.output, A::Element::default())
+    }
+
+    fn scratch(&self) {}
+
+    fn run(
+        &self,
+        input: &Tensor,
+        (): &mut (),
+        output: &mut Tensor,
+        team: &Team,
+    ) -> TractResult<()> {
+        let input = view::<A::Element>(input, self.input)?;
+        let channels = self.output.channels;
+        on_rows(team, rows(output, self.output)?, |mut part| {
+            let mut window = part.channels(0..channels);
+            A::normalise(self.isa, self.parameters, self.units, input, &mut window);
+        });
+        Ok(())
+    }
+}
+
+/// The mean of each channel over the whole map.
+#[derive(Debug)]
+pub(in crate::plan) struct AveragePooling<A> {
+    pub(in crate::plan) units: Units,
+    pub(in crate::plan) input: MapShape,
+    pub(in crate::plan) border: usize,
+    pub(in crate::plan) arithmetic: PhantomData<A>,
+}
+
+impl<A> AveragePooling<A> {
+    fn shape(&self) -> MapShape {
+        MapShape { border: self.border, ..pixel(self.input.channels) }
+    }
+}
+
+impl<A: Arithmetic> Operator for AveragePooling<A> {
+    type Scratch = ();
+    const NAME: &'static str = "AveragePooling";
+
+    fn output(&self) -> TractResult<Tensor> {
+        map_tensor(self.shape(), A::Element::default())
+    }
+
+    fn scratch(&self) {}
+
+    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+        let input = view::<A::Element>(input, self.input)?;
+        let side = self.border * self.input.channels;
+        let middle = self.border * self.shape().row_len() + side;
+        let output = &mut slice_mut::<A::Element>(output)?[middle..middle + self.input.channels];
+        A::average(self.units, input, output);
+        Ok(())
+    }
+}

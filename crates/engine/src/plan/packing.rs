@@ -1,0 +1,191 @@
+//! From a layer's weights to the packed weights of its operator, in each number format.
+
+use super::layers;
+use super::operators::arithmetic::{Arithmetic, Float, FloatPacked, FloatWeights, Int8, Units};
+use super::operators::inception::{Inception, InceptionShapes};
+use crate::model::Preprocessing;
+use googlenet_kernels::conv::{Activation, ConvPart, ConvWeights};
+use googlenet_kernels::int8_conv::{Int8ConvPart, Int8ConvWeights};
+use googlenet_kernels::isa::Isa;
+use googlenet_kernels::map::MapShape;
+use googlenet_kernels::winograd::WinogradWeights;
+
+/// A convolution, and what the numbers that it reads and writes are worth.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) convolution: &'a layers::Convolution,
+    pub(super) units: Units,
+}
+
+/// A number format that weights can be packed in.
+pub(super) trait Pack: Arithmetic {
+    /// Packs convolutions of the same input as one product, for outputs `width` pixels wide.
+    fn pack(isa: Isa, parts: &[Part<'_>], width: usize) -> Self::Weights;
+}
+
+impl Pack for Float {
+    fn pack(isa: Isa, parts: &[Part<'_>], width: usize) -> FloatWeights {
+        let relu = parts.iter().all(|part| part.convolution.relu);
+        let geometry = parts[0].convolution.geometry;
+        let parts: Vec<ConvPart<'_>> = parts
+            .iter()
+            .map(|Part { convolution, .. }| ConvPart {
+                weights: &convolution.weights,
+                bias: &convolution.bias,
+            })
+            .collect();
+        let tile = match parts[..] {
+            [one] => WinogradWeights::tile(geometry, one.bias.len(), width).map(|tile| (tile, one)),
+            _ => None,
+        };
+        FloatWeights {
+            packed: match tile {
+                Some((size, part)) => {
+                    FloatPacked::Winograd(WinogradWeights::pack(isa, size, geometry, part))
+                }
+                None => FloatPacked::Direct(ConvWeights::pack(isa, geometry, &parts, width)),
+            },
+            activation: if relu { Activation::Relu } else { Activation::Identity },
+        }
+    }
+}
+
+impl Pack for Int8 {
+    fn pack(isa: Isa, parts: &[Part<'_>], width: usize) -> Int8ConvWeights {
+        let geometry = parts[0].convolution.geometry;
+        let quantised: Vec<Quantised> = parts
+            .iter()
+            .map(|part| {
+                Quantised::new(&part.convolution.weights, &part.convolution.bias, part.units)
+            })
+            .collect();
+        let parts: Vec<Int8ConvPart<'_>> = quantised.iter().map(Quantised::part).collect();
+        Int8ConvWeights::pack(isa, geometry, &parts, width)
+    }
+}
+
+/// Weights of i8, symmetric, with a scale for each output channel.
+struct Quantised {
+    weights: Vec<i8>,
+    /// What one unit of a weight is worth, for each output channel.
+    weight_units: Vec<f32>,
+    scale: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Quantised {
+    fn new(weights: &[f32], bias: &[f32], units: Units) -> Self {
+        let taps = weights.len() / bias.len().max(1);
+        let weight_units: Vec<f32> = weights
+            .chunks_exact(taps)
+            .map(|of_channel| {
+                let largest =
+                    of_channel.iter().fold(0.0_f32, |most, weight| most.max(weight.abs()));
+                if largest > 0.0 { largest / 127.0 } else { 1.0 }
+            })
+            .collect();
+        let quantised =
+            weights.chunks_exact(taps).zip(&weight_units).flat_map(|(of_channel, unit)| {
+                of_channel.iter().map(move |weight| (weight / unit).round_ties_even() as i8)
+            });
+        Self {
+            weights: quantised.collect(),
+            scale: weight_units.iter().map(|unit| unit * units.input / units.output).collect(),
+            bias: bias.iter().map(|bias| bias / units.output).collect(),
+            weight_units,
+        }
+    }
+
+    fn part(&self) -> Int8ConvPart<'_> {
+        Int8ConvPart { weights: &self.weights, scale: &self.scale, bias: &self.bias }
+    }
+}
+
+/// The mean in bytes, RGB, if bytes can hold it: the padding of a normalised image, as a byte.
+pub(super) fn mean_bytes(preprocessing: &Preprocessing) -> Option<[u8; 3]> {
+    let mut bytes = [0; 3];
+    for (rgb, &mean) in preprocessing.channels.from_rgb().into_iter().zip(&preprocessing.mean) {
+        let whole = mean.fract() == 0.0 && (0.0..=255.0).contains(&mean);
+        bytes[rgb] = whole.then_some(mean as u8)?;
+    }
+    Some(bytes)
+}
+
+/// The first layer, for a photo's bytes, RGB: subtracting the mean is linear, so that
+/// `sum of w * scale * (byte - mean) + bias` is `sum of (w * scale) * byte` and another bias.
+pub(super) fn pack_on_bytes(
+    isa: Isa,
+    convolution: &layers::Convolution,
+    preprocessing: &Preprocessing,
+    output_unit: f32,
+    width: usize,
+) -> Int8ConvWeights {
+    let order = preprocessing.channels.from_rgb();
+    let area = convolution.geometry.kernel.0 * convolution.geometry.kernel.1;
+    let mut weights = vec![0.0; convolution.weights.len()];
+    let planes = convolution.weights.chunks_exact(area).enumerate();
+    for (plane, from) in planes {
+        let (output, channel) = (plane / 3, plane % 3);
+        let to = &mut weights[(output * 3 + order[channel]) * area..][..area];
+        for (to, weight) in to.iter_mut().zip(from) {
+            *to = weight * preprocessing.scale[channel];
+        }
+    }
+    let units = Units { input: 1.0, output: output_unit };
+    let mut quantised = Quantised::new(&weights, &convolution.bias, units);
+    let of_outputs = quantised.weights.chunks_exact(3 * area).zip(&quantised.weight_units);
+    for (bias, (weights, unit)) in quantised.bias.iter_mut().zip(of_outputs) {
+        for (channel, &rgb) in order.iter().enumerate() {
+            let plane = &weights[rgb * area..][..area];
+            let sum: i32 = plane.iter().map(|&weight| i32::from(weight)).sum();
+            *bias -= sum as f32 * unit * preprocessing.mean[channel] / output_unit;
+        }
+    }
+    Int8ConvWeights::pack(isa, convolution.geometry, &[quantised.part()], width)
+}
+
+/// What the numbers of a module's maps are worth.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InceptionUnits {
+    pub(super) input: f32,
+    pub(super) reduced_3: f32,
+    pub(super) reduced_5: f32,
+    /// The four branches share it: joining them needs no rescaling.
+    pub(super) output: f32,
+}
+
+/// An inception module; its three 1x1 convolutions of the input become one product.
+pub(super) fn inception<A: Pack>(
+    isa: Isa,
+    module: &layers::Inception,
+    units: InceptionUnits,
+    input: MapShape,
+    output: MapShape,
+) -> Inception<A> {
+    let MapShape { height, width, .. } = input;
+    let size = (height, width);
+    let map = |channels, border| MapShape { height, width, channels, border };
+    let [o_1, o_3, o_5] = [&module.o_1, &module.o_3, &module.o_5].map(|c| c.output_channels());
+    let part = |convolution, input, output| Part { convolution, units: Units { input, output } };
+    let weights = |parts: &[Part<'_>]| A::pack(isa, parts, width);
+    Inception {
+        isa,
+        heads: weights(&[
+            part(&module.o_1, units.input, units.output),
+            part(&module.r_3, units.input, units.reduced_3),
+            part(&module.r_5, units.input, units.reduced_5),
+        ]),
+        o_3: weights(&[part(&module.o_3, units.reduced_3, units.output)]),
+        o_5: weights(&[part(&module.o_5, units.reduced_5, units.output)]),
+        pool: weights(&[part(&module.pool, units.input, units.output)]),
+        window: module.window,
+        shapes: InceptionShapes {
+            input,
+            reduced_3: map(module.r_3.output_channels(), module.o_3.geometry.border(size, size)),
+            reduced_5: map(module.r_5.output_channels(), module.o_5.geometry.border(size, size)),
+            pooled: map(input.channels, 0),
+            output,
+            begin: [o_1, o_1 + o_3, o_1 + o_3 + o_5],
+        },
+    }
+}

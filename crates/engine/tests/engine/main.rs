@@ -1,0 +1,11 @@
+//! The engine, from files to probabilities.
+
+#[path = "../../../../tests/shared/mod.rs"]
+mod shared;
+
+mod fast_plan;
+mod network_report;
+mod operator_models;
+mod other_graphs;
+mod plan_parity;
+mod weights_download;

@@ -1,0 +1,168 @@
+//! AVX-512 F, BW, DQ, VL and VNNI: vectors of 16, 32 registers.
+
+use std::arch::x86_64::*;
+
+use super::{DotVector, Vector};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(__m512);
+
+/// The first `lanes` of 16.
+#[inline(always)]
+fn mask(lanes: usize) -> __mmask16 {
+    debug_assert!(lanes <= 16);
+    ((1_u32 << lanes) - 1) as __mmask16
+}
+
+impl Vector for Avx512 {
+    const LANES: usize = 16;
+    const TILE_VECTORS: usize = 2;
+    const TILE_PIXELS: usize = 14;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        Self(unsafe { _mm512_set1_ps(value) })
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller has AVX-512, and `from` has LANES elements.
+        Self(unsafe { _mm512_loadu_ps(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_some(from: *const f32, lanes: usize) -> Self {
+        // SAFETY: the caller has AVX-512, and `from` has `lanes` elements; masked lanes are not read.
+        Self(unsafe { _mm512_maskz_loadu_ps(mask(lanes), from) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_some(self, to: *mut f32, lanes: usize) {
+        // SAFETY: the caller has AVX-512, and `to` has `lanes` elements; masked lanes are not written.
+        unsafe { _mm512_mask_storeu_ps(to, mask(lanes), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8, lanes: usize) -> Self {
+        // SAFETY: the caller has AVX-512, and `from` has `lanes` bytes; the rest of the vector is of this function.
+        let bytes = unsafe { _mm_maskz_loadu_epi8(mask(lanes), from.cast()) };
+        // SAFETY: the caller has AVX-512, and `from` has `lanes` bytes; the rest of the vector is of this function.
+        Self(unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, to: *mut u8, lanes: usize) {
+        // SAFETY: the caller has AVX-512, and `to` has `lanes` bytes; masked lanes are not written.
+        unsafe {
+            let clamped =
+                _mm512_min_ps(_mm512_max_ps(self.0, _mm512_setzero_ps()), _mm512_set1_ps(255.0));
+            let whole = _mm512_cvtps_epi32(clamped);
+            _mm512_mask_cvtepi32_storeu_epi8(to.cast(), mask(lanes), whole);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add_product(self, a: Self, b: Self) -> Self {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        Self(unsafe { _mm512_fmadd_ps(a.0, b.0, self.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        Self(unsafe { _mm512_add_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        Self(unsafe { _mm512_mul_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        Self(unsafe { _mm512_div_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        Self(unsafe { _mm512_sqrt_ps(self.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        Self(unsafe { _mm512_max_ps(self.0, other.0) })
+    }
+}
+
+/// `sum * scale + bias`, rounded twice, for `lanes` channels.
+#[inline(always)]
+unsafe fn scaled(sums: __m512i, scale: *const f32, bias: *const f32, lanes: usize) -> Avx512 {
+    // SAFETY: the caller has AVX-512; no pointer is read or written.
+    unsafe {
+        let scale = Avx512::load_some(scale, lanes);
+        let bias = Avx512::load_some(bias, lanes);
+        Avx512(_mm512_cvtepi32_ps(sums)).mul(scale).add(bias)
+    }
+}
+
+impl DotVector for Avx512 {
+    const LANES: usize = 16;
+    const TILE_VECTORS: usize = 2;
+    const TILE_PIXELS: usize = 14;
+    type Sums = __m512i;
+    type Four = __m512i;
+    type Weights = __m512i;
+
+    #[inline(always)]
+    unsafe fn zero() -> __m512i {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        unsafe { _mm512_setzero_si512() }
+    }
+
+    #[inline(always)]
+    unsafe fn four(from: *const u8) -> __m512i {
+        // SAFETY: the caller has AVX-512, and `from` has 4 bytes.
+        unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> __m512i {
+        // SAFETY: the caller has AVX-512, and `from` has 4 * LANES bytes.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(sums: __m512i, four: __m512i, weights: __m512i) -> __m512i {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        unsafe { _mm512_dpbusd_epi32(sums, four, weights) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_floats(
+        sums: __m512i,
+        scale: *const f32,
+        bias: *const f32,
+        to: *mut f32,
+        lanes: usize,
+    ) {
+        // SAFETY: the caller has AVX-512; `to`, `scale` and `bias` have `lanes` elements.
+        unsafe { scaled(sums, scale, bias, lanes).store_some(to, lanes) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(
+        sums: __m512i,
+        scale: *const f32,
+        bias: *const f32,
+        to: *mut u8,
+        lanes: usize,
+    ) {
+        // SAFETY: the caller has AVX-512, and `to`, `scale` and `bias` have `lanes` elements; no other is touched.
+        unsafe { Vector::store_bytes(scaled(sums, scale, bias, lanes), to, lanes) }
+    }
+}

@@ -1,0 +1,21 @@
+//! The service over real sockets, and the program as its users start it.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+#[path = "../shared/mod.rs"]
+mod shared;
+
+mod classify;
+mod damaged_models;
+mod dialects;
+mod documents;
+mod errors;
+mod hostile_http;
+mod knobs;
+mod log_and_output;
+mod open_inference;
+mod own_models;
+mod photos;
+mod refusals;
+mod request_log;
+mod second_signal;

@@ -1,0 +1,425 @@
+//! GoogLeNets as exporters, converters and quantisers write them: right by ONNX Runtime's answers, or refused with
+//! the reason.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Parser;
+use googlenet::config::ServeConfig;
+use googlenet_engine::loaded_model::{LoadedModel, ModelError, load_model};
+use googlenet_engine::model::{Engine, Input, OperatorPath, OutputKind};
+use prost::Message;
+use serde_json::Value;
+use tempfile::TempDir;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
+
+const SIDE: usize = 64;
+const PICTURES: usize = 4;
+const MEAN: [f32; 3] = [123.675, 116.28, 103.53];
+const SCALE: [f32; 3] = [0.0171248, 0.017507, 0.0174292];
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/engine/tests/fixtures/models")
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// Names of the models in `folder`.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let models =
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+    let mut names: Vec<String> =
+        models.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+/// A copy of a model, with a TOML beside it.
+struct Copied {
+    path: PathBuf,
+    _folder: TempDir,
+}
+
+fn copied(folder: &Path, name: &str, output: &str) -> Copied {
+    let copy = tempfile::tempdir().unwrap();
+    let path = copy.path().join(format!("{name}.onnx"));
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let file = entry.file_name().into_string().unwrap();
+        if file == format!("{name}.onnx") || file.ends_with(".data") {
+            std::fs::copy(entry.path(), copy.path().join(file)).unwrap();
+        }
+    }
+    let toml = format!(
+        "[input]\nside = {SIDE}\nchannels = \"RGB\"\nmean = {MEAN:?}\nscale = {SCALE:?}\n\
+         resize = {{ mode = \"stretch\", size = {SIDE} }}\n[output]\n{output}\n"
+    );
+    std::fs::write(path.with_extension("toml"), toml).unwrap();
+    Copied { path, _folder: copy }
+}
+
+fn load(path: &Path, flags: &[&str]) -> Result<LoadedModel, ModelError> {
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        config: ServeConfig,
+    }
+    let model = format!("--model={}", path.display());
+    let arguments = ["test", model.as_str()].into_iter().chain(flags.iter().copied());
+    load_model(&Arguments::parse_from(arguments).config.model.settings(), 2)
+}
+
+/// The pictures as bytes, `[picture][row][column][channel]`.
+fn bytes() -> Vec<u8> {
+    std::fs::read(fixtures().join("inputs_u8_nhwc.bin")).unwrap()
+}
+
+/// The pictures as the network takes them, NCHW, by the layout that the file was made for.
+fn inputs(layout: &str) -> Vec<Input> {
+    let bytes = bytes();
+    let value = |picture: usize, channel: usize, place: usize| {
+        let byte = f32::from(bytes[(picture * SIDE * SIDE + place) * 3 + channel]);
+        match layout {
+            "u8_nhwc" => byte,
+            "tensorflow" => (byte - 127.5) * (1.0 / 127.5),
+            _ => (byte - MEAN[channel]) * SCALE[channel],
+        }
+    };
+    let picture = |picture: usize| {
+        let values = (0..3).flat_map(|channel| (0..SIDE * SIDE).map(move |place| (channel, place)));
+        let values: Vec<f32> =
+            values.map(|(channel, place)| value(picture, channel, place)).collect();
+        Input::Tensor(values.into())
+    };
+    (0..PICTURES).map(picture).collect()
+}
+
+/// What ONNX Runtime gives, made probabilities.
+fn expected(description: &Value) -> Vec<Vec<f64>> {
+    let kind = description["kind"].as_str().unwrap();
+    let outputs = description["outputs"].as_array().unwrap().iter();
+    let numbers = |output: &Value| -> Vec<f64> {
+        output.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+    };
+    outputs
+        .map(|output| match (kind, numbers(output)) {
+            ("probabilities", values) => values,
+            ("log_probabilities", values) => values.into_iter().map(f64::exp).collect(),
+            (_, values) => {
+                let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = values.iter().map(|value| (value - largest).exp()).sum();
+                values.iter().map(|value| (value - largest).exp() / sum).collect()
+            }
+        })
+        .collect()
+}
+
+fn modules(engine: &dyn Engine) -> usize {
+    let rows = engine.operators().into_iter();
+    rows.filter(|row| row.operator == "Inception" && row.path == OperatorPath::Fast)
+        .map(|row| row.count)
+        .sum()
+}
+
+/// What is left to tract.
+fn tract_operators(engine: &dyn Engine) -> Vec<String> {
+    let rows = engine.operators().into_iter().filter(|row| row.path == OperatorPath::Tract);
+    rows.map(|row| row.operator.clone()).collect()
+}
+
+fn is_quantised(name: &str) -> bool {
+    ["qdq_", "qoperator_", "quantised_"].iter().any(|begin| name.starts_with(begin))
+}
+
+#[test]
+fn what_exporters_write_is_right() {
+    for name in names(&fixtures()) {
+        let description = json(&fixtures().join(format!("{name}.json")));
+        let model = copied(&fixtures(), &name, "");
+        let loaded = load(&model.path, &[]);
+        if is_quantised(&name) {
+            let message = loaded.err().expect("it is not served").to_string();
+            assert!(
+                message.contains("was quantised") && message.contains("calibrate"),
+                "{name}: {message}"
+            );
+            continue;
+        }
+        let LoadedModel { engine, info } = loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(info.output_kind.as_str(), description["kind"], "{name}");
+        assert_eq!(modules(&*engine), 9, "{name}: {:?}", engine.operators());
+        if name.ends_with("transform_input") || name == "u8_nhwc" {
+            assert_eq!(
+                tract_operators(&*engine),
+                ["Softmax"],
+                "{name}: the colours are scaled by us"
+            );
+        }
+        let layout = description["input"]["layout"].as_str().unwrap();
+        let answers = engine.session().unwrap().run(&inputs(layout)).unwrap();
+        let tolerance = if name.starts_with("f16") { 2e-2 } else { 1e-4 };
+        for (picture, (answer, expected)) in answers.iter().zip(expected(&description)).enumerate()
+        {
+            for (class, (&actual, expected)) in answer.as_slice().iter().zip(expected).enumerate() {
+                let difference = (f64::from(actual) - expected).abs();
+                assert!(
+                    difference <= tolerance,
+                    "{name}, picture {picture}, class {class}: {difference}"
+                );
+            }
+        }
+    }
+}
+
+/// None is served that should not be, whatever the reason; each refusal is a sentence of ours.
+#[test]
+fn what_is_broken_is_refused() {
+    let folder = fixtures().join("hostile");
+    let table = json(&folder.join("hostile.json"));
+    for (name, row) in table.as_object().unwrap() {
+        let model = copied(&folder, name, "");
+        if name == "outputs_of_other_counts" {
+            let toml = model.path.with_extension("toml");
+            let text = std::fs::read_to_string(&toml).unwrap();
+            std::fs::write(&toml, format!("labels = \"labels.txt\"\n{text}")).unwrap();
+            let labels: String = (0..10).map(|class| format!("class {class}\n")).collect();
+            std::fs::write(toml.with_file_name("labels.txt"), labels).unwrap();
+        }
+        let (expect, why) = (row["expect"].as_str().unwrap(), row["why"].as_str().unwrap());
+        match (expect, load(&model.path, &[])) {
+            ("refused", Ok(_)) => panic!("{name} is served: {why}"),
+            ("refused", Err(error)) => {
+                let message = error.to_string();
+                assert!(
+                    message.len() > 30 && !message.starts_with("Translating"),
+                    "{name}: {message}"
+                );
+                let names_layer = message.contains("the activations of `");
+                assert_eq!(names_layer, name == "dead_module", "{name}: {message}");
+            }
+            (_, Err(error)) => panic!("{name} is refused: {error}; but: {why}"),
+            (_, Ok(_)) => {}
+        }
+    }
+}
+
+#[test]
+fn the_toml_names_the_output_and_what_it_is() {
+    let aux = |output: &str| {
+        let model = copied(&fixtures(), "legacy_aux", output);
+        load(&model.path, &[])
+    };
+    assert_eq!(aux("").unwrap().info.output_name, "logits", "the first");
+    assert_eq!(aux("name = \"aux1\"").unwrap().info.output_name, "aux1");
+    let error = aux("name = \"aux3\"").err().unwrap().to_string();
+    assert!(error.contains("no output `aux3`") && error.contains("logits, aux2, aux1"), "{error}");
+    let error = aux("kind = \"probabilities\"").err().unwrap().to_string();
+    assert!(error.contains("not a probability") || error.contains("add up to"), "{error}");
+    let hostile = fixtures().join("hostile");
+    let model = copied(&hostile, "logits_in_0_1", "kind = \"probabilities\"");
+    let error = load(&model.path, &[]).err().unwrap().to_string();
+    assert!(error.contains("add up to") && error.contains("`kind` under [output]"), "{error}");
+}
+
+#[test]
+fn a_model_may_be_too_large() {
+    let model = copied(&fixtures(), "dynamo_external", "");
+    let error = load(&model.path, &["--max-model-bytes=1000"]).err().unwrap().to_string();
+    assert!(error.contains("--max-model-bytes"), "{error}");
+    // The graph alone is smaller.
+    let graph = std::fs::metadata(&model.path).unwrap().len();
+    let flag = format!("--max-model-bytes={}", graph + 1);
+    let error = load(&model.path, &[&flag]).err().unwrap().to_string();
+    assert!(error.contains("--max-model-bytes"), "{error}");
+}
+
+fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_googlenet")).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// From a file alone to one that serves without a word.
+#[test]
+fn a_toml_is_proposed() {
+    for name in names(&fixtures()) {
+        let model = copied(&fixtures(), &name, "");
+        std::fs::remove_file(model.path.with_extension("toml")).unwrap();
+        let path = model.path.to_str().unwrap();
+        let (status, said, errors) = program(&["inspect", path, "--write-toml"]);
+        if is_quantised(&name) {
+            assert_eq!(status, Some(1), "{name}: {said}{errors}");
+            assert!(
+                errors.contains("it cannot be served: this model was quantised (node `"),
+                "{name}: {errors}"
+            );
+            assert!(
+                said.contains("operator set") && !model.path.with_extension("toml").exists(),
+                "{name}"
+            );
+            continue;
+        }
+        assert_eq!(status, Some(0), "{name}: {said}{errors}");
+        assert!(said.contains("9 Inception") && said.contains("wrote "), "{name}: {said}");
+        let (status, _, warnings) = program(&["summary", "--model", path]);
+        assert_eq!(status, Some(0), "{name}: {warnings}");
+        // The small network has fewer channels than the paper's.
+        let warnings: Vec<&str> =
+            warnings.lines().filter(|line| !line.contains("not quite GoogLeNet")).collect();
+        assert!(warnings.is_empty(), "{name}: {warnings:?}");
+        let (status, _, errors) = program(&["inspect", path, "--write-toml"]);
+        assert_eq!(status, Some(1));
+        assert!(errors.contains("is there already and was not changed"), "{errors}");
+    }
+}
+
+/// A copy of a fixture with another graph.
+fn changed(name: &str, output: &str, change: impl FnOnce(&mut GraphProto)) -> Copied {
+    let model = copied(&fixtures(), name, output);
+    let mut proto = ModelProto::decode(&std::fs::read(&model.path).unwrap()[..]).unwrap();
+    change(proto.graph.as_mut().unwrap());
+    std::fs::write(&model.path, proto.encode_to_vec()).unwrap();
+    model
+}
+
+/// Puts a node in front of the output, which keeps its name.
+fn append(graph: &mut GraphProto, operator: &str, constants: &[f32]) {
+    let output = graph.output[0].name.clone();
+    for node in &mut graph.node {
+        node.output
+            .iter_mut()
+            .filter(|name| **name == output)
+            .for_each(|name| *name = "before".into());
+    }
+    let mut input = vec!["before".to_owned()];
+    for (index, value) in constants.iter().enumerate() {
+        let name = format!("constant_{index}");
+        graph.initializer.push(TensorProto {
+            name: name.clone(),
+            data_type: 1,
+            raw_data: value.to_le_bytes().to_vec(),
+            ..Default::default()
+        });
+        input.push(name);
+    }
+    let (op_type, output) = (operator.to_owned(), vec![output]);
+    graph.node.push(NodeProto { op_type, input, output, ..Default::default() });
+}
+
+/// What follows a softmax may hide it: its values are then not logits.
+#[test]
+fn no_softmax_is_added_to_probabilities() {
+    for (operator, constants) in
+        [("Mul", &[1.0][..]), ("Add", &[1e-7]), ("Relu", &[]), ("Max", &[1e-7])]
+    {
+        let hidden =
+            |output| changed("legacy_softmax", output, |graph| append(graph, operator, constants));
+        let error = load(&hidden("").path, &[]).err().expect(operator).to_string();
+        assert!(
+            error.contains("`kind = \"probabilities\"`") && error.contains("(Softmax)"),
+            "{operator}: {error}"
+        );
+        assert!(load(&hidden("kind = \"probabilities\"").path, &[]).is_ok(), "{operator}");
+    }
+    let clipped = changed("legacy_softmax", "", |graph| append(graph, "Clip", &[1e-7, 1.0]));
+    assert_eq!(load(&clipped.path, &[]).unwrap().info.output_kind, OutputKind::Probabilities);
+    let exponentiated = changed("legacy_log_softmax", "", |graph| append(graph, "Exp", &[]));
+    assert_eq!(load(&exponentiated.path, &[]).unwrap().info.output_kind, OutputKind::Probabilities);
+}
+
+#[test]
+fn what_tract_cannot_do_is_refused_by_name() {
+    let wrong = changed("legacy_logits", "", |graph| append(graph, "Celu", &[]));
+    let error = load(&wrong.path, &[]).err().unwrap().to_string();
+    assert!(error.contains("(Celu) has an operator that is not run here"), "{error}");
+    let deep = changed("legacy_logits", "", |graph| {
+        for _ in 0..3_000 {
+            append(graph, "Identity", &[]);
+            let last = graph.node.len() - 1;
+            let (before, own) = ("before".to_owned(), format!("link_{last}"));
+            for node in &mut graph.node {
+                let names = node.input.iter_mut().chain(&mut node.output);
+                names.filter(|name| **name == before).for_each(|name| name.clone_from(&own));
+            }
+        }
+    });
+    let error = load(&deep.path, &[]).err().unwrap().to_string();
+    assert!(error.contains("nodes, at most 2000 are taken"), "{error}");
+}
+
+#[test]
+fn names_cannot_write_over_the_terminal() {
+    let model = changed("legacy_logits", "", |graph| graph.node[0].name = "\u{1b}[2Jx".into());
+    let error = load(&model.path, &[]).err().unwrap().to_string();
+    assert!(error.contains("`\u{fffd}[2Jx`") && error.contains("control characters"), "{error}");
+}
+
+/// A quarter of a gigabyte of weights from two short vectors, and a file of packed numbers.
+#[test]
+fn a_small_file_does_not_become_a_large_one() {
+    let vector = |name: &str, dims: [i64; 2]| TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: 1,
+        raw_data: vec![0; 4 * 20_000],
+        ..Default::default()
+    };
+    let model = changed("legacy_logits", "", |graph| {
+        graph.initializer.extend([vector("a", [20_000, 1]), vector("b", [1, 20_000])]);
+        graph.node.push(NodeProto {
+            op_type: "Mul".into(),
+            input: vec!["a".into(), "b".into()],
+            output: vec!["huge".into()],
+            ..Default::default()
+        });
+    });
+    let error = load(&model.path, &[]).err().unwrap().to_string();
+    assert!(error.contains("`huge` (Mul)") && error.contains("from its weights alone"), "{error}");
+    let model = changed("legacy_logits", "", |graph| {
+        graph.initializer.push(TensorProto {
+            name: "packed".into(),
+            dims: vec![40 << 20],
+            data_type: 7,
+            int64_data: vec![0; 40 << 20],
+            ..Default::default()
+        });
+    });
+    let error = load(&model.path, &[]).err().unwrap().to_string();
+    assert!(error.contains("bytes of numbers that are not stored raw"), "{error}");
+}
+
+#[test]
+fn calibration_loses_nothing() {
+    let model = copied(&fixtures(), "legacy_softmax", "");
+    let folder = model.path.parent().unwrap();
+    let photos = folder.join("photos/within");
+    std::fs::create_dir_all(&photos).unwrap();
+    std::fs::write(photos.join("a.png"), crate::harness::images::png(1)).unwrap();
+    let (model_path, photos) = (model.path.to_str().unwrap(), folder.join("photos"));
+    let calibrate = |more: &[&str]| {
+        program(&[&["calibrate", photos.to_str().unwrap(), "--model", model_path], more].concat())
+    };
+    let (status, said, errors) = calibrate(&[]);
+    assert_eq!(status, Some(0), "{errors}");
+    assert!(
+        said.contains("from 1 photos") && errors.contains("1 photos are few"),
+        "{said}{errors}"
+    );
+    let (status, _, errors) = calibrate(&[]);
+    assert!(
+        status == Some(1) && errors.contains("is there already: --force replaces it"),
+        "{errors}"
+    );
+    assert_eq!(calibrate(&["--force"]).0, Some(0));
+    let (status, _, errors) = calibrate(&["--force", "--output", model_path]);
+    assert!(status == Some(1) && errors.contains("does not end in .toml"), "{errors}");
+    let link = folder.join("link.toml");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    let (status, _, errors) = calibrate(&["--force", "--output", link.to_str().unwrap()]);
+    assert!(status == Some(1) && errors.contains("is a link or no file"), "{errors}");
+    let (status, _, errors) = calibrate(&["--output", "/no/such/folder/t.toml"]);
+    assert!(status == Some(1) && errors.contains("there is no such folder"), "{errors}");
+}

@@ -1,0 +1,82 @@
+//! A second SIGINT or SIGTERM ends the service at once, whatever it is doing.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::harness::process::{LogLines, Process};
+use crate::harness::small_model;
+
+/// Much longer than the end may take.
+const DRAIN: [&str; 2] = ["--drain-delay-ms=60000", "--drain-timeout-ms=60000"];
+
+fn send(signal: &str, service: &Process) {
+    let status = Command::new("kill").args([signal, &service.id().to_string()]).status();
+    assert!(status.unwrap().success());
+}
+
+/// Sends two signals, the second when the log says what it will do; the log's rest.
+fn stop_twice(mut service: Process, mut log: LogLines, signals: [&str; 2], status: i32) {
+    send(signals[0], &service);
+    let told =
+        log.find(|line| line.contains("a second SIGINT or SIGTERM ends the service at once"));
+    assert!(told.is_some(), "the first signal is in the log");
+    // Sooner it would be taken for the first, sent on by a launcher.
+    std::thread::sleep(Duration::from_millis(300));
+    let second = Instant::now();
+    send(signals[1], &service);
+    let ended = service.wait(Duration::from_secs(5)).expect("it ends");
+    assert!(second.elapsed() < Duration::from_secs(2), "{:?}", second.elapsed());
+    assert_eq!(ended.code(), Some(status), "{signals:?}");
+    let last = log.last().expect("the log is written to its end");
+    assert!(last.contains("a second signal: ending at once"), "{last}");
+}
+
+#[test]
+fn while_it_drains() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = small_model(folder.path());
+    for (signals, status) in [
+        (["-TERM", "-TERM"], 143),
+        (["-INT", "-INT"], 130),
+        (["-INT", "-TERM"], 143),
+        (["-TERM", "-INT"], 130),
+    ] {
+        let (service, log) = Process::start_with_log(&model, &DRAIN);
+        stop_twice(service, log, signals, status);
+    }
+}
+
+/// The load is neither waited for nor does it keep the signals from being heard.
+#[test]
+fn while_the_model_is_loading() {
+    for delay_ms in [0, 50, 200] {
+        let (service, log) = Process::start_loading("untrained".as_ref(), &DRAIN);
+        std::thread::sleep(Duration::from_millis(delay_ms));
+        stop_twice(service, log, ["-TERM", "-INT"], 130);
+    }
+}
+
+/// As GNU `timeout` sends it, and launchers that pass a Ctrl-C on.
+#[test]
+fn one_signal_that_comes_twice_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let drain = ["--drain-delay-ms=600", "--drain-timeout-ms=1000"];
+    let (mut service, log) = Process::start_with_log(&small_model(folder.path()), &drain);
+    send("-INT", &service);
+    send("-TERM", &service);
+    let ended = service.wait(Duration::from_secs(5)).expect("it ends");
+    assert_eq!(ended.code(), Some(0), "{:?}", log.collect::<Vec<_>>());
+}
+
+#[test]
+fn one_signal_while_the_model_is_loading_ends_it_in_order() {
+    let flags = ["--drain-delay-ms=0"];
+    let (mut service, log) = Process::start_loading("untrained".as_ref(), &flags);
+    let signal = Instant::now();
+    send("-TERM", &service);
+    let status = service.wait(Duration::from_secs(10)).expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    // Building the network alone takes longer on a slow machine: it is not waited for.
+    assert!(signal.elapsed() < Duration::from_secs(2), "{:?}", signal.elapsed());
+    drop(log);
+}
