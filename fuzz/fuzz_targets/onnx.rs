@@ -35,7 +35,7 @@ fn load(bytes: &[u8]) -> Option<()> {
     let interface = check::interface(&proto).ok()?;
     assert!(interface.classes > 0 && interface.side > 0);
     let report = ModelReport::new(&proto).ok()?;
-    check::warning(&report);
+    check::remark(&report);
     if interface.side > MAX_SIDE || interface.classes > MAX_CLASSES {
         return None;
     }

@@ -11,12 +11,12 @@ use std::thread;
 use tract_onnx::pb::ModelProto;
 
 use crate::load_progress::LoadProgress;
-use crate::model::{Engine, Precision};
+use crate::model::{Engine, Input, OutputKind, Precision};
 use crate::model_info::ModelInfo;
 use crate::network::facts::FileFacts;
 use crate::plan::{
-    Calibration, Calibrator, FastPlan, Reference, SelfCheckError, StockPlan, Team, explain,
-    self_check,
+    Calibration, Calibrator, FastPlan, Logits, Reference, SelfCheckError, StockPlan, Team, explain,
+    logits, self_check,
 };
 use crate::weights::{self, ModelFile, ModelSource, ObtainError};
 use googlenet_kernels::isa::{Isa, IsaError};
@@ -134,9 +134,11 @@ fn plan(
     progress.enter("optimising the reference");
     let reference = StockPlan::load(&proto, &info.preprocessing)?;
     progress.enter("checking its answers");
-    let against = Reference { engine: &reference, tolerance, cores };
+    let logits = |pictures: &[Input]| logits(&proto, &info.preprocessing, pictures);
+    let logits = (info.output_kind == OutputKind::Logits).then_some(&logits as &Logits<'_>);
+    let against = Reference { engine: &reference, tolerance, cores, logits };
     let where_it_dies = || explain(&proto, &info.preprocessing);
-    match self_check(&plan, against, info.preprocessing.side, info.output_kind) {
+    match self_check(&plan, against, info.preprocessing.side) {
         Ok(None) => {}
         Ok(Some(suspicion)) => {
             tracing::warn!(model = info.name.name, "{suspicion}{}", where_it_dies());

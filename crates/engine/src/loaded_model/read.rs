@@ -93,8 +93,8 @@ pub(super) fn describe(
         path: Some(file.path.clone()),
     };
     let info = described.info(&proto, interface, &shapes, settings.precision)?;
-    if let Some(warning) = check::warning(&info.report) {
-        tracing::warn!(model = %file.path.display(), "{warning}");
+    if let Some(remark) = check::remark(&info.report) {
+        tracing::info!(model = %file.path.display(), "{remark}");
     }
     Ok((proto, info))
 }

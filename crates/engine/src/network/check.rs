@@ -1,7 +1,8 @@
 //! Whether a file can be served: an image in, class probabilities out, all weights inside.
 //!
-//! The network need not be GoogLeNet; what only differs from the paper is a [`warning`].
+//! The network need not be GoogLeNet; what only differs from the paper is a [`remark`].
 
+use std::collections::HashSet;
 use std::fmt;
 
 use prost::Message;
@@ -43,7 +44,8 @@ pub enum CheckError {
     GitLfsPointer,
     /// There are more of them than any network for images has.
     #[error(
-        "the model has {found} {what}, at most {most} are taken: this is not a classifier of images"
+        "the model has {found} {what}, at most {most} are taken: simplify it (python -m onnxsim in.onnx out.onnx), or \
+         serve it elsewhere: it is far larger than a classifier of images needs"
     )]
     TooLarge {
         /// What is counted.
@@ -204,7 +206,10 @@ pub enum CheckError {
     #[error("nothing in the model computes its output `{0}`: export it again")]
     OutputMissing(String),
     /// tract cannot tell the shape of the output.
-    #[error("the shape of the output `{name}` cannot be worked out: {reason}")]
+    #[error(
+        "the shape of the output `{name}` cannot be worked out: export the model for a batch of one, with fixed sizes, or \
+         simplify it (python -m onnxsim in.onnx out.onnx); tract says: {reason}"
+    )]
     Analysis {
         /// The output.
         name: String,
@@ -298,7 +303,7 @@ pub(super) fn no_graph() -> CheckError {
 }
 
 /// What to tell a user whose model is served but is not the network of the paper.
-pub fn warning(report: &ModelReport) -> Option<String> {
+pub fn remark(report: &ModelReport) -> Option<String> {
     let inceptions = report.inceptions().count();
     match inceptions {
         _ if report.is_googlenet() => None,
@@ -317,7 +322,7 @@ pub fn warning(report: &ModelReport) -> Option<String> {
 
 /// The graph's inputs; before version 4 of the format, its weights were listed as such as well.
 pub(super) fn inputs(graph: &GraphProto) -> Vec<&ValueInfoProto> {
-    let weights: std::collections::HashSet<&str> =
+    let weights: HashSet<&str> =
         graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     graph.input.iter().filter(|input| !weights.contains(input.name.as_str())).collect()
 }
@@ -359,7 +364,11 @@ fn shapes(
         name: name.clone(),
         reason: format!("{error:#}"),
     })?;
-    match shapes.iter().find(|(_, sizes)| elements(sizes) > MOST_ELEMENTS) {
+    let weights: HashSet<&String> = graph.initializer.iter().map(|tensor| &tensor.name).collect();
+    let too_large = |(name, sizes): &(&String, &Vec<usize>)| {
+        elements(sizes) > MOST_ELEMENTS && !weights.contains(name)
+    };
+    match shapes.iter().find(too_large) {
         Some((tensor, sizes)) => {
             Err(CheckError::MapTooLarge { tensor: tensor.clone(), sizes: sizes.clone() })
         }
@@ -503,15 +512,15 @@ mod tests {
     }
 
     #[test]
-    fn warns_of_what_is_not_googlenet() {
+    fn tells_what_is_not_googlenet() {
         let report = ModelReport::new(&model()).unwrap();
-        assert_eq!(warning(&report), None);
+        assert_eq!(remark(&report), None);
         let none = ModelReport { modules: Vec::new(), ..report.clone() };
-        assert!(warning(&none).unwrap().contains("no inception modules"));
+        assert!(remark(&none).unwrap().contains("no inception modules"));
         let mut other = report;
         let module = other.modules.iter_mut().find_map(|module| module.branches.as_mut());
         module.unwrap().o_1 += 1;
-        assert!(warning(&other).unwrap().contains("not quite GoogLeNet"));
+        assert!(remark(&other).unwrap().contains("not quite GoogLeNet"));
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use crate::model::{
-    Engine, EngineError, Input, InputError, OutputKind, Pixels, Probabilities, ProbabilitiesError,
+    Engine, EngineError, Input, InputError, Pixels, Probabilities, ProbabilitiesError,
 };
 
 /// How far the sum of all probabilities may be from 1.
@@ -26,11 +26,16 @@ pub struct Reference<'a> {
     pub tolerance: f32,
     /// Threads that share its pictures, at least one.
     pub cores: usize,
+    /// What its softmax reads, where that was added to a graph of logits.
+    pub logits: Option<&'a Logits<'a>>,
 }
 
+/// Gives the logits of each picture, if they can be had.
+pub type Logits<'a> = dyn Fn(&[Input]) -> Option<Vec<Vec<f32>>> + Sync + 'a;
+
 /// Runs `serving` and its `reference` on pictures of `side` pixels. In a batch each picture must get what it gets alone,
-/// bit for bit: a batch runs on one core, a picture alone on all of them. `kind` is what the file's graph gives: the
-/// probabilities are a softmax of it if they are logits. Returns what the user should know of a plan that may serve.
+/// bit for bit: a batch runs on one core, a picture alone on all of them. Returns what the user should know of a plan
+/// that may serve.
 ///
 /// # Errors
 /// [`SelfCheckError`] says what was seen, what it means and what to do.
@@ -38,12 +43,14 @@ pub fn self_check(
     serving: &dyn Engine,
     reference: Reference<'_>,
     side: usize,
-    kind: OutputKind,
 ) -> Result<Option<Suspicion>, SelfCheckError> {
     let pictures = pictures(side)?;
     let expected = reference.answers(&pictures)?;
     check_difference(&expected)?;
-    if kind == OutputKind::Logits && expected.iter().all(is_softmax_of_probabilities) {
+    if let Some(logits) = reference.logits
+        && expected.iter().all(may_be_softmax_of_probabilities)
+        && logits(&pictures).is_none_or(|all| all.iter().all(|one| is_distribution(one)))
+    {
         return Err(SelfCheckError::SoftmaxTwice);
     }
     let mut session = serving.session()?;
@@ -121,14 +128,21 @@ fn check_difference(answers: &[Probabilities]) -> Result<(), SelfCheckError> {
     }
 }
 
-/// Whether what went into the softmax adds up to 1 and lies within 0..=1. A softmax forgets a constant, which follows
-/// from the sum.
-fn is_softmax_of_probabilities(answer: &Probabilities) -> bool {
+/// Whether what went into the softmax may add up to 1 and lie within 0..=1. A softmax forgets a constant: it is taken to be
+/// that which makes the sum 1, so that logits that lie close together pass as well.
+fn may_be_softmax_of_probabilities(answer: &Probabilities) -> bool {
     let logarithms = || answer.as_slice().iter().map(|&value| f64::from(value).ln());
     let classes = answer.as_slice().len() as f64;
     let constant = (1.0 - logarithms().sum::<f64>()) / classes;
     let range = f64::from(-SUM_TOLERANCE)..=f64::from(1.0 + SUM_TOLERANCE);
     logarithms().all(|logarithm| range.contains(&(logarithm + constant)))
+}
+
+/// Whether values add up to 1 and lie within 0..=1.
+fn is_distribution(values: &[f32]) -> bool {
+    let range = -SUM_TOLERANCE..=1.0 + SUM_TOLERANCE;
+    values.iter().all(|value| range.contains(value))
+        && (values.iter().sum::<f32>() - 1.0).abs() <= SUM_TOLERANCE
 }
 
 fn suspicions(answers: &[Probabilities]) -> Option<Suspicion> {
@@ -271,9 +285,10 @@ pub enum SelfCheckError {
     Missing,
     /// They disagree.
     #[error(
-        "self-check: class {class} has {actual} in the plan and {expected} in its reference. In f32 that is a fault \
-         of this program; in int8 the calibration table may be of too few photos: make it anew with `googlenet \
-         calibrate DIR`"
+        "self-check: class {class} has {actual} in the plan and {expected} in its reference. In int8 the photos of the \
+         calibration table may be too few, or too much alike: make it anew with `googlenet calibrate DIR`. In f32 the \
+         network may lose its precision, as in the difference of two large numbers, which 64 bits would keep; else it is \
+         a fault of this program"
     )]
     Disagree {
         /// Index of the first class that differs.

@@ -118,7 +118,7 @@ fn the_file_of_bvlc_is_the_network_of_the_paper() {
     assert_described(&GoogLeNet::default(), &report);
     assert_eq!(report.totals.parameters, 6_998_552);
     assert_eq!(report.totals.multiply_adds, 1_582_671_872);
-    assert_eq!(check::warning(&report), None);
+    assert_eq!(check::remark(&report), None);
 }
 
 /// The operators of the seeded file are those of BVLC's, in the same order with the same

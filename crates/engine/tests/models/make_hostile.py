@@ -414,6 +414,43 @@ def batch_normalisation_in_training(net):
     net.nodes[2].input[0] = "bn"
 
 
+@case("served", "logits of two classes that lie closer together than 1")
+def two_close_logits(net):
+    net.tensors["fc_w"], net.tensors["fc_b"] = net.tensors["fc_w"][:2] / 8, np.array([-0.7, 0.1], np.float32)
+    net.nodes.pop()
+    net.outputs = [("fc", F32, [1, 2])]
+
+
+@case("refused", "the logarithms of a softmax, cut off at -2: no logarithms of probabilities")
+def log_softmax_cut(net):
+    net.tensors["least"] = np.float32(-2)
+    net.nodes[-1:] = [net.node("LogSoftmax", ["fc"], ["log"], axis=1), net.node("Clip", ["log", "least"], ["prob"])]
+
+
+@case("served", "the logarithms of a softmax, cut off at 0 and -100, which changes nothing")
+def log_softmax_guarded(net):
+    net.tensors["least"], net.tensors["most"] = np.float32(-100), np.float32(0)
+    net.nodes[-1:] = [net.node("LogSoftmax", ["fc"], ["log"], axis=1),
+                      net.node("Clip", ["log", "least", "most"], ["prob"])]
+
+
+@case("refused", "logits for each pixel of a map")
+def segmentation(net):
+    net.nodes = net.nodes[:2]
+    net.outputs = [("relu", F32, [1, 8, SIDE // 2, SIDE // 2])]
+
+
+@case("served", "a gate, x * sigmoid(x), behind the last layer: its sigmoid gives no probabilities")
+def gated_logits(net):
+    net.nodes[-1:] = [net.node("Sigmoid", ["fc"], ["gate"]), net.node("Mul", ["fc", "gate"], ["prob"])]
+
+
+@case("served", "an operator that is not run, in a branch whose output is not used")
+def unused_operator(net):
+    net.nodes.append(net.node("Celu", ["fc"], ["other"]))
+    net.outputs.append(("other", F32, [1, CLASSES]))
+
+
 @case("served", "the network that the others break")
 def works(net):
     pass

@@ -408,6 +408,42 @@ def casts(case):
                                                          np.int64(2) * np.ones((), np.int64)))
 
 
+def fusions(case):
+    """Pairs that an optimiser may put together: a convolution with what is computed from it."""
+    kernels = {
+        "plain": ((4, 3, 3, 3), {"pads": [1, 1, 1, 1]}),
+        "one": ((4, 3, 1, 1), {}),
+        "strides": ((4, 3, 3, 3), {"pads": [1, 1, 1, 1], "strides": [2, 1]}),
+        "dilations": ((4, 3, 3, 3), {"pads": [2, 2, 2, 2], "dilations": [2, 2]}),
+        "uneven": ((4, 3, 3, 3), {"pads": [0, 1, 2, 1]}),
+        "groups": ((6, 1, 3, 3), {"pads": [1, 1, 1, 1], "group": 3}),
+    }
+    for name, (shape, attributes) in kernels.items():
+        bias, column = some(shape[0], seed=1), some(1, shape[0], 1, 1, seed=2)
+        conv = lambda g, x: g("Conv", x, some(*shape), bias, **attributes)
+        for operator in "Add", "Sub", "Mul", "Div", "Max", "Min":
+            lower = operator.lower()
+            away = (lambda g, y: g("Add", y, f32(20.0))) if operator == "Div" else (lambda g, y: y)
+            case(f"conv_{name}_then_{lower}", operator, 13, f"{operator}(Conv, channels)",
+                 lambda g, x: g(operator, conv(g, x), np.abs(column) + f32(0.5)))
+            case(f"conv_{name}_before_{lower}", operator, 13, f"{operator}(channels, Conv)",
+                 lambda g, x: g(operator, column, away(g, conv(g, x))))
+        case(f"conv_{name}_from_mean", "Sub", 13, "Sub(GlobalAveragePool(Conv), Conv)",
+             lambda g, x: g("Sub", g("GlobalAveragePool", conv(g, x)), conv(g, x)))
+        case(f"conv_{name}_normalised", "BatchNormalization", 15, "behind Conv",
+             lambda g, x: g("BatchNormalization", conv(g, x), np.abs(bias) + f32(0.5), bias,
+                            some(shape[0], seed=3), np.abs(some(shape[0], seed=4)) + f32(0.5)))
+    case("max_zero_grows_channels", "Max", 13, "Max(Conv of one channel, zeros of four)",
+         lambda g, x: g("Add", g("Max", g("Conv", x, some(1, 3, 3, 3)), np.zeros((1, 4, 1, 1), np.float32)),
+                        some(1, 4, 4, 4)))
+    case("max_zero_grows_map", "Max", 13, "Max(GlobalAveragePool, zeros of a map)",
+         lambda g, x: g("Add", g("Max", g("GlobalAveragePool", x), np.zeros((1, 1, 6, 6), np.float32)),
+                        some(1, 3, 6, 6)))
+    case("shuffle_before_gemm", "Transpose", 13, "channels in another order before the last layer",
+         lambda g, x: g("Reshape", g("Transpose", g("Reshape", g("GlobalAveragePool", g(
+             "Conv", x, some(6, 3, 3, 3))), i64(1, 2, 3)), perm=[0, 2, 1]), i64(1, 6)))
+
+
 REDUCERS = ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare"]
 
 
@@ -1066,7 +1102,7 @@ def others(case):
 
 
 GROUPS = [
-    attributed, functions, arithmetic, several, logic, bits, casts, reductions, softmaxes, choices,
+    attributed, functions, arithmetic, fusions, several, logic, bits, casts, reductions, softmaxes, choices,
     gathers, counted, rearrangements, axes, slices, pads, constants, convolutions, transposed,
     pools, normalisations, groups, products, others,
 ]

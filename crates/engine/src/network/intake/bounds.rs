@@ -9,8 +9,8 @@ use super::constants::{constant, whole_numbers};
 use super::{short, shown};
 
 /// That compute something: GoogLeNet has 143, with batch normalisation spelled out some hundreds. tract goes through
-/// them by recursion.
-pub(super) const MOST_NODES: usize = 2_000;
+/// them by recursion, and takes half a minute to optimise 2,000.
+pub(super) const MOST_NODES: usize = 1_200;
 /// With those that hold weights.
 const MOST_WITH_CONSTANTS: usize = 10_000;
 const MOST_TENSORS: usize = 20_000;
@@ -27,6 +27,7 @@ const MOST_PIXELS: u64 = 4096;
 const WINDOWS: [&str; 7] =
     ["Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "Pad", "LRN"];
 const MOST_DIMENSIONS: usize = 8;
+const SPARSE: &str = "sparse weights are not read: save the model with dense ones";
 /// Operators that make a tensor of a size that they are told, which no network for images needs.
 const MAKERS: [&str; 8] = [
     "ConstantOfShape",
@@ -66,11 +67,10 @@ pub(super) fn check(model: &ModelProto) -> Result<(), CheckError> {
             most: MOST_TENSORS,
         });
     }
-    if !graph.sparse_initializer.is_empty() {
-        return Err(CheckError::Tensor {
-            name: "a sparse one".into(),
-            reason: "sparse weights are not read: save the model with dense ones".into(),
-        });
+    if let Some(sparse) = graph.sparse_initializer.first() {
+        let values = sparse.values.as_ref();
+        let name = values.map_or_else(String::new, |values| short(&values.name, 80));
+        return Err(CheckError::Tensor { name, reason: SPARSE.into() });
     }
     check_names(graph)?;
     for tensor in &graph.initializer {
@@ -124,6 +124,13 @@ fn check_tensor(tensor: &TensorProto) -> Result<(), CheckError> {
     }
 }
 
+/// Bytes that a tensor takes in `raw_data`, where its type and shape are those of weights.
+pub(super) fn bytes(tensor: &TensorProto) -> Option<u64> {
+    let sizes = tensor.dims.iter().map(|&dim| u64::try_from(dim).ok());
+    let elements = sizes.into_iter().try_fold(1u64, |all, size| all.checked_mul(size?))?;
+    elements.checked_mul(bytes_of(tensor.data_type)?)
+}
+
 /// Bytes of one element in `raw_data`; none for types that a network's weights do not have.
 fn bytes_of(data_type: i32) -> Option<u64> {
     match DataType::try_from(data_type).ok()? {
@@ -150,8 +157,8 @@ fn check_node(node: &NodeProto) -> Result<(), CheckError> {
     let refused = |reason: String| CheckError::Node { node: shown(node), reason };
     if MAKERS.contains(&node.op_type.as_str()) {
         return Err(refused(
-            "it makes a tensor of any size, which no classifier of images needs: simplify the model \
-             (python -m onnxsim in.onnx out.onnx) or export it with fixed sizes"
+            "it makes a tensor of a size that only the run tells, which is not run here: simplify the model (python -m \
+             onnxsim in.onnx out.onnx) or export it with fixed sizes"
                 .into(),
         ));
     }
@@ -169,6 +176,9 @@ fn check_node(node: &NodeProto) -> Result<(), CheckError> {
                 "loops and branches are not run: export the model in evaluation mode, without them"
                     .into(),
             ));
+        }
+        if attribute.sparse_tensor.is_some() {
+            return Err(refused(SPARSE.into()));
         }
         if let Some(tensor) = &attribute.t {
             check_tensor(tensor)?;

@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataLocation};
 
-use super::short;
+use super::{bounds, short};
 
 /// Why weights could not be read from another file.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,7 @@ pub enum ExternalDataError {
 struct Place {
     location: String,
     offset: u64,
-    /// To the end of the file if left out.
+    /// What the tensor's shape takes if left out.
     length: Option<u64>,
 }
 
@@ -113,7 +113,8 @@ pub fn read_external_data(
             }
         };
         let bytes = file.metadata().map_err(failed)?.len();
-        let end = place.length.map_or(Some(bytes), |length| place.offset.checked_add(length));
+        let length = place.length.or_else(|| bounds::bytes(tensor));
+        let end = length.map_or(Some(bytes), |length| place.offset.checked_add(length));
         let end = end.filter(|end| (place.offset..=bytes).contains(end)).ok_or_else(|| {
             ExternalDataError::Short {
                 tensor: tensor.name.clone(),
@@ -167,8 +168,8 @@ fn path(tensor: &TensorProto, place: &Place, folder: &Path) -> Result<PathBuf, E
         tensor: tensor.name.clone(),
         location: short(&place.location, 200),
     };
-    let location = place.location.strip_prefix("./").unwrap_or(&place.location);
-    let mut parts = Path::new(location).components();
+    let parts = Path::new(&place.location).components();
+    let mut parts = parts.filter(|part| *part != Component::CurDir);
     let (Some(Component::Normal(name)), None) = (parts.next(), parts.next()) else {
         return Err(refused());
     };

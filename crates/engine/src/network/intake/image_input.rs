@@ -1,7 +1,5 @@
 //! The one input, bound to one image: its layout, its type, its size.
 
-use std::collections::HashSet;
-
 use tract_onnx::pb::{
     AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto,
     attribute_proto::AttributeType,
@@ -116,35 +114,37 @@ fn tensor_mut(value: &mut ValueInfoProto) -> Option<&mut Tensor> {
 
 /// Puts a batch of one in place of `batch` into the shapes that the graph reshapes to.
 fn unbatch(graph: &mut GraphProto, batch: i64) {
-    let reads_a_map =
-        |node: &NodeProto| node.input.first().is_some_and(|data| constant(graph, data).is_none());
-    let shapes: HashSet<String> = graph
-        .node
-        .iter()
-        .filter(|node| node.op_type == "Reshape" && reads_a_map(node))
-        .filter_map(|node| node.input.get(1).cloned())
-        .collect();
-    let constants =
-        graph.node.iter_mut().filter(|node| node.output.iter().any(|name| shapes.contains(name)));
-    let constants =
-        constants.flat_map(|node| &mut node.attribute).filter_map(|attribute| attribute.t.as_mut());
-    let initializers = graph.initializer.iter_mut().filter(|tensor| shapes.contains(&tensor.name));
-    for tensor in initializers.chain(constants) {
-        if whole_numbers(tensor).next() == Some(batch) {
-            set_first(tensor);
+    for index in 0..graph.node.len() {
+        let node = &graph.node[index];
+        let reads_a_map = node.input.first().is_some_and(|data| constant(graph, data).is_none());
+        if node.op_type != "Reshape" || !reads_a_map {
+            continue;
         }
+        let shape = node.input.get(1).and_then(|shape| constant(graph, shape));
+        let Some(shape) = shape.filter(|shape| whole_numbers(shape).next() == Some(batch)) else {
+            continue;
+        };
+        // A copy: others may read the same numbers as something else.
+        let mut own = shape.clone();
+        own.name = fresh(graph, &format!("{}/of_one_image", node.input[1]));
+        set_first(&mut own);
+        graph.node[index].input[1].clone_from(&own.name);
+        graph.initializer.push(own);
     }
 }
 
-/// Whether bytes are only ever made numbers that hold all of them: f32, 32 or 64 bits.
+/// Whether bytes are only ever made numbers that hold all of them.
 fn is_widened(graph: &GraphProto, tensor: &str, depth: usize) -> bool {
     const DEEPEST: usize = 8;
-    let wide = [DataType::Float, DataType::Int32, DataType::Int64].map(i32::from);
+    let wide =
+        [DataType::Float, DataType::Float16, DataType::Double, DataType::Int32, DataType::Int64];
+    let wide = wide.map(i32::from);
     let mut readers =
         graph.node.iter().filter(|node| node.input.iter().any(|input| input == tensor));
     readers.all(|node| match node.op_type.as_str() {
         "Cast" => attribute(node, "to").is_some_and(|to| wide.contains(&(to.i as i32))),
-        "Transpose" | "Identity" | "Reshape" => {
+        "Transpose" | "Identity" | "Reshape" | "Slice" | "Gather" | "Split" | "Concat"
+        | "Squeeze" | "Unsqueeze" => {
             depth < DEEPEST && node.output.iter().all(|output| is_widened(graph, output, depth + 1))
         }
         _ => false,
@@ -181,4 +181,34 @@ fn transpose(graph: &mut GraphProto, input: &str) {
         ..Default::default()
     };
     graph.node.insert(0, node);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One constant is the axes of a mean and the shape of a Reshape: only the shape becomes one image's.
+    #[test]
+    fn a_shape_of_a_batch_is_changed_for_its_reshape_alone() {
+        let node = |operator: &str, data: &str, output: &str| NodeProto {
+            op_type: operator.into(),
+            input: vec![data.into(), "numbers".into()],
+            output: vec![output.into()],
+            ..Default::default()
+        };
+        let numbers =
+            TensorProto { name: "numbers".into(), int64_data: vec![2, 3], ..Default::default() };
+        let mut graph = GraphProto {
+            node: vec![node("ReduceMean", "x", "mean"), node("Reshape", "mean", "y")],
+            initializer: vec![numbers],
+            ..Default::default()
+        };
+        unbatch(&mut graph, 2);
+        let read = |node: &NodeProto| {
+            let numbers = constant(&graph, &node.input[1]);
+            numbers.map(|numbers| numbers.int64_data.clone())
+        };
+        assert_eq!(read(&graph.node[0]), Some(vec![2, 3]));
+        assert_eq!(read(&graph.node[1]), Some(vec![1, 3]));
+    }
 }

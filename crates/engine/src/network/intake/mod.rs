@@ -21,6 +21,7 @@ mod order;
 mod output;
 mod pads;
 mod squeeze;
+mod subtraction;
 
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
@@ -81,20 +82,24 @@ pub fn intake(mut model: ModelProto, wanted: &Wanted) -> Result<Intake, CheckErr
     bounds::check(&model)?;
     functions::inline(&mut model, &mut changes)?;
     fused::expand(&mut model, &mut changes)?;
-    operators::check(&model)?;
-    half::widen(&mut model, &mut changes)?;
-    bounds::check_values(&model)?;
     let graph = model.graph.as_mut().ok_or_else(no_graph)?;
     // Exporters leave wrong ones behind when a graph is changed afterwards.
     graph.value_info.clear();
     order::sort(graph, &mut changes)?;
-    growth::check(graph)?;
     let warnings = output::select(graph, wanted.output.as_deref())?;
+    // What serves an output that is not used may be anything.
+    output::keep_needed(graph);
+    operators::check(&model)?;
+    half::widen(&mut model, &mut changes)?;
+    bounds::check_values(&model)?;
+    let graph = model.graph.as_mut().ok_or_else(no_graph)?;
+    growth::check(graph)?;
     pads::merge(graph, &mut changes);
     squeeze::split(graph);
     output::keep_needed(graph);
     image_input::bind(graph, wanted.side, &mut changes)?;
     let output_kind = output::to_probabilities(graph, wanted.kind, &mut changes)?;
+    subtraction::negate(graph);
     Ok(Intake { model, output_kind, changes, warnings })
 }
 

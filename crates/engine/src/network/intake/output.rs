@@ -6,7 +6,7 @@ use tract_onnx::pb::{
     AttributeProto, GraphProto, NodeProto, attribute_proto::AttributeType, type_proto::Value,
 };
 
-use super::super::check::CheckError;
+use super::super::check::{CheckError, Shape};
 use super::{fresh, shown, writer};
 use crate::model::OutputKind;
 
@@ -42,11 +42,13 @@ pub(super) fn select(
     };
     graph.output = vec![graph.output.swap_remove(chosen)];
     let name = &names[chosen];
+    let mut others: Vec<&String> = names.iter().filter(|other| *other != name).collect();
+    others.dedup();
     if writer(graph, name).is_none() {
         return Err(CheckError::OutputMissing(name.clone()));
     }
     let mut warnings = Vec::new();
-    if names.len() > 1 && wanted.is_none() {
+    if !others.is_empty() && wanted.is_none() {
         warnings.push(format!(
             "the model has {} outputs ({}): the first, `{name}`, is used; name another as `name` under [output] in \
              the TOML beside it",
@@ -100,7 +102,9 @@ pub(super) fn to_probabilities(
     let kind = kind.unwrap_or(found);
     match kind {
         OutputKind::Probabilities => {}
-        OutputKind::LogProbabilities if graph.node[last].op_type == "LogSoftmax" => {
+        OutputKind::LogProbabilities
+            if graph.node[last].op_type == "LogSoftmax" && !is_clipped(graph, &name) =>
+        {
             graph.node[last].op_type = "Softmax".into();
             changes.push("the last LogSoftmax was made a Softmax".into());
         }
@@ -110,6 +114,7 @@ pub(super) fn to_probabilities(
         }
         OutputKind::Logits => {
             let axis = Some(("axis", 1));
+            check_flat(graph)?;
             // `[n, classes, 1, 1]` and `[n, 1, 1, classes]` are one list of classes.
             let flat = (rank(graph) != Some(2)).then_some(("Flatten", axis));
             let steps: Vec<_> = flat.into_iter().chain([("Softmax", axis)]).collect();
@@ -121,9 +126,41 @@ pub(super) fn to_probabilities(
 }
 
 fn rank(graph: &GraphProto) -> Option<usize> {
+    declared(graph).map(|shape| shape.sizes().len())
+}
+
+/// The shape that the file declares for its output, if it does.
+fn declared(graph: &GraphProto) -> Option<Shape> {
     match graph.output.first()?.r#type.as_ref()?.value.as_ref()? {
-        Value::TensorType(tensor) => Some(tensor.shape.as_ref()?.dim.len()),
+        Value::TensorType(tensor) => tensor.shape.is_some().then(|| Shape::of(tensor)),
     }
+}
+
+/// Made flat, a map would look like a list of classes.
+fn check_flat(graph: &GraphProto) -> Result<(), CheckError> {
+    let Some(shape) = declared(graph) else { return Ok(()) };
+    let is_long = |size: &&Result<usize, String>| size.as_ref().is_ok_and(|size| *size > 1);
+    if shape.sizes().len() >= 2 && shape.sizes().iter().skip(1).filter(is_long).count() <= 1 {
+        return Ok(());
+    }
+    let name = graph.output.first().map(|output| output.name.clone()).unwrap_or_default();
+    Err(CheckError::OutputShape { name, shape })
+}
+
+/// Whether a `Clip` stands between `tensor` and the node that computes its values.
+fn is_clipped(graph: &GraphProto, tensor: &str) -> bool {
+    let mut tensor = tensor;
+    for _ in 0..graph.node.len() {
+        match writer(graph, tensor) {
+            Some(node) if node.op_type == "Clip" => return true,
+            Some(node) if PASSING.contains(&node.op_type.as_str()) => match node.input.first() {
+                Some(input) => tensor = input,
+                None => return false,
+            },
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// The node that computes the values of `tensor`: what only reshapes them is passed over.
@@ -149,11 +186,11 @@ fn last_of_value(graph: &GraphProto, tensor: &str) -> Option<usize> {
 /// A node that makes probabilities or scores, between the last layer with weights and the value of the node at `index`.
 fn hidden_distribution(graph: &GraphProto, index: usize) -> Option<&NodeProto> {
     const DISTRIBUTIONS: [&str; 4] = ["Softmax", "LogSoftmax", "Hardmax", "Sigmoid"];
-    const LAYERS: [&str; 4] = ["Conv", "Gemm", "MatMul", "ConvTranspose"];
+    const LAYERS: [&str; 5] = ["Conv", "Gemm", "MatMul", "ConvTranspose", "Einsum"];
     let (mut waiting, mut seen) = (vec![index], HashSet::new());
     while let Some(index) = waiting.pop() {
         let node = &graph.node[index];
-        if DISTRIBUTIONS.contains(&node.op_type.as_str()) {
+        if DISTRIBUTIONS.contains(&node.op_type.as_str()) && !is_gate(graph, node) {
             return Some(node);
         }
         if seen.insert(index) && !LAYERS.contains(&node.op_type.as_str()) {
@@ -163,6 +200,21 @@ fn hidden_distribution(graph: &GraphProto, index: usize) -> Option<&NodeProto> {
         }
     }
     None
+}
+
+/// Whether a sigmoid only weighs maps, as in `x * sigmoid(x)` or squeeze and excitation.
+fn is_gate(graph: &GraphProto, sigmoid: &NodeProto) -> bool {
+    let is_map = |name: &String| {
+        sigmoid.output.contains(name)
+            || writer(graph, name).is_some_and(|node| node.op_type != "Constant")
+    };
+    let reads = |node: &&NodeProto| node.input.iter().any(|name| sigmoid.output.contains(name));
+    sigmoid.op_type == "Sigmoid"
+        && graph
+            .node
+            .iter()
+            .filter(reads)
+            .all(|node| node.op_type == "Mul" && node.input.iter().all(is_map))
 }
 
 /// What the value is that the node at `index` computes.

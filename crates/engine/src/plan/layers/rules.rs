@@ -212,7 +212,11 @@ fn fully_connected(model: &TypedModel, outlet: OutletId) -> Option<(Layer, Outle
 fn before_flattening(model: &TypedModel, mut at: OutletId) -> Option<OutletId> {
     loop {
         let node = model.node(at.node);
-        let passes = node.op_is::<AxisOp>() || matches!(&*node.op.name(), "Dropout" | "Identity");
+        let passes = match node.op_as::<AxisOp>() {
+            Some(&AxisOp::Move(from, to)) => keeps_order(&sizes(model, node.inputs[0])?, from, to),
+            Some(_) => true,
+            None => matches!(&*node.op.name(), "Dropout" | "Identity"),
+        };
         if !passes {
             return map_size(model, at)
                 .filter(|size| (size.height, size.width) == (1, 1))
@@ -222,13 +226,22 @@ fn before_flattening(model: &TypedModel, mut at: OutletId) -> Option<OutletId> {
     }
 }
 
+/// Whether moving an axis leaves the elements in their order: of those that change places all but one have size 1.
+fn keeps_order(sizes: &[usize], from: usize, to: usize) -> bool {
+    let moved = sizes.get(from) == Some(&1);
+    let passed = if from < to { from + 1..to + 1 } else { to..from };
+    moved || sizes.get(passed).is_some_and(|passed| passed.iter().all(|&size| size == 1))
+}
+
 /// `max(x, 0)`, or what stands there.
 fn relu(model: &TypedModel, outlet: OutletId) -> (bool, OutletId) {
     let is_zero =
         |at| floats(model, at).is_some_and(|(_, values)| values.iter().all(|&value| value == 0.0));
+    // Spread over the zeros, `x` would become larger.
+    let is_whole = |at| sizes(model, at).is_some() && sizes(model, at) == sizes(model, outlet);
     match binary::<Max>(model, outlet) {
-        Some([a, b]) if is_zero(b) => (true, a),
-        Some([a, b]) if is_zero(a) => (true, b),
+        Some([a, b]) if is_zero(b) && is_whole(a) => (true, a),
+        Some([a, b]) if is_zero(a) && is_whole(b) => (true, b),
         _ => (false, outlet),
     }
 }
