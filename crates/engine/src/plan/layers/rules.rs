@@ -140,7 +140,8 @@ fn local_response_norm(model: &TypedModel, outlet: OutletId) -> Option<(Layer, O
     let lrn = node.op_as::<Lrn>()?;
     let parameters =
         LrnParameters { size: lrn.size, alpha: lrn.alpha, beta: lrn.beta, bias: lrn.bias };
-    (lrn.size % 2 == 1).then_some((Layer::LocalResponseNorm(parameters), node.inputs[0]))
+    let has_kernel = lrn.size % 2 == 1 && lrn.size <= LrnParameters::LARGEST;
+    has_kernel.then_some((Layer::LocalResponseNorm(parameters), node.inputs[0]))
 }
 
 /// The mean over the whole map: a pool of the map's size, or the sum over its axes by its pixels.
