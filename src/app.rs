@@ -1,7 +1,7 @@
 //! The one place where the service is wired: bind, load, serve, drain.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -111,6 +111,15 @@ impl App {
         self.admin_listener.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
+    /// The page to open in a browser on this machine.
+    fn page(&self) -> Option<String> {
+        let mut address = self.admin_address().or_else(|| self.address().ok())?;
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        Some(format!("http://{address}/docs"))
+    }
+
     /// Serves until `shutdown`, then drains. `load` runs on a thread of its own, while probes are
     /// answered already.
     ///
@@ -121,6 +130,7 @@ impl App {
         load: impl FnOnce() -> Result<LoadedModel, ModelError> + Send + 'static,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), AppError> {
+        let page = self.page();
         let Self { listener, admin_listener, state, decoder, unanswered } = self;
         let mut servers = serve(listener, admin_listener, &state, &unanswered);
         let started = Instant::now();
@@ -134,7 +144,8 @@ impl App {
                 let model = loaded.map_err(|_| AppError::LoadPanicked)??;
                 let batcher = start(&state, model, decoder)?;
                 state.lifecycle.enter(Phase::Ready);
-                tracing::info!(milliseconds = started.elapsed().as_millis() as u64, "ready");
+                let milliseconds = started.elapsed().as_millis() as u64;
+                tracing::info!(milliseconds, page, "ready");
                 shutdown.await;
                 Some(batcher)
             }

@@ -9,10 +9,9 @@ import sys
 import cv2
 import numpy as np
 import openvino
+import photos
 import uvicorn
 from fastapi import FastAPI, Request
-
-import photos
 
 app = FastAPI()
 core = openvino.Core()
@@ -36,11 +35,7 @@ async def ready():
 async def classify(body: Request):
     probabilities = request.infer([photos.to_input(await body.body())])[0].ravel()
     best = np.argsort(probabilities)[-5:][::-1]
-    return {
-        "predictions": [
-            {"class": int(index), "probability": float(probabilities[index])} for index in best
-        ]
-    }
+    return {"predictions": [{"class": int(index), "probability": float(probabilities[index])} for index in best]}
 
 
 if __name__ == "__main__":

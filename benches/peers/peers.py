@@ -26,9 +26,7 @@ class Peer:
 
     def __init__(self, engine, mode, cores, model, folder):
         command = [sys.executable, HERE / "engine.py", engine, mode, str(cores), model, folder]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         while (line := self.process.stdout.readline()) != "ready\n":
             if not line:
                 raise RuntimeError(f"{engine} ended")
@@ -54,9 +52,7 @@ class Ours:
         one = {min(os.sched_getaffinity(0))}
         pin = (lambda: os.sched_setaffinity(0, one)) if self.cores == 1 else None
         command = [*self.command, "--images", str(images), *self.files]
-        done = subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=pin
-        )
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=pin)
         return json.loads(done.stdout)["rows"][0]
 
     def close(self):
@@ -71,7 +67,9 @@ class Service:
         self.ports, self.photos = ports, photo_bytes
         self.processes = [
             subprocess.Popen(
-                command(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                command(port),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
             for port in ports
@@ -137,46 +135,82 @@ def cases(arguments, cores):
         return lambda: Service(command, [free_port() for _ in range(cores)], encoded)
 
     return [
-        ("f32, one core", 20, {
-            "ours": ours("f32/one-core", 1),
-            "OpenVINO": peer("openvino", "lone", 1, f32),
-            "ncnn": peer("ncnn", "lone", 1, ncnn),
-            "ONNX Runtime": peer("onnxruntime", "lone", 1, f32),
-        }),
-        ("int8, one core", 50, {
-            "ours": ours("int8/one-core", 1),
-            "OpenVINO": peer("openvino", "lone", 1, int8),
-        }),
-        ("f32, lone, all cores", 30, {
-            "ours": ours("f32/lone", cores),
-            "OpenVINO, latency hint": peer("openvino", "lone", cores, f32),
-            "ncnn": peer("ncnn", "lone", cores, ncnn),
-            "ONNX Runtime": peer("onnxruntime", "lone", cores, f32),
-        }),
-        ("int8, lone, all cores", 60, {
-            "ours": ours("int8/lone", cores),
-            "OpenVINO, latency hint": peer("openvino", "lone", cores, int8),
-        }),
-        ("f32, loaded, all cores", 60, {
-            "ours": ours("f32/loaded", cores),
-            "OpenVINO, throughput hint": peer("openvino", "loaded", cores, f32),
-        }),
-        ("int8, loaded, all cores", 150, {
-            "ours": ours("int8/loaded", cores),
-            "OpenVINO, throughput hint": peer("openvino", "loaded", cores, int8),
-        }),
-        ("bytes to input, 500x375", 200, {
-            "ours": ours("input/files", 1),
-            "simplejpeg and OpenCV": peer("simplejpeg+opencv", "lone", 1, "none"),
-        }),
-        (f"HTTP, {CLIENTS} clients, int8", 300, {
-            "ours": service("int8"),
-            "FastAPI and OpenVINO": fastapi(int8),
-        }),
-        (f"HTTP, {CLIENTS} clients, f32", 150, {
-            "ours": service("f32"),
-            "FastAPI and OpenVINO": fastapi(f32),
-        }),
+        (
+            "f32, one core",
+            20,
+            {
+                "ours": ours("f32/one-core", 1),
+                "OpenVINO": peer("openvino", "lone", 1, f32),
+                "ncnn": peer("ncnn", "lone", 1, ncnn),
+                "ONNX Runtime": peer("onnxruntime", "lone", 1, f32),
+            },
+        ),
+        (
+            "int8, one core",
+            50,
+            {
+                "ours": ours("int8/one-core", 1),
+                "OpenVINO": peer("openvino", "lone", 1, int8),
+            },
+        ),
+        (
+            "f32, lone, all cores",
+            30,
+            {
+                "ours": ours("f32/lone", cores),
+                "OpenVINO, latency hint": peer("openvino", "lone", cores, f32),
+                "ncnn": peer("ncnn", "lone", cores, ncnn),
+                "ONNX Runtime": peer("onnxruntime", "lone", cores, f32),
+            },
+        ),
+        (
+            "int8, lone, all cores",
+            60,
+            {
+                "ours": ours("int8/lone", cores),
+                "OpenVINO, latency hint": peer("openvino", "lone", cores, int8),
+            },
+        ),
+        (
+            "f32, loaded, all cores",
+            60,
+            {
+                "ours": ours("f32/loaded", cores),
+                "OpenVINO, throughput hint": peer("openvino", "loaded", cores, f32),
+            },
+        ),
+        (
+            "int8, loaded, all cores",
+            150,
+            {
+                "ours": ours("int8/loaded", cores),
+                "OpenVINO, throughput hint": peer("openvino", "loaded", cores, int8),
+            },
+        ),
+        (
+            "bytes to input, 500x375",
+            200,
+            {
+                "ours": ours("input/files", 1),
+                "simplejpeg and OpenCV": peer("simplejpeg+opencv", "lone", 1, "none"),
+            },
+        ),
+        (
+            f"HTTP, {CLIENTS} clients, int8",
+            300,
+            {
+                "ours": service("int8"),
+                "FastAPI and OpenVINO": fastapi(int8),
+            },
+        ),
+        (
+            f"HTTP, {CLIENTS} clients, f32",
+            150,
+            {
+                "ours": service("f32"),
+                "FastAPI and OpenVINO": fastapi(f32),
+            },
+        ),
     ]
 
 

@@ -16,9 +16,7 @@ def openvino_int8(onnx: Path, calibration: Path, work: Path) -> Path:
         import openvino
 
         inputs = [photos.to_input(jpeg) for jpeg in photos.jpegs(calibration)]
-        model = nncf.quantize(
-            openvino.Core().read_model(onnx), nncf.Dataset(inputs), subset_size=len(inputs)
-        )
+        model = nncf.quantize(openvino.Core().read_model(onnx), nncf.Dataset(inputs), subset_size=len(inputs))
         openvino.save_model(model, path, compress_to_fp16=False)
     return path
 
@@ -33,6 +31,8 @@ def ncnn_f32(onnx: Path, work: Path) -> Path:
         program.chmod(0o755)
         subprocess.run(
             [program, "googlenet.onnx", "inputshape=[1,3,224,224]", "fp16=0"],
-            cwd=folder, check=True, stdout=subprocess.DEVNULL,
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
         )
     return parameters

@@ -23,8 +23,10 @@ import time
 
 THREADS = 8
 WINDOW_S = 300
-GIF_OF_32_MEGAPIXELS = bytes.fromhex("474946383961") + struct.pack("<HH", 5656, 5656) + bytes.fromhex(
-    "80000000000000ffffff" "2c00000000010001000002024401003b"
+GIF_OF_32_MEGAPIXELS = (
+    bytes.fromhex("474946383961")
+    + struct.pack("<HH", 5656, 5656)
+    + bytes.fromhex("80000000000000ffffff2c00000000010001000002024401003b")
 )
 
 
@@ -37,7 +39,9 @@ def bodies(photos: list[bytes], chance: random.Random) -> tuple[str, str, bytes]
     if kind < 12:
         boundary = "soak"
         parts = b"".join(
-            b'--soak\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + chance.choice(photos) + b"\r\n"
+            b'--soak\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+            + chance.choice(photos)
+            + b"\r\n"
             for _ in range(chance.randint(1, 4))
         )
         return "/classify?crops=10", f"multipart/form-data; boundary={boundary}", parts + b"--soak--\r\n"
@@ -117,9 +121,7 @@ def main() -> None:
         begin = time.monotonic()
         end = begin + 60 * minutes
         statuses: collections.Counter = collections.Counter()
-        clients = [
-            threading.Thread(target=client, args=(port, photos, seed, end, statuses)) for seed in range(THREADS)
-        ]
+        clients = [threading.Thread(target=client, args=(port, photos, seed, end, statuses)) for seed in range(THREADS)]
         for thread in clients:
             thread.start()
         windows: dict[int, float] = {}

@@ -1,6 +1,6 @@
 """Writes tiny networks with every layer that a plan knows: seeds for the target `onnx`.
 
-    python3 make_onnx.py FOLDER     # needs the packages onnx and numpy
+python3 make_onnx.py FOLDER     # needs the packages onnx and numpy
 """
 
 import sys
@@ -67,9 +67,7 @@ class Network:
         x = self.node("Gemm", x, self.weights(CLASSES, 8), self.weights(CLASSES), transB=1)
         self.nodes.append(helper.make_node("Softmax", [x], ["y"], axis=1))
         of = lambda name, *shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        graph = helper.make_graph(
-            self.nodes, "g", [of("x", "N", 3, SIDE, SIDE)], [of("y", "N", CLASSES)], self.tensors
-        )
+        graph = helper.make_graph(self.nodes, "g", [of("x", "N", 3, SIDE, SIDE)], [of("y", "N", CLASSES)], self.tensors)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=7)
 
 

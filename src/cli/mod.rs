@@ -31,7 +31,7 @@ use usage::Request;
 #[command(
     name = "googlenet",
     version,
-    after_help = "Exit status: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration (an \
+    after_help = "Without a command: serve.\n\nExit status: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration (an \
         environment variable or a combination of values), 130 or 143 when a second SIGINT or \
         SIGTERM ended the service at once, 141 when the reader of standard output has gone, as \
         shells report it for other programs. A variable that is empty counts as not set."

@@ -27,13 +27,14 @@ pub(super) enum Request {
 
 /// Reads the arguments and the variables of this process.
 pub(super) fn read() -> Result<Request, CliError> {
-    let flags = match without_variables(|_| true).try_get_matches() {
+    let arguments = arguments();
+    let flags = match without_variables(|_| true).try_get_matches_from(&arguments) {
         Ok(flags) => flags,
-        Err(error) => return help(error),
+        Err(error) => return help(error, &arguments),
     };
     let is_empty = |variable: &OsStr| env::var_os(variable).is_none_or(|value| value.is_empty());
     let command = without_variables(is_empty);
-    let matches = match command.clone().try_get_matches() {
+    let matches = match command.clone().try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         // The arguments alone are right: it is a variable.
         Err(error) => return Err(wrong_variable(&flags).unwrap_or_else(|| error.into())),
@@ -44,13 +45,23 @@ pub(super) fn read() -> Result<Request, CliError> {
     Ok(Request::Run(Cli::from_arg_matches(&matches)?, origins.unwrap_or_default()))
 }
 
+/// The command line; without any argument it is `googlenet serve`.
+fn arguments() -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = env::args_os().collect();
+    if arguments.len() <= 1 {
+        arguments.resize(1, "googlenet".into());
+        arguments.push("serve".into());
+    }
+    arguments
+}
+
 /// The help as it is asked for, which shows the variables; any other `error` as it is.
-fn help(error: clap::Error) -> Result<Request, CliError> {
+fn help(error: clap::Error, arguments: &[OsString]) -> Result<Request, CliError> {
     if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return Err(error.into());
     }
     // It is printed as soon as its flag is met: no variable comes in between.
-    Ok(Request::Help(Cli::command().try_get_matches().err().unwrap_or(error)))
+    Ok(Request::Help(Cli::command().try_get_matches_from(arguments).err().unwrap_or(error)))
 }
 
 /// The command line without the variables that `are_left_out`.

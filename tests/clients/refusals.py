@@ -95,9 +95,7 @@ def all_memory_taken(address):
 
 def by_http_client(address, method, path, headers, body, chunked):
     connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
-    connection.request(
-        method, path, chunks(body) if chunked else body, headers, encode_chunked=chunked
-    )
+    connection.request(method, path, chunks(body) if chunked else body, headers, encode_chunked=chunked)
     answer = connection.getresponse()
     return answer.status, answer.read()
 

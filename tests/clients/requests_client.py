@@ -21,9 +21,7 @@ def classified(answer):
 
 def three_forms(url, name, photo):
     """The answers to one photo as raw bytes, as a form and as JSON; they must be one."""
-    raw = requests.post(
-        url, data=photo, headers={"Content-Type": "image/jpeg"}, timeout=TIMEOUT_S
-    )
+    raw = requests.post(url, data=photo, headers={"Content-Type": "image/jpeg"}, timeout=TIMEOUT_S)
     form = requests.post(url, files={"image": (name, photo)}, timeout=TIMEOUT_S)
     text = base64.b64encode(photo).decode()
     in_json = requests.post(url, json={"image": text}, timeout=TIMEOUT_S)

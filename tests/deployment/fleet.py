@@ -38,8 +38,10 @@ async def capacity(bars: Bars, client: Client) -> float:
     failed = {outcome.kind() for outcome in outcomes if not outcome.ok}
     rate = len(outcomes) / seconds
     bars.check(
-        "12 clients through the balancer are all answered", not failed,
-        f"{failed or ''}{rate:.0f} photos a second, median {1e3 * percentile([o.seconds for o in outcomes], 0.5):.0f} ms",
+        "12 clients through the balancer are all answered",
+        not failed,
+        f"{failed or ''}{rate:.0f} photos a second, "
+        f"median {1e3 * percentile([o.seconds for o in outcomes], 0.5):.0f} ms",
     )
     return rate
 
@@ -108,8 +110,7 @@ async def cut_off(bars: Bars, stack: Stack, client: Client, rate: float):
         f"a replica cut off: out within {OUT_WITHIN_SECONDS} s, only requests in its hands are retried or "
         "fail with a clear status",
         seconds <= OUT_WITHIN_SECONDS and clear,
-        f"out after {seconds:.1f} s, back {back[0]:.1f} s after it was joined; "
-        f"{sent.kinds()}; slowest {slowest:.1f} s",
+        f"out after {seconds:.1f} s, back {back[0]:.1f} s after it was joined; {sent.kinds()}; slowest {slowest:.1f} s",
     )
 
 
@@ -144,13 +145,15 @@ async def overload(bars: Bars, stack: Stack, client: Client, rate: float):
     bars.check(
         f"overload: p99 of the accepted within {REQUEST_TIMEOUT_SECONDS} s",
         p99 <= REQUEST_TIMEOUT_SECONDS and len(accepted) / sent.seconds > rate / 2,
-        f"p50 {percentile(accepted or [0], 0.5):.2f} s, p99 {p99:.2f} s, {len(accepted) / sent.seconds / rate:.2f} of the capacity",
+        f"p50 {percentile(accepted or [0], 0.5):.2f} s, p99 {p99:.2f} s, "
+        f"{len(accepted) / sent.seconds / rate:.2f} of the capacity",
     )
     state = {replica: inspect(stack.container(replica)) for replica in REPLICAS}
     limit = min(one["HostConfig"]["Memory"] for one in state.values())
     same = all(one["State"]["StartedAt"] == before[replica] for replica, one in state.items())
     bars.check(
-        "overload: memory bounded, nothing restarted", same and max(peaks.values()) < limit,
+        "overload: memory bounded, nothing restarted",
+        same and max(peaks.values()) < limit,
         f"at most {max(peaks.values()) / MIB:.0f} MiB a replica of {limit / MIB:.0f}",
     )
     gauges = "max(googlenet_queue_depth) + max(googlenet_workers_busy)"
@@ -162,7 +165,8 @@ async def overload(bars: Bars, stack: Stack, client: Client, rate: float):
     seconds = await asyncio.to_thread(wait_until, "the gauges return", at_rest, 40)
     after = await client.closed_loop(4, 3)
     bars.check(
-        "overload: after it the gauges return and all is served", all(outcome.ok for outcome in after),
+        "overload: after it the gauges return and all is served",
+        all(outcome.ok for outcome in after),
         f"queue and workers at 0 after {seconds:.0f} s, {len(after)} photos answered",
     )
 

@@ -77,7 +77,7 @@ class Client:
                 right = response.headers.get("X-Request-Id") == request_id
                 if status == 200:
                     right = right and answer["predictions"][0]["class"] == self.best[photo.name]
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, LookupError, TypeError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, LookupError, TypeError) as error:
             status, code, right = 0, f"{type(error).__name__}: {error}", True
         return Outcome(started, time.monotonic() - started, status, code, right)
 

@@ -8,7 +8,6 @@ import types
 from pathlib import Path
 
 import yaml
-
 from bars import Bars
 from stack import ROOT
 
@@ -24,12 +23,11 @@ def documents() -> dict[Path, dict]:
 def kubernetes(bars: Bars, paths: list[Path]):
     tool = str(Path(sys.executable).parent / "kubernetes-validate")
     for version in VERSIONS:
-        done = subprocess.run(
-            [tool, "--strict", "-k", version, *map(str, paths)], capture_output=True, text=True
-        )
+        done = subprocess.run([tool, "--strict", "-k", version, *map(str, paths)], capture_output=True, text=True)
         said = "" if done.returncode == 0 else f": {done.stdout}{done.stderr}"
         bars.check(
-            f"kubernetes-validate --strict, Kubernetes {version}", done.returncode == 0,
+            f"kubernetes-validate --strict, Kubernetes {version}",
+            done.returncode == 0,
             f"exit status {done.returncode} for {len(paths)} manifests{said}",
         )
 

@@ -26,13 +26,20 @@ def live(bars: Bars, stack: Stack):
     # A variable of Grafana's.
     silent = [query for query in queries if not stack.query(query.replace("$__rate_interval", "5m"))]
     bars.check(
-        "each query of the dashboard finds something", not silent,
+        "each query of the dashboard finds something",
+        not silent,
         f"{len(queries)} queries in {len(panels)} panels" + (f", nothing for {silent}" if silent else ""),
     )
     groups = json.loads(get(stack.prometheus_port, "/api/v1/rules"))["data"]["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     sick = [rule["name"] for rule in rules if rule["health"] != "ok"]
-    bars.check("Prometheus evaluates each alert", len(rules) > 0 and not sick, f"{len(rules)} rules {sick or ''}".strip())
+    bars.check(
+        "Prometheus evaluates each alert", len(rules) > 0 and not sick, f"{len(rules)} rules {sick or ''}".strip()
+    )
     names = set(json.loads(get(stack.prometheus_port, "/api/v1/label/__name__/values"))["data"])
     used = {name for rule in rules for name in re.findall(r"\b(?:googlenet|process|haproxy)_\w+", rule["query"])}
-    bars.check("the alerts ask for metrics that there are", used <= names, f"{len(used)} metrics {sorted(used - names) or ''}".strip())
+    bars.check(
+        "the alerts ask for metrics that there are",
+        used <= names,
+        f"{len(used)} metrics {sorted(used - names) or ''}".strip(),
+    )

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
-
 from bars import Bars
 from large_images import bodies
 from load import Client
@@ -37,7 +36,7 @@ def container(image: str, shared: Path, *flags: str):
                 return get(port, "/readyz") != ""
             except OSError:
                 if not inspect(name)["State"]["Running"]:
-                    raise RuntimeError(f"the container ended: {logs(name)[-1:]}")
+                    raise RuntimeError(f"the container ended: {logs(name)[-1:]}") from None
                 return False
 
         wait_until("the container is ready", ready, 60)
@@ -71,7 +70,8 @@ def content(bars: Bars, image: str):
     # The engine puts empty files of its own beside these.
     foreign = sorted(files - ours - libraries)
     bars.check(
-        "the image holds the program and its libraries only", not foreign,
+        "the image holds the program and its libraries only",
+        not foreign,
         f"{len(files)} files" + (f", foreign: {foreign}" if foreign else ""),
     )
 
@@ -86,7 +86,9 @@ def hardening(bars: Bars, image: str, shared: Path):
         bars.check("not root", set(status["Uid"].split()) == {"65532"}, f"uid {status['Uid'].split()[0]}")
         capabilities = {field: int(status[field], 16) for field in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
         bars.check("no capabilities", not any(capabilities.values()), str(capabilities))
-        bars.check("no new privileges", status["NoNewPrivs"].strip() == "1", f"NoNewPrivs {status['NoNewPrivs'].strip()}")
+        bars.check(
+            "no new privileges", status["NoNewPrivs"].strip() == "1", f"NoNewPrivs {status['NoNewPrivs'].strip()}"
+        )
         bars.check("read-only root file system", state["HostConfig"]["ReadonlyRootfs"], "serves from it")
         run("docker", "exec", name, "/usr/local/bin/googlenet", "health")
         healthy = lambda: inspect(name)["State"]["Health"]["Status"] == "healthy"
@@ -118,7 +120,8 @@ def limits(bars: Bars, image: str, shared: Path):
                 and team == (0 if expected == 1 else expected)
             )
             bars.check(
-                f"--cpus {cpus} --memory 512m is honoured and logged", held,
+                f"--cpus {cpus} --memory 512m is honoured and logged",
+                held,
                 f"quota {starting['cpu_quota_cores']}, {computing} workers, {team} team threads, "
                 f"limit {starting['memory_limit_bytes'] // MIB} MiB, ready after {ready:.2f} s",
             )
@@ -188,8 +191,12 @@ def memory(bars: Bars, image: str, shared: Path):
         pid = inspect(name)["State"]["Pid"]
         budget = logged(name, "memory")
         refused = {
-            "400 invalid_parameter", "408 request_timeout", "413 body_too_large", "413 image_too_large",
-            "413 too_many_images", "429 queue_full",
+            "400 invalid_parameter",
+            "408 request_timeout",
+            "413 body_too_large",
+            "413 image_too_large",
+            "413 too_many_images",
+            "429 queue_full",
         }
         for label, content_type, body in images:
             alone = asyncio.run(storm(port, [(label, content_type, body)], 1, 1))
@@ -234,7 +241,8 @@ def hostile(bars: Bars, image: str, shared: Path):
             said = ", ".join(answers)
             bars.check(
                 f"{path.name}, {len(body)} bytes, on 256 MiB: 200 or 4xx within 3 s",
-                said.startswith(("200", "4")) and seconds < 3, f"{said} after {seconds:.2f} s",
+                said.startswith(("200", "4")) and seconds < 3,
+                f"{said} after {seconds:.2f} s",
             )
         kinds = asyncio.run(storm(port, [(path.name, "image/png", path.read_bytes()) for path in files], 200, 32))
         state = inspect(name)["State"]

@@ -42,6 +42,13 @@ impl Process {
         Self::start_until("listening", &mut serve(model, "127.0.0.1:0", flags))
     }
 
+    /// Starts the program without any argument, with these variables, and waits until it is ready.
+    pub fn start_alone(variables: &[(&str, &str)]) -> (Self, LogLines) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_googlenet"));
+        command.env("GOOGLENET_LOG_FORMAT", "json").env("GOOGLENET_LISTEN", "127.0.0.1:0");
+        Self::start_until("ready", command.envs(variables.iter().copied()))
+    }
+
     /// Starts it and reads its log up to `message`.
     fn start_until(message: &str, command: &mut Command) -> (Self, LogLines) {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();

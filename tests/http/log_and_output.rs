@@ -205,3 +205,13 @@ fn nothing_but_a_terminal_gets_colours() {
         assert!(!stdout.is_empty() || !stderr.is_empty(), "{arguments:?}");
     }
 }
+
+/// `cargo run` alone is the whole service.
+#[tokio::test]
+async fn without_a_command_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = small_model(folder.path());
+    let (process, _log) = Process::start_alone(&[("GOOGLENET_MODEL", model.to_str().unwrap())]);
+    let answer = client::get(process.address, "/docs/").await;
+    assert_eq!(answer.status, 200);
+}

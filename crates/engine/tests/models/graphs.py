@@ -3,7 +3,6 @@
 import copy
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 F32 = TensorProto.FLOAT
@@ -37,9 +36,17 @@ def without_value_info(model):
 
 def short_names(model):
     """torch's names, as `/network/inception3a/branch2/branch2.0/conv/Conv_output_0`, in fewer bytes."""
+
     def short(name):
-        for long, to in (("/network/inception", "/"), ("/branch", "/b"), ("_output_0", ""), ("network.", ""),
-                         ("_QuantizeLinear", "_Q"), ("_DequantizeLinear", "_DQ"), ("_quantized", "_q")):
+        for long, to in (
+            ("/network/inception", "/"),
+            ("/branch", "/b"),
+            ("_output_0", ""),
+            ("network.", ""),
+            ("_QuantizeLinear", "_Q"),
+            ("_DequantizeLinear", "_DQ"),
+            ("_quantized", "_q"),
+        ):
             name = name.replace(long, to)
         return name
 
@@ -97,7 +104,9 @@ def gemm_as_matmul(model):
         model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), w + "/transposed"))
         stale = next(t for t in model.graph.initializer if t.name == w)
         model.graph.initializer.remove(stale)
-        nodes.append(helper.make_node("MatMul", [x, w + "/transposed"], [node.output[0] + "/product"], node.name + "/MatMul"))
+        nodes.append(
+            helper.make_node("MatMul", [x, w + "/transposed"], [node.output[0] + "/product"], node.name + "/MatMul")
+        )
         nodes.append(helper.make_node("Add", [node.output[0] + "/product", b], list(node.output), node.name + "/Add"))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -225,8 +234,16 @@ def old_style(network, side, classes, batch=1):
     def block(x, name, conv, stride=1, pad=0):
         w, gamma, beta, mean, variance = parameters(conv)
         k = w.shape[2]
-        x = write("Conv", [x, write.constant(w, name + "_w")], name, kernel_shape=[k, k],
-                  strides=[stride] * 2, pads=[pad] * 4, dilations=[1, 1], group=1)
+        x = write(
+            "Conv",
+            [x, write.constant(w, name + "_w")],
+            name,
+            kernel_shape=[k, k],
+            strides=[stride] * 2,
+            pads=[pad] * 4,
+            dilations=[1, 1],
+            group=1,
+        )
         names = ["scale", "bias", "mean", "var"]
         values = [write.constant(v, f"{name}_bn_{n}") for n, v in zip(names, (gamma, beta, mean, variance))]
         x = write("BatchNormalization", [x, *values], name + "_bn", epsilon=1e-3, momentum=0.9)
@@ -266,8 +283,9 @@ def old_style(network, side, classes, batch=1):
     to = write("Constant", [], "shape", value=shape)
     x = write("Reshape", [x, to], "flatten")
     bias = network.fc.bias.detach().numpy()
-    x = write("Gemm", [x, write.constant(weights, "fc_w"), write.constant(bias, "fc_b")], "fc",
-              alpha=1.0, beta=1.0, transB=1)
+    x = write(
+        "Gemm", [x, write.constant(weights, "fc_w"), write.constant(bias, "fc_b")], "fc", alpha=1.0, beta=1.0, transB=1
+    )
     x = write("Softmax", x, "prob", ["prob"], axis=1)
     image = helper.make_tensor_value_info("data", F32, [batch, 3, side, side])
     prob = helper.make_tensor_value_info("prob", F32, [batch, classes])
@@ -302,8 +320,16 @@ def tensorflow_style(network, side, classes, style, batch="unk__1"):
         w, gamma, beta, mean, variance = parameters(conv)
         k = w.shape[2]
         x, padding, size = same(x, name, size, k, stride)
-        x = write("Conv", [x, write.constant(w, name + "/weights")], name + "/Conv2D",
-                  kernel_shape=[k, k], strides=[stride] * 2, dilations=[1, 1], group=1, **padding)
+        x = write(
+            "Conv",
+            [x, write.constant(w, name + "/weights")],
+            name + "/Conv2D",
+            kernel_shape=[k, k],
+            strides=[stride] * 2,
+            dilations=[1, 1],
+            group=1,
+            **padding,
+        )
         if style == "keras":
             factor = (gamma / np.sqrt(variance + np.float32(1e-3))).reshape(1, -1, 1, 1)
             x = write("Mul", [x, write.constant(factor, name + "/batchnorm/mul")], name + "/batchnorm/mul_1")
@@ -335,8 +361,9 @@ def tensorflow_style(network, side, classes, style, batch="unk__1"):
     x, _ = block(x, scope + "Conv2d_2b_1x1", network.conv2, size)
     x, _ = block(x, scope + "Conv2d_2c_3x3", network.conv3, size)
     x, size = pool(x, scope + "MaxPool_3a_3x3", size, 3, 2)
-    for name, mixed in zip(("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"),
-                           ("3b", "3c", "4b", "4c", "4d", "4e", "4f", "5b", "5c")):
+    for name, mixed in zip(
+        ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"), ("3b", "3c", "4b", "4c", "4d", "4e", "4f", "5b", "5c")
+    ):
         if name == "4a":
             x, size = pool(x, scope + "MaxPool_4a_3x3", size, 3, 2)
         if name == "5a":
@@ -350,9 +377,17 @@ def tensorflow_style(network, side, classes, style, batch="unk__1"):
         x = write("Add", [x, write.constant(b, logits + "dense/bias")], logits + "dense/BiasAdd")
     else:
         x = write("AveragePool", x, logits + "AvgPool_0a_7x7/AvgPool", kernel_shape=[size, size], strides=[1, 1])
-        x = write("Conv", [x, write.constant(w[:, :, None, None], logits + "Conv2d_0c_1x1/weights"),
-                           write.constant(b, logits + "Conv2d_0c_1x1/biases")],
-                  logits + "Conv2d_0c_1x1/BiasAdd", kernel_shape=[1, 1], strides=[1, 1])
+        x = write(
+            "Conv",
+            [
+                x,
+                write.constant(w[:, :, None, None], logits + "Conv2d_0c_1x1/weights"),
+                write.constant(b, logits + "Conv2d_0c_1x1/biases"),
+            ],
+            logits + "Conv2d_0c_1x1/BiasAdd",
+            kernel_shape=[1, 1],
+            strides=[1, 1],
+        )
         x = write("Transpose", x, logits + "transpose", perm=[0, 2, 3, 1])
         axes = write.constant(np.array([1, 2], np.int64), logits + "SpatialSqueeze/axes")
         x = write("Squeeze", [x, axes], logits + "SpatialSqueeze")

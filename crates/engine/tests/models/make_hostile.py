@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 HERE = Path(__file__).parent.parent / "fixtures" / "models" / "hostile"
@@ -29,7 +28,8 @@ class Net:
 
     def __init__(self):
         self.tensors = {
-            "conv_w": numbers((8, 3, 3, 3), 1), "conv_b": numbers((8,), 2),
+            "conv_w": numbers((8, 3, 3, 3), 1),
+            "conv_b": numbers((8,), 2),
             "fc_w": 3 * numbers((CLASSES, 8), 3),
         }
         # Centred on what the pool gives for the drawn pictures, so that their best classes differ.
@@ -64,7 +64,9 @@ class Net:
     def model(self):
         info = lambda v: helper.make_tensor_value_info(*v)
         tensors = [numpy_helper.from_array(np.asarray(v), k) for k, v in self.tensors.items()] + self.raw
-        graph = helper.make_graph(self.nodes, "g", [info(v) for v in self.inputs], [info(v) for v in self.outputs], tensors)
+        graph = helper.make_graph(
+            self.nodes, "g", [info(v) for v in self.inputs], [info(v) for v in self.outputs], tensors
+        )
         opsets = [helper.make_opsetid(*o) for o in self.opsets.items()]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8, functions=self.functions)
 
@@ -172,15 +174,19 @@ def huge_input(net):
 def huge_constant_of_shape(net):
     net.tensors["shape"] = np.array([1 << 20, 1 << 20], np.int64)
     net.tensors["axes"] = np.array([0, 1], np.int64)
-    net.nodes[:0] = [net.node("ConstantOfShape", ["shape"], ["zeros"]),
-                     net.node("ReduceSum", ["zeros", "axes"], ["sum"], keepdims=0)]
+    net.nodes[:0] = [
+        net.node("ConstantOfShape", ["shape"], ["zeros"]),
+        net.node("ReduceSum", ["zeros", "axes"], ["sum"], keepdims=0),
+    ]
     net.after("fc", net.node("Add", ["fc", "sum"], ["fc_sum"]))
 
 
 @case("refused", "Expand to 4 TiB, summed up again")
 def huge_expand(net):
     net.tensors["shape"] = np.array([1, 8, 1 << 19, 1 << 18], np.int64)
-    net.after("pool", net.node("Expand", ["pool", "shape"], ["wide"]), net.node("GlobalAveragePool", ["wide"], ["narrow"]))
+    net.after(
+        "pool", net.node("Expand", ["pool", "shape"], ["wide"]), net.node("GlobalAveragePool", ["wide"], ["narrow"])
+    )
 
 
 @case("refused", "Tile to 4 TiB")
@@ -211,19 +217,29 @@ def huge_range(net):
     for name, value in (("start", 0), ("limit", 1 << 60), ("step", 1)):
         net.tensors[name] = np.array(value, np.int64)
     net.tensors["zero"] = np.array(0, np.int64)
-    net.nodes[:0] = [net.node("Range", ["start", "limit", "step"], ["many"]),
-                     net.node("Gather", ["many", "zero"], ["first"]),
-                     net.node("Cast", ["first"], ["first_f32"], to=F32)]
+    net.nodes[:0] = [
+        net.node("Range", ["start", "limit", "step"], ["many"]),
+        net.node("Gather", ["many", "zero"], ["first"]),
+        net.node("Cast", ["first"], ["first_f32"], to=F32),
+    ]
     net.after("fc", net.node("Add", ["fc", "first_f32"], ["fc_sum"]))
 
 
 @case("refused", "a Loop of 2^62 rounds")
 def endless_loop(net):
     body = helper.make_graph(
-        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Add", ["x", "x"], ["y"])], "body",
-        [helper.make_tensor_value_info("i", I64, []), helper.make_tensor_value_info("go", TensorProto.BOOL, []),
-         helper.make_tensor_value_info("x", F32, [1, CLASSES])],
-        [helper.make_tensor_value_info("go_on", TensorProto.BOOL, []), helper.make_tensor_value_info("y", F32, [1, CLASSES])])
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Add", ["x", "x"], ["y"])],
+        "body",
+        [
+            helper.make_tensor_value_info("i", I64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", F32, [1, CLASSES]),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("y", F32, [1, CLASSES]),
+        ],
+    )
     net.tensors["rounds"] = np.array(1 << 62, np.int64)
     net.tensors["yes"] = np.array(True)
     net.after("fc", net.node("Loop", ["rounds", "yes", "fc"], ["looped"], body=body))
@@ -283,8 +299,12 @@ def function_bomb(net):
     imports = [helper.make_opsetid("local", 1), helper.make_opsetid("", 13)]
     for level in range(40):
         call = lambda a, b: helper.make_node(f"F{level + 1}", [a], [b], domain="local")
-        net.functions.append(helper.make_function("local", f"F{level}", ["x"], ["z"], [call("x", "y"), call("y", "z")], imports))
-    net.functions.append(helper.make_function("local", "F40", ["x"], ["z"], [helper.make_node("Identity", ["x"], ["z"])], imports))
+        net.functions.append(
+            helper.make_function("local", f"F{level}", ["x"], ["z"], [call("x", "y"), call("y", "z")], imports)
+        )
+    net.functions.append(
+        helper.make_function("local", "F40", ["x"], ["z"], [helper.make_node("Identity", ["x"], ["z"])], imports)
+    )
     net.opsets["local"] = 1
     net.after("fc", helper.make_node("F0", ["fc"], ["called"], name="call", domain="local"))
 
@@ -377,8 +397,10 @@ def two_inputs(net):
 @case("refused", "two outputs, the first of 5 classes: refused with 10 labels unless the TOML names `prob`")
 def outputs_of_other_counts(net):
     net.tensors["coarse_w"] = numbers((5, 8), 7)
-    net.nodes += [net.node("Gemm", ["flat", "coarse_w"], ["coarse_fc"], transB=1),
-                  net.node("Softmax", ["coarse_fc"], ["coarse"], axis=1)]
+    net.nodes += [
+        net.node("Gemm", ["flat", "coarse_w"], ["coarse_fc"], transB=1),
+        net.node("Softmax", ["coarse_fc"], ["coarse"], axis=1),
+    ]
     net.outputs.insert(0, ("coarse", F32, [1, 5]))
 
 
@@ -409,8 +431,15 @@ def batch_normalisation_in_training(net):
     net.opsets = {"": 15}
     for name, value in (("scale", 1), ("shift", 0), ("mean", 0), ("var", 1)):
         net.tensors[name] = np.full(8, value, np.float32)
-    net.after("conv", net.node("BatchNormalization", ["conv", "scale", "shift", "mean", "var"],
-                               ["bn", "new_mean", "new_var"], training_mode=1))
+    net.after(
+        "conv",
+        net.node(
+            "BatchNormalization",
+            ["conv", "scale", "shift", "mean", "var"],
+            ["bn", "new_mean", "new_var"],
+            training_mode=1,
+        ),
+    )
     net.nodes[2].input[0] = "bn"
 
 
@@ -430,8 +459,10 @@ def log_softmax_cut(net):
 @case("served", "the logarithms of a softmax, cut off at 0 and -100, which changes nothing")
 def log_softmax_guarded(net):
     net.tensors["least"], net.tensors["most"] = np.float32(-100), np.float32(0)
-    net.nodes[-1:] = [net.node("LogSoftmax", ["fc"], ["log"], axis=1),
-                      net.node("Clip", ["log", "least", "most"], ["prob"])]
+    net.nodes[-1:] = [
+        net.node("LogSoftmax", ["fc"], ["log"], axis=1),
+        net.node("Clip", ["log", "least", "most"], ["prob"]),
+    ]
 
 
 @case("refused", "logits for each pixel of a map")
@@ -458,9 +489,18 @@ def works(net):
 
 # make_models.py makes these, from the small GoogLeNet.
 MADE_WITH_TORCH = {
-    "training_export": {"expect": "refused", "why": "torch.onnx.export(training=TRAINING): Dropout and batch normalisation in training mode, three outputs"},
-    "dead_module": {"expect": "refused", "why": "inception 4b gives zeros, so that every picture gets the same answer; the message should name it"},
-    "dead_branch": {"expect": "warning", "why": "the 3x3 branch of inception 4b gives zeros; the warning should name it"},
+    "training_export": {
+        "expect": "refused",
+        "why": "torch.onnx.export(training=TRAINING): Dropout and batch normalisation in training mode, three outputs",
+    },
+    "dead_module": {
+        "expect": "refused",
+        "why": "inception 4b gives zeros, so that every picture gets the same answer; the message should name it",
+    },
+    "dead_branch": {
+        "expect": "warning",
+        "why": "the 3x3 branch of inception 4b gives zeros; the warning should name it",
+    },
 }
 
 

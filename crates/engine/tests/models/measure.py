@@ -21,7 +21,6 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
-
 from answers import probabilities
 
 TOML = """[input]
@@ -85,8 +84,14 @@ class Served:
     def infer(self, values):
         """Probabilities of one picture: 200 and its list, or another status and what was said."""
         base = f"http://{self.address}/v2/models/"
-        body = {"inputs": [{"name": self.name, "datatype": "FP32", "shape": list(values.shape), "data": values.ravel().tolist()}]}
-        request = urllib.request.Request(base + f"{self.model}/infer", json.dumps(body).encode(), {"Content-Type": "application/json"})
+        body = {
+            "inputs": [
+                {"name": self.name, "datatype": "FP32", "shape": list(values.shape), "data": values.ravel().tolist()}
+            ]
+        }
+        request = urllib.request.Request(
+            base + f"{self.model}/infer", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return 200, np.array(json.load(answer)["outputs"][0]["data"])
@@ -137,7 +142,9 @@ def measure(program, path, inputs):
                 answers.append(answer)
             answers = np.array(answers)
             sums = answers.sum(1)
-            facts = f"sums {sums.min():.4f}..{sums.max():.4f}, best {answers.argmax(1).tolist()} {answers.max(1).min():.3f}..{answers.max(1).max():.3f}"
+            best = answers.max(1)
+            facts = f"sums {sums.min():.4f}..{sums.max():.4f}, "
+            facts += f"best {answers.argmax(1).tolist()} {best.min():.3f}..{best.max():.3f}"
             if expected is None:
                 return "SERVED", f"{facts} {said}", cost
             difference = abs(answers - expected).max()

@@ -3,11 +3,10 @@
 import warnings
 
 import torch
+from pictures import normalised, pictures
 from torch import nn
 from torchvision.models import googlenet as torchvision_googlenet
 from torchvision.models.googlenet import BasicConv2d, GoogLeNet, Inception, InceptionAux
-
-from pictures import normalised, pictures
 
 CALIBRATION = range(100, 132)
 TABLE = {
@@ -76,7 +75,7 @@ def network(classes, side, small, seed=1, normalise=normalised, unit_scale=False
             warnings.simplefilter("ignore")
             options.setdefault("aux_logits", False)
             model = torchvision_googlenet(weights=None, num_classes=classes, init_weights=False, **options)
-    for name, module in model.named_modules():
+    for _, module in model.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:

@@ -20,16 +20,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from networks import Head, network
+from pictures import MEAN, SCALE, normalised
 from PIL import Image
 from torch import nn
 
-from networks import Head, network
-from pictures import MEAN, SCALE, normalised
-
 SIDE = 224
 STEPS, BATCH = 120, 24
-COLOURS = [((200, 40, 40), (250, 220, 60)), ((30, 60, 180), (240, 240, 250)), ((20, 120, 50), (230, 150, 40)),
-           ((90, 20, 120), (120, 230, 220)), ((40, 40, 40), (240, 160, 190))]
+COLOURS = [
+    ((200, 40, 40), (250, 220, 60)),
+    ((30, 60, 180), (240, 240, 250)),
+    ((20, 120, 50), (230, 150, 40)),
+    ((90, 20, 120), (120, 230, 220)),
+    ((40, 40, 40), (240, 160, 190)),
+]
 TOML = f"""labels = "{{labels}}"
 
 [input]
@@ -50,10 +54,14 @@ def draw(kind, random):
     distance = np.hypot(x - cx, y - cy)
     wave = lambda value: 0.5 + 0.5 * np.sin((value + shift) * 2 * np.pi / period)
     pattern = [
-        lambda: wave(x), lambda: wave(y), lambda: wave(x + y), lambda: wave(x) * wave(y) * 1.6,
-        lambda: wave(distance), lambda: (distance < period * 1.4) * 1.0,
+        lambda: wave(x),
+        lambda: wave(y),
+        lambda: wave(x + y),
+        lambda: wave(x) * wave(y) * 1.6,
+        lambda: wave(distance),
+        lambda: (distance < period * 1.4) * 1.0,
         lambda: (np.maximum(abs(x - cx), abs(y - cy)) < period * 1.2) * 1.0,
-        lambda: ((x // period + y // period) % 2),
+        lambda: (x // period + y // period) % 2,
     ][kind % 8]()
     dark, bright = (np.array(c, np.float32) for c in COLOURS[kind // 8])
     image = dark + (bright - dark) * np.clip(pattern, 0, 1)[..., None]
@@ -100,7 +108,9 @@ def trained(folder):
             train(model.train(), 37, list(model.parameters()), STEPS, 1000, 0.03)
         else:
             print("fine-tuning to 10 classes", flush=True)
-            model.load_state_dict({k: v for k, v in models[37].state_dict().items() if not k.startswith("fc.")}, strict=False)
+            model.load_state_dict(
+                {k: v for k, v in models[37].state_dict().items() if not k.startswith("fc.")}, strict=False
+            )
             with torch.no_grad():
                 model.fc.weight *= 0.05
                 model.fc.bias *= 0
@@ -119,10 +129,24 @@ def export(model, classes, folder):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(model, sample, path("default"), verbose=False)
-        torch.onnx.export(model, sample, path("dynamic"), dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)
+        torch.onnx.export(
+            model,
+            sample,
+            path("dynamic"),
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            verbose=False,
+        )
         torch.onnx.export(Head(model, "softmax"), sample, path("softmax"), external_data=False, verbose=False)
-        torch.onnx.export(model, sample, path("legacy"), dynamo=False, input_names=["input"], output_names=["logits"],
-                          dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}})
+        torch.onnx.export(
+            model,
+            sample,
+            path("legacy"),
+            dynamo=False,
+            input_names=["input"],
+            output_names=["logits"],
+            dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}},
+        )
     return [Path(path(name)) for name in ("default", "dynamic", "softmax", "legacy")]
 
 
@@ -160,7 +184,9 @@ def main():
                 continue
             table = path.with_suffix(".int8.toml")
             table.unlink(missing_ok=True)
-            subprocess.run([program, "calibrate", photos["calibration"], "--model", path], check=True, capture_output=True)
+            subprocess.run(
+                [program, "calibrate", photos["calibration"], "--model", path], check=True, capture_output=True
+            )
             int8 = best(program, path, photos["test"], "--precision", "int8")
             same = (f32 == expected).sum(), (int8 == f32).sum()
             failed += same[0] < 100 or same[1] < 95
