@@ -236,7 +236,7 @@ fn start(
     let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())?;
     // All that stays is in memory now; what is left is for images.
     let memory = memory_budget(config);
-    let name = &model.info.name;
+    let name = &model.info.identity;
     state.metrics.set_build_info(&name.name, &name.version, &name.precision);
     tracing::info!(
         model = name.name,
@@ -259,7 +259,7 @@ fn start(
     batcher.queue().calibrate_decoding(slowness);
     tracing::debug!(slowness, "decoding measured");
     let service = Service {
-        model: model.info,
+        model: Arc::new(model.info),
         body_memory: BodyMemory::new(memory.body_bytes),
         operators,
         pipeline,

@@ -21,7 +21,7 @@ use googlenet_engine::model::{
     ChannelOrder, Engine, EngineError, Input, OperatorCount, OutputKind, Preprocessing,
     Probabilities, Resize, Session,
 };
-use googlenet_engine::model_info::{ModelInfo, ModelName};
+use googlenet_engine::model_info::{ModelInfo, ModelIdentity};
 use googlenet_engine::network::ModelReport;
 use googlenet_engine::network::report::Totals;
 use googlenet::pipeline::{ImageDecoder, Pipeline, PreparePool, PrepareThreads};
@@ -81,7 +81,7 @@ impl InProcess {
             metrics: metrics.clone(),
         };
         let service = Service {
-            model,
+            model: Arc::new(model),
             body_memory: BodyMemory::new(MEMORY_BYTES),
             operators: Vec::new(),
             pipeline,
@@ -122,7 +122,7 @@ impl InProcess {
 
 fn model() -> ModelInfo {
     ModelInfo {
-        name: ModelName {
+        identity: ModelIdentity {
             name: "googlenet".into(),
             version: "1".into(),
             precision: "f32".into(),

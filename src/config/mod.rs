@@ -6,7 +6,6 @@ mod listen;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
@@ -227,15 +226,6 @@ pub enum OverloadStatus {
     /// 503 Service Unavailable.
     #[value(name = "503")]
     ServiceUnavailable,
-}
-
-impl From<OverloadStatus> for StatusCode {
-    fn from(status: OverloadStatus) -> Self {
-        match status {
-            OverloadStatus::TooManyRequests => Self::TOO_MANY_REQUESTS,
-            OverloadStatus::ServiceUnavailable => Self::SERVICE_UNAVAILABLE,
-        }
-    }
 }
 
 /// On or off.

@@ -10,8 +10,18 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::batcher::{AdmitError, Bound, InferError};
+use crate::config::OverloadStatus;
 use crate::decode::DecodeError;
 use crate::pipeline::{ClassifyError, PrepareError};
+
+impl From<OverloadStatus> for StatusCode {
+    fn from(status: OverloadStatus) -> Self {
+        match status {
+            OverloadStatus::TooManyRequests => Self::TOO_MANY_REQUESTS,
+            OverloadStatus::ServiceUnavailable => Self::SERVICE_UNAVAILABLE,
+        }
+    }
+}
 
 /// What went wrong, as the client is told. The text of [`ApiError::Internal`] is logged, not sent.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::error::{ApiError, ErrorBody};
 use super::state::{AppState, Service};
 use googlenet_engine::model::{ChannelOrder, OperatorCount, Resize};
-use googlenet_engine::model_info::{ModelInfo, ModelName};
+use googlenet_engine::model_info::{ModelIdentity, ModelInfo};
 use googlenet_engine::network::report::{LayerRow, ModuleRow, Totals};
 use googlenet_engine::network::summary;
 
@@ -18,7 +18,7 @@ use googlenet_engine::network::summary;
 #[derive(Serialize, ToSchema)]
 pub struct Summary {
     #[serde(flatten)]
-    name: ModelName,
+    name: ModelIdentity,
     /// What runs it.
     framework: String,
     input: InputFacts,
@@ -59,7 +59,7 @@ impl Summary {
         let preprocessing = &model.preprocessing;
         let side = preprocessing.side as i64;
         Self {
-            name: model.name(),
+            name: model.identity(),
             framework: "tract".into(),
             input: InputFacts {
                 layout: "NCHW",

@@ -30,7 +30,7 @@ pub struct AppState {
 /// The loaded model and the way to it.
 pub struct Service {
     /// What the model is.
-    pub model: ModelInfo,
+    pub model: Arc<ModelInfo>,
     /// What the bodies of all requests may take.
     pub body_memory: BodyMemory,
     /// What runs it.

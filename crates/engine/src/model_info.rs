@@ -10,8 +10,8 @@ use crate::weights::Labels;
 
 /// What every answer says of the model.
 #[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ModelName {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ModelName))]
+pub struct ModelIdentity {
     /// The file's name without its ending.
     #[cfg_attr(feature = "openapi", schema(example = "googlenet"))]
     pub name: String,
@@ -36,7 +36,7 @@ fn is_true(value: &bool) -> bool {
 #[derive(Clone, Debug)]
 pub struct ModelInfo {
     /// Name, version, precision.
-    pub name: ModelName,
+    pub identity: ModelIdentity,
     /// The ONNX file; none where the weights are seeded.
     pub path: Option<PathBuf>,
     /// Names of the graph's input and output.
@@ -55,8 +55,8 @@ pub struct ModelInfo {
 
 impl ModelInfo {
     /// Name, version, precision.
-    pub fn name(&self) -> ModelName {
-        self.name.clone()
+    pub fn identity(&self) -> ModelIdentity {
+        self.identity.clone()
     }
 
     /// Classes of the output.

@@ -9,7 +9,7 @@ use super::parameters::Parameters;
 use crate::http::error::{ApiError, ErrorPayload};
 use crate::pipeline::{Classified, Timing};
 use crate::topk::top_k;
-use googlenet_engine::model_info::{ModelInfo, ModelName};
+use googlenet_engine::model_info::{ModelIdentity, ModelInfo};
 
 /// The answer for one image, or for several.
 #[derive(Serialize, ToSchema)]
@@ -25,7 +25,7 @@ pub enum Answer {
 #[derive(Serialize, ToSchema)]
 pub struct OneAnswer {
     /// The model that answered.
-    pub model: ModelName,
+    pub model: ModelIdentity,
     /// The image's classes.
     #[serde(flatten)]
     pub result: ImageAnswer,
@@ -35,7 +35,7 @@ pub struct OneAnswer {
 #[derive(Serialize, ToSchema)]
 pub struct ManyAnswers {
     /// The model that answered.
-    pub model: ModelName,
+    pub model: ModelIdentity,
     /// In the order of the images.
     pub results: Vec<ImageResult>,
 }
@@ -127,7 +127,7 @@ impl Answer {
     /// # Errors
     /// The first image's.
     pub fn many(
-        model: ModelName,
+        model: ModelIdentity,
         results: Vec<Result<ImageAnswer, ApiError>>,
     ) -> Result<Self, ApiError> {
         if results.iter().any(Result::is_ok) {

@@ -80,7 +80,8 @@ pub async fn classify(
     let form = UploadForm::of(request.headers())?;
     let copies = form.body_copies();
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
-    let upload = read_upload(form, bytes, parameters, state.config.max_images).await?;
+    let read = read_upload(form, bytes, parameters, &state, &service.pipeline.pool);
+    let upload = before(client.deadline, &state, read).await??;
     tally.set_images(upload.images.len());
     let parameters = upload.parameters.check(service.model.classes())?;
     state.check_number(service, upload.images.len())?;
@@ -136,7 +137,7 @@ fn respond(
 ) -> Result<Response, ApiError> {
     let timings: Vec<Timing> =
         results.iter().flatten().map(|classified| classified.timing).collect();
-    let model = service.model.name();
+    let model = service.model.identity();
     let answer = |result: Result<Classified, ApiError>| {
         result.map(|classified| ImageAnswer::new(&classified, &parameters, &service.model))
     };

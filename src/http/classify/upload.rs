@@ -9,6 +9,8 @@ use super::parameters::RawParameters;
 use crate::http::base64_image::{self, Base64Error};
 use crate::http::body_memory::BODY_COPIES;
 use crate::http::error::ApiError;
+use crate::http::state::AppState;
+use crate::pipeline::{ClassifyError, PreparePool};
 
 /// The images of a request, in order, each with its own fate.
 pub struct Upload {
@@ -70,12 +72,19 @@ pub async fn read_upload(
     form: UploadForm,
     body: Bytes,
     parameters: RawParameters,
-    max_images: usize,
+    state: &AppState,
+    pool: &PreparePool,
 ) -> Result<Upload, ApiError> {
+    let max_images = state.config.max_images;
     match form {
         UploadForm::Raw if body.is_empty() => Err(ApiError::EmptyImage),
         UploadForm::Raw => Ok(Upload { images: vec![Ok(body)], many: false, parameters }),
-        UploadForm::Json => from_json(&body, parameters, max_images),
+        UploadForm::Json => {
+            // Twenty megabytes of base64 would keep an async thread from all other clients.
+            let read = move || from_json(&body, parameters, max_images);
+            let read = pool.run_briefly(read).await;
+            read.map_err(|error| state.failed(ClassifyError::Prepare(error)))?
+        }
         UploadForm::Multipart(content_type) => {
             read_form(content_type, body, parameters, max_images).await
         }

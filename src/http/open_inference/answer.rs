@@ -139,8 +139,8 @@ pub fn respond(
         data: raw.is_none().then_some(data),
     };
     let answer = InferAnswer {
-        model_name: model.name.name.clone(),
-        model_version: model.name.version.clone(),
+        model_name: model.identity.name.clone(),
+        model_version: model.identity.version.clone(),
         id,
         parameters: ModelParameters::of(model),
         outputs: [tensor],

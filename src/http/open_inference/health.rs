@@ -65,7 +65,7 @@ pub async fn model_ready(
     let model = &state.service()?.model;
     path.check(model)?;
     health::ready(&state)?;
-    Ok(Json(ModelReady { name: model.name.name.clone(), ready: true }))
+    Ok(Json(ModelReady { name: model.identity.name.clone(), ready: true }))
 }
 
 /// Whether this version of the model takes requests.

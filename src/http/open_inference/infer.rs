@@ -1,5 +1,6 @@
 //! `POST /v2/models/{name}/infer`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, Request, State};
@@ -75,7 +76,11 @@ pub async fn infer(
     let json_bytes = json_bytes(request.headers())?;
     let copies = body_copies(json_bytes);
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
-    let Checked { id, input, output } = read_request(bytes, json_bytes, &service.model)?;
+    let model = Arc::clone(&service.model);
+    let read = service.pipeline.pool.run_briefly(move || read_request(bytes, json_bytes, &model));
+    let read = before(client.deadline, &state, read).await?;
+    let read = read.map_err(|error| state.failed(ClassifyError::Prepare(error)))?;
+    let Checked { id, input, output } = read?;
     tally.set_images(input.images());
     state.check_number(service, input.images())?;
     let work = classify(&state, service, client, input);

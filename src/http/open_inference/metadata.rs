@@ -60,7 +60,7 @@ pub struct MetadataParameters {
 
 impl MetadataParameters {
     fn of(model: &ModelInfo) -> Option<Self> {
-        let trained = (!model.name.trained).then_some(false);
+        let trained = (!model.identity.trained).then_some(false);
         let graph_output = match model.output_kind {
             OutputKind::Probabilities => None,
             kind @ (OutputKind::Logits | OutputKind::LogProbabilities) => Some(kind.as_str()),
@@ -90,7 +90,7 @@ pub struct ModelParameters {
 impl ModelParameters {
     /// `None` for trained weights.
     pub fn of(model: &ModelInfo) -> Option<Self> {
-        (!model.name.trained).then_some(Self { trained: false })
+        (!model.identity.trained).then_some(Self { trained: false })
     }
 }
 
@@ -104,8 +104,8 @@ impl ModelMetadata {
             shape: shape.into(),
         };
         Self {
-            name: model.name.name.clone(),
-            versions: vec![model.name.version.clone()],
+            name: model.identity.name.clone(),
+            versions: vec![model.identity.version.clone()],
             platform: "tract_onnx",
             inputs: vec![
                 tensor(&model.input_name, Datatype::Fp32, &[-1, 3, side, side]),

@@ -25,7 +25,7 @@ impl ModelPath {
     /// # Errors
     /// [`ApiError::UnknownName`] when it is another, or another version of it.
     pub fn check(&self, model: &ModelInfo) -> Result<(), ApiError> {
-        let (name, version) = (&model.name.name, &model.name.version);
+        let (name, version) = (&model.identity.name, &model.identity.version);
         if self.name != *name && self.name != ALIAS {
             return Err(ApiError::UnknownName(format!(
                 "there is no model of this name: the model is `{name}`"

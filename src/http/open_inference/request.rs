@@ -401,7 +401,7 @@ mod tests {
 
     use super::*;
     use googlenet_engine::model::Preprocessing;
-    use googlenet_engine::model_info::ModelName;
+    use googlenet_engine::model_info::ModelIdentity;
     use googlenet_engine::network::GoogLeNet;
     use googlenet_engine::network::report::ModelReport;
     use googlenet_engine::network::seeded::seeded_model;
@@ -411,7 +411,7 @@ mod tests {
     fn model() -> ModelInfo {
         let proto = seeded_model(&GoogLeNet::new(32, 10).unwrap(), 0);
         ModelInfo {
-            name: ModelName {
+            identity: ModelIdentity {
                 name: "small".into(),
                 version: "0123456789ab".into(),
                 precision: "f32".into(),

@@ -36,6 +36,14 @@ pub enum ModelError {
         /// The limit.
         most: u64,
     },
+    /// It was replaced while it was being read.
+    #[error(
+        "{path} changed while it was read: put a model in place by renaming it, and start again"
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is no classifier of images.
     #[error(transparent)]
     Check(#[from] CheckError),
@@ -124,6 +132,7 @@ impl ModelError {
             ))
             | Self::Read { .. }
             | Self::TooLarge { .. }
+            | Self::Changed { .. }
             | Self::ExternalData(_)
             | Self::Check(_) => Some("model"),
             Self::Obtain(ObtainError::Settings(FetchError::Url { .. })) => Some("model_url"),

@@ -141,7 +141,7 @@ fn plan(
     match self_check(&plan, against, info.preprocessing.side) {
         Ok(None) => {}
         Ok(Some(suspicion)) => {
-            tracing::warn!(model = info.name.name, "{suspicion}{}", where_it_dies());
+            tracing::warn!(model = info.identity.name, "{suspicion}{}", where_it_dies());
         }
         Err(SelfCheckError::Constant { pictures, .. }) => {
             let place = where_it_dies();

@@ -8,7 +8,7 @@ use tract_onnx::pb::ModelProto;
 use super::ModelError;
 use super::ModelSettings;
 use crate::model::{OutputKind, Precision, Preprocessing};
-use crate::model_info::{ModelInfo, ModelName};
+use crate::model_info::{ModelIdentity, ModelInfo};
 use crate::network::check::{self, Interface};
 use crate::network::intake::{self, Intake, Wanted};
 use crate::network::report::ModelReport;
@@ -132,6 +132,9 @@ pub(super) fn decode(file: &ModelFile, most_bytes: u64) -> Result<ModelProto, Mo
     }
     let bytes = std::fs::read(&file.path)
         .map_err(|source| ModelError::Read { path: file.path.clone(), source })?;
+    if Sha256::of(&bytes) != file.sha256 {
+        return Err(ModelError::Changed { path: file.path.clone() });
+    }
     Ok(intake::decode(&bytes)?)
 }
 
@@ -168,7 +171,7 @@ impl Described {
         precision: Precision,
     ) -> Result<ModelInfo, ModelError> {
         Ok(ModelInfo {
-            name: ModelName {
+            identity: ModelIdentity {
                 name: self.name,
                 version: self.version,
                 precision: precision.as_str().into(),
