@@ -8,18 +8,15 @@ use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::task::yield_now;
-use tokio::time::sleep_until;
 
 use super::body_memory::BodyShare;
-use super::content_coding::{ContentCoding, INFLATE_AT_ONCE, Inflater};
+use super::content_coding::{ContentCoding, FIRST_BYTES, INFLATE_AT_ONCE, Inflater};
+use super::deadline::out_of_time;
 use super::error::{ApiError, FullBy};
 use super::request_context::Client;
-use super::server::drain_patience;
 use super::state::{AppState, Service};
 use crate::config::OverloadStatus;
 
-/// Reserved for a body before any of it has come.
-pub(super) const FIRST_BYTES: usize = 16 << 10;
 /// A transparent huge page of Linux on x86-64 and, with pages of 4 KiB, on ARM.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// Bodies come and go within seconds.
@@ -75,21 +72,6 @@ pub async fn read_body(
         biased;
         collected = collected => collected,
         error = out_of_time(deadline, state) => Err(error),
-    }
-}
-
-/// Waits until a body may arrive no more; what its client is told then.
-pub(super) async fn out_of_time(deadline: Instant, state: &AppState) -> ApiError {
-    let stopped = async {
-        let stopping = state.lifecycle.stopping().await;
-        let patience = drain_patience(state.config.drain_timeout());
-        sleep_until((stopping + patience).into()).await;
-    };
-    tokio::select! {
-        () = sleep_until(deadline.into()) => {
-            ApiError::RequestTimeout(state.config.request_timeout())
-        }
-        () = stopped => ApiError::ShuttingDown,
     }
 }
 

@@ -6,9 +6,10 @@ use axum::http::{HeaderMap, header};
 use bytes::BytesMut;
 use flate2::write::{GzDecoder, ZlibDecoder};
 
-use super::body::FIRST_BYTES;
 use super::error::ApiError;
 
+/// Reserved for a body before any of it has come.
+pub(super) const FIRST_BYTES: usize = 16 << 10;
 /// Compressed bytes that are inflated in one go: about a thousand times as many may come out of them.
 pub(super) const INFLATE_AT_ONCE: usize = 1 << 10;
 

@@ -19,6 +19,7 @@ use super::accept_failures::AcceptFailures;
 use super::client_address::PeerAddress;
 use super::connection::WriteTimeout;
 use super::connection_state::ConnectionState;
+use super::deadline::drain_patience;
 use super::exchange::{ArrivingBody, Exchange, LeavingBody};
 use super::unanswered::Unanswered;
 use super::unread_body::LeftBody;
@@ -48,12 +49,6 @@ const LAST_REQUEST: Duration = Duration::from_millis(300);
 const LAST_HEAD: Duration = Duration::from_secs(1);
 /// A pause when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// How much of `drain_timeout` a client gets that does not do its part: that sends no more of a body, or
-/// takes no more of an answer. The rest is for what has arrived in it.
-pub(super) fn drain_patience(drain_timeout: Duration) -> Duration {
-    drain_timeout / 2
-}
 
 /// Serves until [`Phase::Stopping`], then takes what has connected already and returns when all
 /// connections have ended. Dropping the future ends them at once.

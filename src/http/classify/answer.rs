@@ -1,13 +1,11 @@
 //! What `POST /classify` answers.
 
-use std::time::Duration;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::parameters::Parameters;
 use crate::http::error::{ApiError, ErrorPayload};
-use crate::pipeline::{Classified, Timing};
+use crate::pipeline::Classified;
 use crate::topk::top_k;
 use googlenet_engine::model_info::{ModelIdentity, ModelInfo};
 
@@ -139,22 +137,4 @@ impl Answer {
         }
         Err(results.into_iter().find_map(Result::err).unwrap_or(ApiError::MissingImage))
     }
-}
-
-/// `Server-Timing` (W3C): for several images, the longest of each stage.
-pub fn server_timing(timings: impl Iterator<Item = Timing>) -> String {
-    let longest = timings.fold(Timing::default(), |a, b| Timing {
-        decode: a.decode.max(b.decode),
-        preprocess: a.preprocess.max(b.preprocess),
-        queue: a.queue.max(b.queue),
-        inference: a.inference.max(b.inference),
-    });
-    let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
-    format!(
-        "decode;dur={:.3}, preprocess;dur={:.3}, queue;dur={:.3}, inference;dur={:.3}",
-        ms(longest.decode),
-        ms(longest.preprocess),
-        ms(longest.queue),
-        ms(longest.inference)
-    )
 }

@@ -6,33 +6,29 @@ mod form;
 mod json;
 mod parameters;
 mod upload;
+mod upload_form;
 
 use axum::Json;
 use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::future::join_all;
-use tokio::time::timeout_at;
 
 use answer::{Answer, ImageAnswer, OneAnswer};
 use parameters::{Parameters, QueryParameters, RawParameters};
-use upload::{UploadForm, read_upload};
-
-pub use answer::server_timing;
+use upload_form::{UploadForm, read_upload};
 
 use super::body::{ReceivedBody, read_body};
+use super::deadline::before;
 use super::error::{ApiError, ErrorBody};
 use super::openapi::bodies::{ClassifyBody, ClassifyForm, EXAMPLE_IMAGE, RawBytes};
-use super::request_context::{Client, Deadline};
+use super::request_context::Client;
 use super::request_tally::RequestTally;
+use super::server_timing::add_server_timing;
 use super::state::{AppState, Service};
 use crate::batcher::Ask;
 use crate::pipeline::{Classified, Encoded, Timing};
 use crate::preprocess::Crops;
-
-/// How long each stage took (W3C Server Timing).
-pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Classifies one image or several.
 ///
@@ -118,17 +114,6 @@ async fn classify_all(
     Ok(join_all(work).await)
 }
 
-/// Waits for `work` until the deadline; then it is dropped, which frees its places in the queue.
-pub async fn before<T>(
-    deadline: Deadline,
-    state: &AppState,
-    work: impl Future<Output = T>,
-) -> Result<T, ApiError> {
-    timeout_at(deadline.0.into(), work)
-        .await
-        .map_err(|_| ApiError::DeadlineExceeded(state.config.request_timeout()))
-}
-
 fn respond(
     service: &Service,
     results: Vec<Result<Classified, ApiError>>,
@@ -150,8 +135,6 @@ fn respond(
         }
     };
     let mut response = Json(body).into_response();
-    if let Ok(value) = HeaderValue::try_from(server_timing(timings.into_iter())) {
-        response.headers_mut().insert(SERVER_TIMING, value);
-    }
+    add_server_timing(&mut response, timings.into_iter());
     Ok(response)
 }

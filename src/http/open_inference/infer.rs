@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
 use futures_util::future::try_join_all;
 
@@ -14,11 +14,12 @@ use super::request::{Checked, InferRequest, Input, InputKind, invalid, read_requ
 use super::tensor::{body_copies, memory_need, read_images, read_tensors};
 use crate::batcher::{Ask, Effort, Place};
 use crate::http::body::{ReceivedBody, read_body};
-use crate::http::classify::{SERVER_TIMING, before, server_timing};
+use crate::http::deadline::before;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::openapi::bodies::{RawBytes, infer_example};
 use crate::http::request_context::Client;
 use crate::http::request_tally::RequestTally;
+use crate::http::server_timing::add_server_timing;
 use crate::http::state::{AppState, Service};
 use crate::pipeline::{ClassifyError, Encoded, Timing, Work};
 use crate::preprocess::Crops;
@@ -87,9 +88,7 @@ pub async fn infer(
     let results = before(client.deadline, &state, work).await??;
     let (probabilities, timings): (Vec<_>, Vec<_>) = results.into_iter().unzip();
     let mut response = respond(id, output, &probabilities, &service.model)?;
-    if let Ok(value) = HeaderValue::try_from(server_timing(timings.into_iter())) {
-        response.headers_mut().insert(SERVER_TIMING, value);
-    }
+    add_server_timing(&mut response, timings.into_iter());
     Ok(response)
 }
 

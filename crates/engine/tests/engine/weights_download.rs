@@ -502,7 +502,6 @@ fn a_folder_that_cannot_be_made_is_named() {
 }
 
 /// `/dev/full` refuses every write as a full disk does.
-#[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_named() {
     let server = Server::start(|_, _, stream| send_whole(stream, &content()));

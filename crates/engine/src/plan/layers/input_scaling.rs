@@ -8,8 +8,8 @@ use tract_onnx::tract_core::ops::change_axes::AxisOp;
 use tract_onnx::tract_hir::internal::DimLike;
 
 use super::Layer;
+use super::affine::affine;
 use super::constants::{by_channel, constant, floats};
-use super::rules::affine;
 use crate::model::Preprocessing;
 
 /// `factor * x + term` for each channel of the network's input, in the input's order.

@@ -3,10 +3,12 @@
 //! | file | what it is |
 //! |---|---|
 //! | `rules` | one function for each kind of layer: from a node of the graph to a [`Layer`] |
+//! | `affine` | a product or sum with a constant |
 //! | `constants` | weights and biases that the graph computes from constants |
 //! | `input_scaling` | what a graph does with the colours before its first layer |
 //! | `found` | all layers of a graph, walked from its output to its input |
 
+mod affine;
 mod constants;
 mod found;
 mod input_scaling;

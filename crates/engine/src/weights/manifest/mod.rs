@@ -59,7 +59,7 @@ impl Manifest {
     /// `models/googlenet.toml`, built into the program.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<Manifest> = LazyLock::new(|| {
-            let text = include_str!("../../../../models/googlenet.toml");
+            let text = include_str!("../../../../../models/googlenet.toml");
             Manifest::parse(text, Path::new("models/googlenet.toml"))
                 .expect("the file is built in, and a test parses it")
         });
@@ -267,7 +267,7 @@ resize = { mode = "short_side", size = 256 }
     /// The example for people must be one that the program takes.
     #[test]
     fn the_readmes_example_is_valid() {
-        let readme = include_str!("../../../../models/README.md");
+        let readme = include_str!("../../../../../models/README.md");
         let (_, rest) = readme.split_once("```toml\n").unwrap();
         let (example, _) = rest.split_once("```").unwrap();
         let manifest = Manifest::parse(example, Path::new("README.md")).unwrap();

@@ -1,0 +1,115 @@
+//! The three forms in which images come: raw bytes, multipart, base64 in JSON.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use bytes::Bytes;
+
+use super::form::read_form;
+use super::json::{Base64Text, JsonUpload};
+use super::parameters::RawParameters;
+use super::upload::Upload;
+use crate::http::base64_image::{self, Base64Error};
+use crate::http::body_memory::BODY_COPIES;
+use crate::http::error::ApiError;
+use crate::http::state::AppState;
+use crate::pipeline::{ClassifyError, PreparePool};
+
+/// The form of a request, from its Content-Type.
+pub enum UploadForm {
+    /// One image as it is.
+    Raw,
+    /// `multipart/form-data`; the header has the boundary.
+    Multipart(HeaderValue),
+    /// Base64 in JSON.
+    Json,
+}
+
+impl UploadForm {
+    /// A missing Content-Type means `application/octet-stream` (RFC 9110, section 8.3).
+    ///
+    /// # Errors
+    /// 415 when it is none of the three.
+    pub fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(Self::Raw) };
+        let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        let essence = text.split(';').next().unwrap_or_default().trim();
+        match essence {
+            "application/octet-stream" => Ok(Self::Raw),
+            "multipart/form-data" => Ok(Self::Multipart(value.clone())),
+            "application/json" => Ok(Self::Json),
+            image if image.starts_with("image/") => Ok(Self::Raw),
+            _ => Err(ApiError::UnsupportedContentType(
+                "this Content-Type is not taken: send the image's bytes as image/jpeg (or any \
+                 image/*, or application/octet-stream), a form as multipart/form-data, or base64 \
+                 in application/json"
+                    .into(),
+            )),
+        }
+    }
+
+    /// How often the body is held while its images are taken out of it.
+    pub fn body_copies(&self) -> usize {
+        match self {
+            Self::Raw => 1,
+            Self::Multipart(_) | Self::Json => BODY_COPIES,
+        }
+    }
+}
+
+/// Finds the images in a body.
+///
+/// # Errors
+/// 400 when the form is broken or has no image.
+pub async fn read_upload(
+    form: UploadForm,
+    body: Bytes,
+    parameters: RawParameters,
+    state: &AppState,
+    pool: &PreparePool,
+) -> Result<Upload, ApiError> {
+    let max_images = state.config.max_images;
+    match form {
+        UploadForm::Raw if body.is_empty() => Err(ApiError::EmptyImage),
+        UploadForm::Raw => Ok(Upload { images: vec![Ok(body)], many: false, parameters }),
+        UploadForm::Json => {
+            // Twenty megabytes of base64 would keep an async thread from all other clients.
+            let read = move || from_json(&body, parameters, max_images);
+            let read = pool.run_briefly(read).await;
+            read.map_err(|error| state.failed(ClassifyError::Prepare(error)))?
+        }
+        UploadForm::Multipart(content_type) => {
+            read_form(content_type, body, parameters, max_images).await
+        }
+    }
+}
+
+fn from_json(
+    body: &[u8],
+    parameters: RawParameters,
+    max_images: usize,
+) -> Result<Upload, ApiError> {
+    let JsonUpload { image, images, parameters } = JsonUpload::read(body, parameters)?;
+    let (texts, count, many) = match (image, images) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::InvalidJson("give `image` or `images`, not both".into()));
+        }
+        (Some(image), None) => (vec![image], 1, false),
+        (None, Some(images)) => (images.kept, images.count, true),
+        (None, None) => return Err(ApiError::MissingImage),
+    };
+    if texts.is_empty() {
+        return Err(ApiError::MissingImage);
+    }
+    if count > max_images {
+        return Err(ApiError::TooManyImages(max_images));
+    }
+    let images =
+        texts.iter().enumerate().map(|(index, Base64Text(text))| decode_image(index, text));
+    Ok(Upload { images: images.collect(), many, parameters })
+}
+
+fn decode_image(index: usize, text: &str) -> Result<Bytes, ApiError> {
+    base64_image::decode(text).map_err(|error| match error {
+        Base64Error::Empty => ApiError::EmptyImage,
+        error => ApiError::InvalidBase64(format!("image {index} {error}")),
+    })
+}
