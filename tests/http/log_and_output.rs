@@ -193,7 +193,6 @@ fn nothing_but_a_terminal_gets_colours() {
     all.push(owned(&["health", "--listen=127.0.0.1:1"]));
     all.push(owned(&["serve", "--workers=many"]));
     all.push(owned(&["serve", "--listen=192.0.2.1:80", "--model=untrained"]));
-    all.push(Vec::new());
     for arguments in all {
         let mut command = Command::new(env!("CARGO_BIN_EXE_googlenet"));
         command.args(&arguments).env_remove("CLICOLOR_FORCE").env("TERM", "xterm-256color");
