@@ -1,8 +1,8 @@
 //! GoogLeNet (Inception v1) as an HTTP service.
 //!
 //! Data flows one way, and the modules follow it:
-//! `http` → `pipeline` → {`decode`, `preprocess`, `batcher`, `topk`} → `model` ← `plan` → `kernels`,
-//! with `network` describing GoogLeNet as data and `weights` finding the file that holds it.
+//! `http` → `pipeline` → {`decode`, `preprocess`, `batcher`, `topk`} → the engine, `googlenet_engine`, which loads a model
+//! and runs it on the arithmetic of `googlenet_kernels`.
 // They panic when nobody reads; `cli` has the ways to print.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
