@@ -1,7 +1,7 @@
 //! The one place where the service is wired: bind, load, serve, drain.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -114,8 +114,10 @@ impl App {
     /// The page to open in a browser on this machine.
     fn page(&self) -> Option<String> {
         let mut address = self.admin_address().or_else(|| self.address().ok())?;
-        if address.ip().is_unspecified() {
-            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        match address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
         }
         Some(format!("http://{address}/docs"))
     }

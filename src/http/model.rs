@@ -59,7 +59,7 @@ impl Summary {
         let preprocessing = &model.preprocessing;
         let side = preprocessing.side as i64;
         Self {
-            name: model.identity(),
+            name: model.identity.clone(),
             framework: "tract".into(),
             input: InputFacts {
                 layout: "NCHW",

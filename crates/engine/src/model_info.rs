@@ -54,11 +54,6 @@ pub struct ModelInfo {
 }
 
 impl ModelInfo {
-    /// Name, version, precision.
-    pub fn identity(&self) -> ModelIdentity {
-        self.identity.clone()
-    }
-
     /// Classes of the output.
     pub fn classes(&self) -> usize {
         self.labels.classes()

@@ -122,7 +122,7 @@ fn respond(
 ) -> Result<Response, ApiError> {
     let timings: Vec<Timing> =
         results.iter().flatten().map(|classified| classified.timing).collect();
-    let model = service.model.identity();
+    let model = service.model.identity.clone();
     let answer = |result: Result<Classified, ApiError>| {
         result.map(|classified| ImageAnswer::new(&classified, &parameters, &service.model))
     };

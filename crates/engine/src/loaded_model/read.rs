@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 use tract_onnx::pb::ModelProto;
 
-use super::ModelError;
-use super::ModelSettings;
+use super::{ModelError, ModelSettings};
 use crate::model::{OutputKind, Precision, Preprocessing};
 use crate::model_info::{ModelIdentity, ModelInfo};
 use crate::network::check::{self, Interface};
@@ -23,6 +22,7 @@ use crate::weights::{
 
 /// The seed of `--model untrained`.
 const UNTRAINED_SEED: u64 = 0;
+
 /// The folders that are searched for weights.
 pub fn search_path() -> SearchPath {
     let program = std::env::current_exe().ok();

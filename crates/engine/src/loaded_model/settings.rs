@@ -23,17 +23,3 @@ pub struct ModelSettings {
     /// Instruction set of the kernels; none: the fastest that the machine has.
     pub isa: Option<IsaName>,
 }
-
-impl ModelSettings {
-    /// `source` in f32, with the limits that the service has by default.
-    pub fn of(source: ModelSource) -> Self {
-        Self {
-            source,
-            download: Download::default(),
-            max_model_bytes: 1 << 30,
-            precision: Precision::F32,
-            calibration: None,
-            isa: None,
-        }
-    }
-}

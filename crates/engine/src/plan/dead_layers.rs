@@ -6,8 +6,8 @@ use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::math::Max;
 
 use super::load::typed_model;
-use super::normalise::normalise;
 use super::self_check;
+use super::tapped::run_tapped;
 use crate::model::{Input, Preprocessing};
 
 /// Where the network stops seeing its input, as a sentence that goes on; empty if that cannot be told.
@@ -20,32 +20,27 @@ pub fn explain(proto: &ModelProto, preprocessing: &Preprocessing) -> String {
 }
 
 /// The name of the first ReLU, in data-flow order, that gives nothing but zeros for all `pictures`; none if there is no
-/// such, or tract does not say. Runs the whole network in tract's own operators: for a network that is to be explained.
+/// such, or tract does not say.
 fn first_dead_layer(
     proto: &ModelProto,
     preprocessing: &Preprocessing,
     pictures: &[Input],
 ) -> Option<String> {
-    let mut model = typed_model(proto, preprocessing.side).ok()?;
+    let model = typed_model(proto, preprocessing.side).ok()?;
     let order = model.eval_order().ok()?;
     let is_relu =
         |node: &&usize| model.node(**node).op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Max>());
     let relus: Vec<usize> = order.iter().filter(is_relu).copied().collect();
     let names: Vec<String> = relus.iter().map(|&node| model.node(node).name.clone()).collect();
     let outlets: Vec<OutletId> = relus.iter().map(|&node| node.into()).collect();
-    model.select_output_outlets(&outlets).ok()?;
-    let plan = model.into_optimized().and_then(|model| model.into_runnable()).ok()?;
     let mut alive = vec![false; names.len()];
-    let side = preprocessing.side;
-    let mut values = vec![0.0; 3 * side * side];
-    for picture in pictures {
-        normalise(picture, preprocessing, &mut values).ok()?;
-        let input = Tensor::from_shape(&[1, 3, side, side], &values).ok()?;
-        for (alive, map) in alive.iter_mut().zip(plan.run(tvec!(input.into())).ok()?) {
+    run_tapped(model, &outlets, preprocessing, pictures, |maps| {
+        for (alive, map) in alive.iter_mut().zip(maps) {
             let map = map.to_plain_array_view::<f32>().ok()?;
             *alive |= map.iter().any(|&value| value > 0.0);
         }
-    }
+        Some(())
+    })?;
     let dead = alive.iter().position(|alive| !alive)?;
     // tract makes a maximum of a ReLU, and names it so.
     names.get(dead).map(|name| name.strip_suffix(".low").unwrap_or(name).to_owned())

@@ -3,8 +3,9 @@
 //! `load` makes tract's typed model, `layers` finds GoogLeNet's layers in it, `operators` runs them in
 //! large operators of our own, `wire` puts these in place of tract's, and `fast` serves the result.
 //! What no rule knows stays tract's. `stock` runs the whole network in tract's own operators, and
-//! `self_check` holds the plan that serves against it. `team` lends the threads. For int8,
-//! `calibrator` runs photos, `calibration` is the table that it makes, and `packing` quantises weights.
+//! `self_check` holds the plan that serves against it; `tapped` looks inside it for `dead_layers` and `logits`, when
+//! something is wrong. `team` lends the threads. For int8, `calibrator` runs photos, `calibration` is the table that it
+//! makes, and `packing` quantises weights.
 
 mod calibration;
 mod calibrator;
@@ -19,6 +20,7 @@ mod operators;
 mod packing;
 mod self_check;
 mod stock;
+mod tapped;
 mod team;
 mod wire;
 

@@ -244,23 +244,32 @@ impl Wiring<'_> {
 
     /// Adds a layer, in the format that it runs in.
     fn layer(&mut self, found: &FoundLayer) -> TractResult<OutletId> {
-        match (self.format(found.output), &found.layer) {
-            (Format::Float, _) => self.layer_in::<Float>(found),
-            (Format::Int8, Layer::Convolution(first)) => match self.photo(found.input) {
-                Some(preprocessing) => {
-                    let input = self.map(found.input, found.input_size, Format::Int8)?;
-                    let (from, to) = self.shapes(found);
-                    let (isa, unit) = (self.isa, self.unit(found.output));
-                    self.share(found.output, input, || Convolution::<Int8> {
-                        weights: pack_on_bytes(isa, first, &preprocessing, unit, to.width),
-                        input: from,
-                        output: to,
-                    })
-                }
-                None => self.layer_in::<Int8>(found),
-            },
-            (Format::Int8, _) => self.layer_in::<Int8>(found),
+        if self.format(found.output) == Format::Float {
+            return self.layer_in::<Float>(found);
         }
+        if let Layer::Convolution(first) = &found.layer
+            && let Some(preprocessing) = self.photo(found.input)
+        {
+            return self.first_on_bytes(found, first, &preprocessing);
+        }
+        self.layer_in::<Int8>(found)
+    }
+
+    /// The first layer in int8: the bytes of a photo are its map as they are.
+    fn first_on_bytes(
+        &mut self,
+        found: &FoundLayer,
+        first: &layers::Convolution,
+        preprocessing: &Preprocessing,
+    ) -> TractResult<OutletId> {
+        let input = self.map(found.input, found.input_size, Format::Int8)?;
+        let (from, to) = self.shapes(found);
+        let (isa, unit) = (self.isa, self.unit(found.output));
+        self.share(found.output, input, || Convolution::<Int8> {
+            weights: pack_on_bytes(isa, first, preprocessing, unit, to.width),
+            input: from,
+            output: to,
+        })
     }
 
     fn layer_in<A: Pack + ToLogits>(&mut self, found: &FoundLayer) -> TractResult<OutletId> {

@@ -42,13 +42,11 @@ pub(super) fn select(
     };
     graph.output = vec![graph.output.swap_remove(chosen)];
     let name = &names[chosen];
-    let mut others: Vec<&String> = names.iter().filter(|other| *other != name).collect();
-    others.dedup();
     if writer(graph, name).is_none() {
         return Err(CheckError::OutputMissing(name.clone()));
     }
     let mut warnings = Vec::new();
-    if !others.is_empty() && wanted.is_none() {
+    if names.iter().any(|other| other != name) && wanted.is_none() {
         warnings.push(format!(
             "the model has {} outputs ({}): the first, `{name}`, is used; name another as `name` under [output] in \
              the TOML beside it",
@@ -87,8 +85,9 @@ pub(super) fn to_probabilities(
     changes: &mut Vec<String>,
 ) -> Result<OutputKind, CheckError> {
     let name = graph.output.first().map(|output| output.name.clone()).unwrap_or_default();
-    let last =
-        last_of_value(graph, &name).ok_or_else(|| CheckError::OutputMissing(name.clone()))?;
+    let way = way_to_value(graph, &name);
+    let last = *way.last().ok_or_else(|| CheckError::OutputMissing(name.clone()))?;
+    let is_clipped = way.iter().any(|&index| graph.node[index].op_type == "Clip");
     let found = kind_of(graph, last);
     if kind.is_none()
         && found == OutputKind::Logits
@@ -102,9 +101,7 @@ pub(super) fn to_probabilities(
     let kind = kind.unwrap_or(found);
     match kind {
         OutputKind::Probabilities => {}
-        OutputKind::LogProbabilities
-            if graph.node[last].op_type == "LogSoftmax" && !is_clipped(graph, &name) =>
-        {
+        OutputKind::LogProbabilities if graph.node[last].op_type == "LogSoftmax" && !is_clipped => {
             graph.node[last].op_type = "Softmax".into();
             changes.push("the last LogSoftmax was made a Softmax".into());
         }
@@ -147,29 +144,21 @@ fn check_flat(graph: &GraphProto) -> Result<(), CheckError> {
     Err(CheckError::OutputShape { name, shape })
 }
 
-/// Whether a `Clip` stands between `tensor` and the node that computes its values.
-fn is_clipped(graph: &GraphProto, tensor: &str) -> bool {
-    let mut tensor = tensor;
-    for _ in 0..graph.node.len() {
-        match writer(graph, tensor) {
-            Some(node) if node.op_type == "Clip" => return true,
-            Some(node) if PASSING.contains(&node.op_type.as_str()) => match node.input.first() {
-                Some(input) => tensor = input,
-                None => return false,
-            },
-            _ => return false,
-        }
-    }
-    false
-}
-
 /// The node that computes the values of `tensor`: what only reshapes them is passed over.
 fn last_of_value(graph: &GraphProto, tensor: &str) -> Option<usize> {
+    way_to_value(graph, tensor).pop()
+}
+
+/// The nodes from `tensor` back to that which computes its values, which is the last; none in a cycle, or if nothing
+/// computes them.
+fn way_to_value(graph: &GraphProto, tensor: &str) -> Vec<usize> {
     let mut tensor = tensor;
+    let mut way = Vec::new();
     // Each step goes to another node, or the graph has a cycle.
     for _ in 0..graph.node.len() {
-        let index =
-            graph.node.iter().position(|node| node.output.iter().any(|name| name == tensor))?;
+        let writes = |node: &NodeProto| node.output.iter().any(|name| name == tensor);
+        let Some(index) = graph.node.iter().position(writes) else { break };
+        way.push(index);
         let node = &graph.node[index];
         match node.input.first() {
             Some(input)
@@ -177,10 +166,10 @@ fn last_of_value(graph: &GraphProto, tensor: &str) -> Option<usize> {
             {
                 tensor = input
             }
-            _ => return Some(index),
+            _ => return way,
         }
     }
-    None
+    Vec::new()
 }
 
 /// A node that makes probabilities or scores, between the last layer with weights and the value of the node at `index`.
