@@ -10,8 +10,9 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use googlenet_engine::network::description::INCEPTIONS;
 use googlenet_kernels::average_pool::average_pool;
-use googlenet_kernels::conv::{Activation, ConvGeometry, ConvPart, ConvWeights};
-use googlenet_kernels::int8_conv::{Int8ConvPart, Int8ConvWeights};
+use googlenet_kernels::conv::{
+    Activation, ConvGeometry, ConvPart, ConvWeights, Int8ConvPart, Int8ConvWeights, OutputSize,
+};
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::lrn::{LrnParameters, LrnScales, lrn, lrn_u8};
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
@@ -116,7 +117,8 @@ fn convolution(bencher: Bencher<'_, '_>, shape: &Shape) {
     let [from, to] = shape.maps();
     let (weights, bias) = (numbers(shape.taps() * shape.outputs), numbers(shape.outputs));
     let part = ConvPart { weights: &weights, bias: &bias };
-    let packed = ConvWeights::pack(Isa::best(), shape.geometry(), &[part], to.width);
+    let packed =
+        ConvWeights::pack(Isa::best(), shape.geometry(), &[part], OutputSize::of_width(shape.side));
     let (input, mut output) = (numbers(from.len()), vec![0.0; to.len()]);
     bencher.counter(shape.multiply_adds()).bench_local(|| {
         let mut rows = MapRowsMut::whole(to, &mut output);
@@ -156,7 +158,12 @@ fn int8_convolution(bencher: Bencher<'_, '_>, shape: &Shape) {
         bytes(shape.taps() * shape.outputs).into_iter().map(|byte| (byte / 2) as i8 - 62).collect();
     let (scale, bias) = (vec![1e-4; shape.outputs], numbers(shape.outputs));
     let part = Int8ConvPart { weights: &weights, scale: &scale, bias: &bias };
-    let packed = Int8ConvWeights::pack(Isa::best(), shape.geometry(), &[part], to.width);
+    let packed = Int8ConvWeights::pack(
+        Isa::best(),
+        shape.geometry(),
+        &[part],
+        OutputSize::of_width(shape.side),
+    );
     let (input, mut output) = (bytes(from.len()), vec![0_u8; to.len()]);
     bencher.counter(shape.multiply_adds()).bench_local(|| {
         let mut rows = MapRowsMut::whole(to, &mut output);

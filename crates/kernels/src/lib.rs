@@ -9,9 +9,8 @@
 //! | [`isa`] | the instruction set, a token that proves the machine has it |
 //! | [`map`] | a feature map: rows, columns, channels, with a border around them |
 //! | `simd` | the vectors: one file for each instruction set; the only place with intrinsics |
-//! | [`conv`] | convolutions in f32 |
+//! | [`conv`] | convolutions in f32 and int8 |
 //! | [`winograd`] | 3x3 convolutions in f32 with fewer multiplications |
-//! | [`int8_conv`] | convolutions of u8 by i8 |
 //! | [`max_pool`], [`average_pool`], [`lrn`] | what stands between the convolutions |
 //! | [`quantise`] | from f32 to u8 |
 //!
@@ -27,8 +26,8 @@
 
 pub mod average_pool;
 pub mod conv;
-pub mod int8_conv;
 pub mod isa;
+mod lines;
 pub mod lrn;
 pub mod map;
 pub mod max_pool;

@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use googlenet_kernels::average_pool::average_pool;
-use googlenet_kernels::conv::{Activation, ConvGeometry, ConvPart, ConvWeights};
-use googlenet_kernels::int8_conv::{Int8ConvPart, Int8ConvWeights};
+use googlenet_kernels::conv::{
+    Activation, ConvGeometry, ConvPart, ConvWeights, Int8ConvPart, Int8ConvWeights, OutputSize,
+};
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::lrn::{LrnParameters, lrn};
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
@@ -93,7 +94,7 @@ fn convolutions() {
             let mut output = vec![0.0; to.len()];
             let mut rows = MapRowsMut::whole(to, &mut output);
             let window = rows.channels(0..to.channels);
-            let direct = ConvWeights::pack(isa, geometry, &[part], to.width);
+            let direct = ConvWeights::pack(isa, geometry, &[part], OutputSize::Map);
             direct.run(input, &mut [window], Activation::Relu);
             assert_near(&format!("{name}, {isa:?}"), &output, &expected, 1e-5);
             if (geometry.kernel, geometry.stride) != ((3, 3), 1) {
@@ -138,7 +139,7 @@ fn int8_convolutions() {
             let mut output = vec![0_u8; to.len()];
             let mut rows = MapRowsMut::whole(to, &mut output);
             let window = rows.channels(0..to.channels);
-            let packed = Int8ConvWeights::pack(isa, geometry, &[part], to.width);
+            let packed = Int8ConvWeights::pack(isa, geometry, &[part], OutputSize::Map);
             packed.run(MapView::new(from, &input), &mut [window]);
             assert_eq!(output.len(), expected.len());
             let off = output.iter().zip(&expected).filter(|(a, b)| a != b);

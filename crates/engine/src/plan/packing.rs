@@ -4,8 +4,9 @@ use super::layers;
 use super::operators::arithmetic::{Arithmetic, Float, FloatPacked, FloatWeights, Int8, Units};
 use super::operators::inception::{Inception, InceptionShapes};
 use crate::model::Preprocessing;
-use googlenet_kernels::conv::{Activation, ConvPart, ConvWeights};
-use googlenet_kernels::int8_conv::{Int8ConvPart, Int8ConvWeights};
+use googlenet_kernels::conv::{
+    Activation, ConvPart, ConvWeights, Int8ConvPart, Int8ConvWeights, OutputSize,
+};
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::map::MapShape;
 use googlenet_kernels::winograd::WinogradWeights;
@@ -43,7 +44,12 @@ impl Pack for Float {
                 Some((size, part)) => {
                     FloatPacked::Winograd(WinogradWeights::pack(isa, size, geometry, part))
                 }
-                None => FloatPacked::Direct(ConvWeights::pack(isa, geometry, &parts, width)),
+                None => FloatPacked::Direct(ConvWeights::pack(
+                    isa,
+                    geometry,
+                    &parts,
+                    OutputSize::of_width(width),
+                )),
             },
             activation: if relu { Activation::Relu } else { Activation::Identity },
         }
@@ -60,7 +66,7 @@ impl Pack for Int8 {
             })
             .collect();
         let parts: Vec<Int8ConvPart<'_>> = quantised.iter().map(Quantised::part).collect();
-        Int8ConvWeights::pack(isa, geometry, &parts, width)
+        Int8ConvWeights::pack(isa, geometry, &parts, OutputSize::of_width(width))
     }
 }
 
@@ -141,7 +147,12 @@ pub(super) fn pack_on_bytes(
             *bias -= sum as f32 * unit * preprocessing.mean[channel] / output_unit;
         }
     }
-    Int8ConvWeights::pack(isa, convolution.geometry, &[quantised.part()], width)
+    Int8ConvWeights::pack(
+        isa,
+        convolution.geometry,
+        &[quantised.part()],
+        OutputSize::of_width(width),
+    )
 }
 
 /// What the numbers of a module's maps are worth.

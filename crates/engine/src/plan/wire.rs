@@ -21,7 +21,7 @@ use super::operators::{Operator, PlanOperator};
 use super::packing::{InceptionUnits, Pack, Part, inception, mean_bytes, pack_on_bytes};
 use super::team::Team;
 use crate::model::Preprocessing;
-use googlenet_kernels::int8_conv::Int8ConvWeights;
+use googlenet_kernels::conv::Int8ConvWeights;
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::map::MapShape;
 

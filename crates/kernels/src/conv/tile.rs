@@ -1,20 +1,29 @@
-//! The loop: for each block of output channels, for each tile of pixels, along the runs.
+//! The loops of every convolution; the module above has them in pseudocode.
 
 use std::array::from_fn;
 
-use super::pack::{ConvWeights, Place};
-use super::{Activation, ConvGeometry};
+use super::ConvGeometry;
+use super::packed::{PIXEL_VECTORS, Packed, RestGroup, VectorSlot};
 use crate::map::{Destination, MapView};
-use crate::simd::{Vector, each_pixel};
+use crate::simd::{Product, TilePixels, Vector, each_pixel};
 
-/// Vectors of output channels in a tile of one pixel, for outputs that are one pixel wide.
-pub(super) const PIXEL_VECTORS: usize = 8;
+/// What follows the sums of a convolution.
+pub(super) trait Finish: Copy {
+    /// What is written.
+    type Output;
+
+    /// Writes the outputs of `lanes` channels of a vector, the convolution's `vector`-th.
+    ///
+    /// # Safety
+    /// The machine has the instructions of `V`; `to` has `lanes` elements, at most [`Vector::LANES`].
+    unsafe fn write<V: Vector>(self, sums: V, vector: usize, to: *mut Self::Output, lanes: usize);
+}
 
 /// Where everything is.
-struct Layout {
+struct Layout<E, F> {
     geometry: ConvGeometry,
     /// First element of the first window of the first row.
-    input: *const f32,
+    input: *const E,
     /// Elements from one input row to the next.
     input_row: usize,
     /// Elements between the windows of neighbouring pixels, and of neighbouring rows.
@@ -22,98 +31,117 @@ struct Layout {
     row_step: usize,
     rows: usize,
     width: usize,
-    relu: bool,
+    finish: F,
 }
 
 /// Where a vector of output channels is written.
-#[derive(Clone, Copy)]
-struct Target {
+struct Target<O> {
     /// The first row's first pixel.
-    first: *mut f32,
+    first: *mut O,
     row: usize,
     pixel: usize,
     lanes: usize,
 }
 
-/// Some vectors of output channels.
-struct Block<'a> {
-    weights: *const f32,
-    bias: *const f32,
-    targets: &'a [Target],
+impl<O> Clone for Target<O> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
-/// See [`ConvWeights::run`].
+impl<O> Copy for Target<O> {}
+
+/// Some vectors of output channels.
+struct Block<'a, W, O> {
+    /// The first of its vectors among all.
+    first: usize,
+    weights: *const W,
+    bias: *const f32,
+    targets: &'a [Target<O>],
+    packed: &'a Packed,
+}
+
+/// Writes the rows of `outputs`, one for each part; `bias` has a value for each lane of each vector.
+///
+/// # Panics
+/// When a window reads outside the input's border, or a destination has other rows or channels
+/// than its part.
 ///
 /// # Safety
-/// The machine has the instructions of `V`, and `weights` were packed for them.
+/// The machine has the instructions of `P`, and `packed` was packed for its frame and limit, from weights
+/// of its type.
 #[inline(always)]
-pub(super) unsafe fn run<V: Vector>(
-    weights: &ConvWeights,
-    input: MapView<'_, f32>,
-    outputs: &mut [Destination<'_, f32>],
-    activation: Activation,
+pub(super) unsafe fn run<P: Product, F: Finish>(
+    packed: &Packed,
+    bias: &[f32],
+    input: MapView<'_, P::Element>,
+    outputs: &mut [Destination<'_, F::Output>],
+    finish: F,
 ) {
-    assert_eq!(outputs.len(), weights.channels.len(), "one destination for each part");
+    let lanes = P::FRAME.lanes;
+    assert_eq!(packed.frame, P::FRAME, "the weights were packed for this product");
+    assert_eq!(bias.len(), packed.vectors.len() * lanes, "a bias for each lane");
+    assert_eq!(outputs.len(), packed.channels.len(), "one destination for each part");
     let Some(output) = outputs.first() else { return };
     let (rows, width) = (output.rows(), output.shape().width);
-    for (output, &channels) in outputs.iter().zip(&weights.channels) {
+    for (output, &channels) in outputs.iter().zip(&packed.channels) {
         assert_eq!(output.rows(), rows, "the destinations have the same rows");
         assert_eq!(output.shape().width, width, "the destinations have the same width");
         assert_eq!(output.channel_count(), channels, "a destination has its part's channels");
     }
-    let geometry = weights.geometry;
+    let geometry = packed.geometry;
     let first = geometry.first(input.shape(), &rows, width);
     if rows.is_empty() || width == 0 {
         return;
     }
     let input_row = input.shape().row_len();
+    let row_step = geometry.stride * input_row;
     let layout = Layout {
         geometry,
         // SAFETY: `first` has shown that the windows of `rows` lie within the input.
-        input: unsafe {
-            input.values().as_ptr().add(first + rows.start * geometry.stride * input_row)
-        },
+        input: unsafe { input.values().as_ptr().add(first + rows.start * row_step) },
         input_row,
         pixel_step: geometry.stride * geometry.input_channels,
-        row_step: geometry.stride * input_row,
+        row_step,
         rows: rows.len(),
         width,
-        relu: activation == Activation::Relu,
+        finish,
     };
-    let places = &weights.places;
-    let firsts: Vec<(*mut f32, usize, usize)> = outputs
+    let firsts: Vec<(*mut F::Output, usize, usize)> = outputs
         .iter_mut()
         .map(|output| (output.first(), output.shape().row_len(), output.shape().channels))
         .collect();
-    let target = |place: &Place| {
-        let (first, row, pixel) = firsts[place.part];
-        // SAFETY: `places` holds channels of the part, and the window has them all.
-        Target { first: unsafe { first.add(place.channel) }, row, pixel, lanes: place.lanes }
+    let target = |slot: &VectorSlot| {
+        let (first, row, pixel) = firsts[slot.part];
+        // SAFETY: a slot has channels of its part, and the window has them all.
+        Target { first: unsafe { first.add(slot.channel) }, row, pixel, lanes: slot.lanes }
     };
-    let taps = geometry.kernel.0 * geometry.run();
-    for (start, places) in
-        (0..places.len()).step_by(weights.block).zip(places.chunks(weights.block))
+    let of_vector = P::FRAME.steps(geometry) * P::FRAME.step();
+    for (first, slots) in
+        (0..packed.vectors.len()).step_by(packed.block).zip(packed.vectors.chunks(packed.block))
     {
-        let mut targets = [target(&places[0]); PIXEL_VECTORS];
-        for (slot, place) in targets.iter_mut().zip(places) {
-            *slot = target(place);
+        let mut targets = [target(&slots[0]); PIXEL_VECTORS];
+        for (to, slot) in targets.iter_mut().zip(slots) {
+            *to = target(slot);
         }
-        // SAFETY: `pack` has put `taps` vectors of weights and one of bias for each place there.
+        // SAFETY: the weights have `of_vector` elements for each vector, the bias has its lanes.
         unsafe {
             let block = Block {
-                weights: weights.weights.as_ptr().cast::<f32>().add(start * taps * V::LANES),
-                bias: weights.bias.as_ptr().add(start * V::LANES),
-                targets: &targets[..places.len()],
+                first,
+                weights: packed.weights.first::<P::Weight>().add(first * of_vector),
+                bias: bias.as_ptr().add(first * lanes),
+                targets: &targets[..slots.len()],
+                packed,
             };
-            match places.len() {
-                1 => map::<V, 1>(&layout, &block),
-                2 => map::<V, 2>(&layout, &block),
-                3 => map::<V, 3>(&layout, &block),
-                4 => map::<V, 4>(&layout, &block),
-                5 => map::<V, 5>(&layout, &block),
-                6 => map::<V, 6>(&layout, &block),
-                7 => map::<V, 7>(&layout, &block),
-                _ => map::<V, PIXEL_VECTORS>(&layout, &block),
+            match slots.len() {
+                1 => map::<P, F, 1>(&layout, &block),
+                2 => map::<P, F, 2>(&layout, &block),
+                3 => map::<P, F, 3>(&layout, &block),
+                4 => map::<P, F, 4>(&layout, &block),
+                5 => map::<P, F, 5>(&layout, &block),
+                6 => map::<P, F, 6>(&layout, &block),
+                7 => map::<P, F, 7>(&layout, &block),
+                _ => map::<P, F, PIXEL_VECTORS>(&layout, &block),
             }
         }
     }
@@ -124,94 +152,175 @@ pub(super) unsafe fn run<V: Vector>(
 /// # Safety
 /// As [`run`]; the block has `VECTORS` vectors.
 #[inline(always)]
-unsafe fn map<V: Vector, const VECTORS: usize>(layout: &Layout, block: &Block<'_>) {
-    let mut row = 0;
+unsafe fn map<P: Product, F: Finish, const VECTORS: usize>(
+    layout: &Layout<P::Element, F>,
+    block: &Block<'_, P::Weight, F::Output>,
+) {
+    let mut done = 0;
     // SAFETY: every tile lies within the rows and the width.
     unsafe {
-        if VECTORS > V::TILE_VECTORS {
-            for row in 0..layout.rows {
-                for column in 0..layout.width {
-                    tile::<V, 1, VECTORS>(layout, block, row, column, 1);
-                }
-            }
-            return;
+        if VECTORS > P::FRAME.vectors {
+            return pixels::<P, F, 1, VECTORS>(layout, block, 0);
         }
-        // Where a row is 7 pixels, two rows are a tile.
-        if V::TILE_PIXELS >= 14 && layout.width == 7 {
-            while row + 2 <= layout.rows {
-                tile::<V, 14, VECTORS>(layout, block, row, 0, layout.row_step);
-                row += 2;
-            }
+        if P::FRAME.pixels == TilePixels::TwoStripsOfSeven {
+            strips_of_seven::<P, F, VECTORS>(layout, block);
+            done = layout.width / 7 * 7;
         }
-        for row in row..layout.rows {
-            let mut column = 0;
-            while V::TILE_PIXELS >= 14 && column + 14 <= layout.width {
-                tile::<V, 14, VECTORS>(layout, block, row, column, 7 * layout.pixel_step);
-                column += 14;
-            }
-            while V::TILE_PIXELS >= 7 && column + 7 <= layout.width {
-                tile::<V, 7, VECTORS>(layout, block, row, column, 0);
-                column += 7;
-            }
-            while column + 4 <= layout.width {
-                tile::<V, 4, VECTORS>(layout, block, row, column, 0);
-                column += 4;
-            }
-            while column < layout.width {
-                tile::<V, 1, VECTORS>(layout, block, row, column, 0);
-                column += 1;
-            }
+        pixels::<P, F, 4, VECTORS>(layout, block, done);
+    }
+}
+
+/// The columns that are whole strips of seven.
+///
+/// # Safety
+/// As [`map`].
+#[inline(always)]
+unsafe fn strips_of_seven<P: Product, F: Finish, const VECTORS: usize>(
+    layout: &Layout<P::Element, F>,
+    block: &Block<'_, P::Weight, F::Output>,
+) {
+    let (in_row, end) = (layout.width / 7, layout.width / 7 * 7);
+    let strips = layout.rows * in_row;
+    let (mut row, mut column) = (0, 0);
+    let mut next = |_| {
+        let at = (row, column);
+        column += 7;
+        if column == end {
+            (row, column) = (row + 1, 0);
+        }
+        at
+    };
+    // SAFETY: `strips` strips lie within the rows and the width.
+    unsafe {
+        for _ in 0..strips / 2 {
+            tile::<P, F, 14, 7, VECTORS>(layout, block, &mut next);
+        }
+        if strips % 2 == 1 {
+            tile::<P, F, 7, 7, VECTORS>(layout, block, next);
         }
     }
 }
 
-/// `PIXELS` pixels by `VECTORS` vectors of channels, in registers. The eighth pixel and those behind
-/// it stand `second_seven` elements of the input behind the first seven.
+/// The pixels from column `start` of each row on, `PIXELS` at a time.
 ///
 /// # Safety
-/// As [`run`]; the pixels from `(row, column)` on lie within the map.
+/// As [`map`]; `start` is at most the width.
 #[inline(always)]
-unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
-    layout: &Layout,
-    block: &Block<'_>,
-    row: usize,
-    column: usize,
-    second_seven: usize,
+unsafe fn pixels<P: Product, F: Finish, const PIXELS: usize, const VECTORS: usize>(
+    layout: &Layout<P::Element, F>,
+    block: &Block<'_, P::Weight, F::Output>,
+    start: usize,
 ) {
-    // SAFETY: `geometry.first` has shown that all windows lie within the input; the weights have
-    // `taps` vectors for each of VECTORS; the targets have all rows and the width.
+    let in_row = layout.width - start;
+    let count = layout.rows * in_row;
+    // SAFETY: `count` pixels lie within the rows and the width.
     unsafe {
-        let bias: [V; VECTORS] = from_fn(|vector| V::load(block.bias.add(vector * V::LANES)));
-        let mut sums = [bias; PIXELS];
-        let first = layout.input.add(row * layout.row_step + column * layout.pixel_step);
+        if count < PIXELS {
+            for pixel in 0..count {
+                let at = |_| (pixel / in_row, start + pixel % in_row);
+                tile::<P, F, 1, 1, VECTORS>(layout, block, at);
+            }
+            return;
+        }
+        let (mut row, mut column) = (0, start);
+        for first in (0..count).step_by(PIXELS) {
+            if first + PIXELS > count {
+                let first = count - PIXELS;
+                (row, column) = (first / in_row, start + first % in_row);
+            }
+            tile::<P, F, PIXELS, 1, VECTORS>(layout, block, |_| {
+                let at = (row, column);
+                column += 1;
+                if column == layout.width {
+                    (row, column) = (row + 1, start);
+                }
+                at
+            });
+        }
+    }
+}
+
+/// `PIXELS` pixels by `VECTORS` vectors of channels, in registers. `at` gives the row and the column of
+/// the first pixel of each strip of `STRIP` neighbours, in turn.
+///
+/// # Safety
+/// As [`map`]; the strips lie within the map.
+#[inline(always)]
+unsafe fn tile<
+    P: Product,
+    F: Finish,
+    const PIXELS: usize,
+    const STRIP: usize,
+    const VECTORS: usize,
+>(
+    layout: &Layout<P::Element, F>,
+    block: &Block<'_, P::Weight, F::Output>,
+    mut at: impl FnMut(usize) -> (usize, usize),
+) {
+    // The first PIXELS / STRIP of these are used.
+    let mut strips = [(0, 0); PIXELS];
+    for (index, strip) in strips[..PIXELS / STRIP].iter_mut().enumerate() {
+        *strip = at(index);
+    }
+    // SAFETY: `geometry.first` has shown that all windows lie within the input, and a run has a step; the
+    // weights have FRAME.steps for each of VECTORS; the targets have all rows and the width.
+    unsafe {
+        let windows: [*const P::Element; PIXELS] = from_fn(|strip| {
+            let (row, column) = strips[strip];
+            layout.input.add(row * layout.row_step + column * layout.pixel_step)
+        });
+        let offsets: [usize; STRIP] = from_fn(|pixel| pixel * layout.pixel_step);
+        let start: [P::Sums; VECTORS] =
+            from_fn(|vector| P::start(block.bias.add(vector * P::FRAME.lanes)));
+        let mut sums = [start; PIXELS];
         let mut weights = block.weights;
         let run = layout.geometry.run();
-        // Addresses are one of two pointers and one of seven offsets: all of them fit into registers.
-        let offsets: [usize; 7] = from_fn(|pixel| pixel * layout.pixel_step);
         for ky in 0..layout.geometry.kernel.0 {
-            let line = first.add(ky * layout.input_row);
-            for tap in 0..run {
-                let (one, two) = (line.wrapping_add(tap), line.wrapping_add(tap + second_seven));
-                let vectors: [V; VECTORS] =
-                    from_fn(|vector| V::load(weights.add(vector * V::LANES)));
-                weights = weights.add(VECTORS * V::LANES);
+            let lines = windows.map(|window| window.wrapping_add(ky * layout.input_row));
+            let mut tap = 0;
+            loop {
+                let vectors: [P::Weights; VECTORS] =
+                    from_fn(|vector| P::weights(weights.add(vector * P::FRAME.step())));
+                weights = weights.add(VECTORS * P::FRAME.step());
                 each_pixel!(PIXELS, PIXEL => {
-                    let from = if PIXEL < 7 { one } else { two };
-                    let value = V::splat(*from.wrapping_add(offsets[PIXEL % 7]));
+                    let from = lines[PIXEL / STRIP].wrapping_add(tap);
+                    let taps = P::taps(from.wrapping_add(offsets[PIXEL % STRIP]));
                     for (sum, vector) in sums[PIXEL].iter_mut().zip(vectors) {
-                        *sum = sum.add_product(value, vector);
+                        *sum = P::step(*sum, taps, vector);
                     }
                 });
+                // The last step ends with the run.
+                tap += P::FRAME.taps;
+                if tap + P::FRAME.taps > run {
+                    if tap >= run {
+                        break;
+                    }
+                    tap = run - P::FRAME.taps;
+                }
             }
         }
-        let two_rows = PIXELS == 14 && layout.width == 7;
+        if P::LIMIT.is_some() {
+            for vector in 0..VECTORS {
+                let rests = &block.packed.rests;
+                for group in rests.of_vectors[block.first + vector].clone() {
+                    let RestGroup { row, tap } = rests.groups[group];
+                    let rest = rests.weights.first::<P::Weight>();
+                    let rest = rest.add(group * P::FRAME.lanes * P::FRAME.group);
+                    let behind = row * layout.input_row + tap;
+                    each_pixel!(PIXELS, PIXEL => {
+                        let window = windows[PIXEL / STRIP].add(offsets[PIXEL % STRIP]);
+                        let sum = &mut sums[PIXEL][vector];
+                        *sum = P::add_rest(*sum, window.add(behind), rest);
+                    });
+                }
+            }
+        }
         for (pixel, sums) in sums.into_iter().enumerate() {
-            let (row, column) =
-                if two_rows { (row + pixel / 7, pixel % 7) } else { (row, column + pixel) };
-            for (sum, target) in sums.into_iter().zip(block.targets) {
-                let sum = if layout.relu { sum.max(V::splat(0.0)) } else { sum };
+            let (row, column) = strips[pixel / STRIP];
+            let column = column + pixel % STRIP;
+            for (vector, (sums, target)) in sums.into_iter().zip(block.targets).enumerate() {
                 let to = target.first.add(row * target.row + column * target.pixel);
-                sum.store_some(to, target.lanes);
+                layout.finish.write(P::floats(sums), block.first + vector, to, target.lanes);
             }
         }
     }

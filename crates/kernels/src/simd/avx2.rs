@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{DotVector, Portable, Vector};
+use super::{Frame, Limit, Product, TilePixels, Vector};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(__m256);
@@ -20,7 +20,7 @@ unsafe fn mask(lanes: usize) -> __m256i {
 impl Vector for Avx2 {
     const LANES: usize = 8;
     const TILE_VECTORS: usize = 2;
-    const TILE_PIXELS: usize = 4;
+    const TILE_PIXELS: TilePixels = TilePixels::Four;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -125,89 +125,130 @@ impl Vector for Avx2 {
     }
 }
 
-/// Four output channels: `vpmaddubsw` would saturate at 16 bits, so both sides are widened to 16 bits
-/// and multiplied in pairs; each channel has two sums, which are added at the end.
-impl DotVector for Avx2 {
-    const LANES: usize = 4;
-    const TILE_VECTORS: usize = 2;
-    const TILE_PIXELS: usize = 4;
-    type Sums = __m256i;
-    type Four = __m256i;
+/// Four taps a step, by `vpmaddubsw`, which adds two products in 16 bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2Quads;
+
+/// Eight taps a step: two times `vpmaddubsw`, and both results are added in 16 bits, so that they are
+/// widened to 32 bits once.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2Octets;
+
+/// Four bytes, for all lanes.
+///
+/// # Safety
+/// The machine has AVX2; `from` has 4 bytes.
+#[inline(always)]
+unsafe fn quad(from: *const u8) -> __m256i {
+    // SAFETY: as this function's.
+    unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+}
+
+/// Adds neighbours among 16 numbers of 16 bits to the sums of 32 bits.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn add_pairs(sums: __m256i, pairs: __m256i) -> __m256i {
+    // SAFETY: as this function's.
+    unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))) }
+}
+
+impl Product for Avx2Quads {
+    type Element = u8;
+    type Weight = i8;
+    type Taps = __m256i;
     type Weights = __m256i;
+    type Sums = __m256i;
+    type Floats = Avx2;
+    const FRAME: Frame =
+        Frame { lanes: 8, vectors: 2, pixels: TilePixels::Four, taps: 4, group: 4 };
+    const LIMIT: Option<Limit> = Some(Limit::Pairs);
 
     #[inline(always)]
-    unsafe fn zero() -> __m256i {
-        // SAFETY: the caller has AVX2 and FMA; no pointer is read or written.
+    unsafe fn start(_: *const f32) -> __m256i {
+        // SAFETY: the caller has AVX2; no pointer is read or written.
         unsafe { _mm256_setzero_si256() }
     }
 
     #[inline(always)]
-    unsafe fn four(from: *const u8) -> __m256i {
-        // SAFETY: the caller has AVX2 and FMA, and `from` has 4 bytes.
-        unsafe { _mm256_cvtepu8_epi16(_mm_set1_epi32(from.cast::<i32>().read_unaligned())) }
+    unsafe fn taps(from: *const u8) -> __m256i {
+        // SAFETY: the caller has AVX2 and lends 4 bytes.
+        unsafe { quad(from) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const i8) -> __m256i {
-        // SAFETY: the caller has AVX2 and FMA, and `from` has 4 * LANES bytes.
-        unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast())) }
+        // SAFETY: the caller has AVX2 and lends 4 * 8 bytes.
+        unsafe { _mm256_loadu_si256(from.cast()) }
     }
 
     #[inline(always)]
-    unsafe fn dot(sums: __m256i, four: __m256i, weights: __m256i) -> __m256i {
-        // SAFETY: the caller has AVX2 and FMA; no pointer is read or written.
-        unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(four, weights)) }
+    unsafe fn step(sums: __m256i, taps: __m256i, weights: __m256i) -> __m256i {
+        // SAFETY: the caller has AVX2; no pointer is read or written.
+        unsafe { add_pairs(sums, _mm256_maddubs_epi16(taps, weights)) }
     }
 
     #[inline(always)]
-    unsafe fn store_floats(
-        sums: __m256i,
-        scale: *const f32,
-        bias: *const f32,
-        to: *mut f32,
-        lanes: usize,
-    ) {
-        // SAFETY: the caller has AVX2 and FMA; `to`, `scale` and `bias` have `lanes` elements.
-        unsafe { <Portable as DotVector>::store_floats(whole(sums), scale, bias, to, lanes) }
+    unsafe fn add_rest(sums: __m256i, from: *const u8, rest: *const i8) -> __m256i {
+        // SAFETY: the caller has AVX2 and lends a quad of bytes, and one of weights for each lane.
+        unsafe { Self::step(sums, quad(from), Self::weights(rest)) }
     }
 
     #[inline(always)]
-    unsafe fn store_bytes(
-        sums: __m256i,
-        scale: *const f32,
-        bias: *const f32,
-        to: *mut u8,
-        lanes: usize,
-    ) {
-        if lanes < 4 {
-            // SAFETY: the caller has AVX2 and FMA, and `to`, `scale` and `bias` have `lanes` elements; no other is touched.
-            return unsafe {
-                <Portable as DotVector>::store_bytes(whole(sums), scale, bias, to, lanes)
-            };
-        }
-        // SAFETY: the caller has AVX2 and FMA, and `to`, `scale` and `bias` have `lanes` elements; no other is touched.
+    unsafe fn floats(sums: __m256i) -> Avx2 {
+        // SAFETY: the caller has AVX2; no pointer is read or written.
+        Avx2(unsafe { _mm256_cvtepi32_ps(sums) })
+    }
+}
+
+impl Product for Avx2Octets {
+    type Element = u8;
+    type Weight = i8;
+    type Taps = [__m256i; 2];
+    type Weights = [__m256i; 2];
+    type Sums = __m256i;
+    type Floats = Avx2;
+    const FRAME: Frame = Frame { taps: 8, ..Avx2Quads::FRAME };
+    const LIMIT: Option<Limit> = Some(Limit::PairsOfTwoGroups);
+
+    #[inline(always)]
+    unsafe fn start(bias: *const f32) -> __m256i {
+        // SAFETY: as the caller's.
+        unsafe { Avx2Quads::start(bias) }
+    }
+
+    #[inline(always)]
+    unsafe fn taps(from: *const u8) -> [__m256i; 2] {
+        // SAFETY: the caller has AVX2 and lends 8 bytes.
+        unsafe { [quad(from), quad(from.add(4))] }
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> [__m256i; 2] {
+        // SAFETY: the caller has AVX2 and lends 8 * 8 bytes.
+        unsafe { [Avx2Quads::weights(from), Avx2Quads::weights(from.add(4 * 8))] }
+    }
+
+    #[inline(always)]
+    unsafe fn step(sums: __m256i, taps: [__m256i; 2], weights: [__m256i; 2]) -> __m256i {
+        // SAFETY: the caller has AVX2; no pointer is read or written.
         unsafe {
-            let scaled = _mm_mul_ps(_mm_cvtepi32_ps(pairs(sums)), _mm_loadu_ps(scale));
-            let value = _mm_add_ps(scaled, _mm_loadu_ps(bias));
-            let clamped = _mm_min_ps(_mm_max_ps(value, _mm_setzero_ps()), _mm_set1_ps(255.0));
-            let words = _mm_packus_epi32(_mm_cvtps_epi32(clamped), _mm_setzero_si128());
-            let bytes = _mm_packus_epi16(words, words);
-            to.cast::<i32>().write_unaligned(_mm_cvtsi128_si32(bytes));
+            let first = _mm256_maddubs_epi16(taps[0], weights[0]);
+            let second = _mm256_maddubs_epi16(taps[1], weights[1]);
+            add_pairs(sums, _mm256_add_epi16(first, second))
         }
     }
-}
 
-/// The sums of the four channels.
-#[inline(always)]
-unsafe fn pairs(sums: __m256i) -> __m128i {
-    // SAFETY: the caller has AVX2 and FMA; no pointer is read or written.
-    unsafe { _mm_hadd_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums)) }
-}
+    #[inline(always)]
+    unsafe fn add_rest(sums: __m256i, from: *const u8, rest: *const i8) -> __m256i {
+        // SAFETY: as the caller's.
+        unsafe { Avx2Quads::add_rest(sums, from, rest) }
+    }
 
-#[inline(always)]
-unsafe fn whole(sums: __m256i) -> [i32; 8] {
-    let mut whole = [0; 8];
-    // SAFETY: the caller has AVX2 and FMA; `whole` has the elements that are written.
-    unsafe { _mm_storeu_si128(whole.as_mut_ptr().cast(), pairs(sums)) };
-    whole
+    #[inline(always)]
+    unsafe fn floats(sums: __m256i) -> Avx2 {
+        // SAFETY: as the caller's.
+        unsafe { Avx2Quads::floats(sums) }
+    }
 }

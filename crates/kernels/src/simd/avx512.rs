@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{DotVector, Vector};
+use super::{Frame, Product, TilePixels, Vector};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(__m512);
@@ -17,7 +17,7 @@ fn mask(lanes: usize) -> __mmask16 {
 impl Vector for Avx512 {
     const LANES: usize = 16;
     const TILE_VECTORS: usize = 2;
-    const TILE_PIXELS: usize = 14;
+    const TILE_PIXELS: TilePixels = TilePixels::TwoStripsOfSeven;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -99,70 +99,47 @@ impl Vector for Avx512 {
     }
 }
 
-/// `sum * scale + bias`, rounded twice, for `lanes` channels.
-#[inline(always)]
-unsafe fn scaled(sums: __m512i, scale: *const f32, bias: *const f32, lanes: usize) -> Avx512 {
-    // SAFETY: the caller has AVX-512; no pointer is read or written.
-    unsafe {
-        let scale = Avx512::load_some(scale, lanes);
-        let bias = Avx512::load_some(bias, lanes);
-        Avx512(_mm512_cvtepi32_ps(sums)).mul(scale).add(bias)
-    }
-}
+/// Four taps a step, by `vpdpbusd`.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512Vnni;
 
-impl DotVector for Avx512 {
-    const LANES: usize = 16;
-    const TILE_VECTORS: usize = 2;
-    const TILE_PIXELS: usize = 14;
-    type Sums = __m512i;
-    type Four = __m512i;
+impl Product for Avx512Vnni {
+    type Element = u8;
+    type Weight = i8;
+    type Taps = __m512i;
     type Weights = __m512i;
+    type Sums = __m512i;
+    type Floats = Avx512;
+    const FRAME: Frame =
+        Frame { lanes: 16, vectors: 2, pixels: TilePixels::TwoStripsOfSeven, taps: 4, group: 4 };
 
     #[inline(always)]
-    unsafe fn zero() -> __m512i {
+    unsafe fn start(_: *const f32) -> __m512i {
         // SAFETY: the caller has AVX-512; no pointer is read or written.
         unsafe { _mm512_setzero_si512() }
     }
 
     #[inline(always)]
-    unsafe fn four(from: *const u8) -> __m512i {
-        // SAFETY: the caller has AVX-512, and `from` has 4 bytes.
+    unsafe fn taps(from: *const u8) -> __m512i {
+        // SAFETY: the caller has AVX-512 and lends 4 bytes.
         unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn weights(from: *const i8) -> __m512i {
-        // SAFETY: the caller has AVX-512, and `from` has 4 * LANES bytes.
+        // SAFETY: the caller has AVX-512 and lends 4 * 16 bytes.
         unsafe { _mm512_loadu_si512(from.cast()) }
     }
 
     #[inline(always)]
-    unsafe fn dot(sums: __m512i, four: __m512i, weights: __m512i) -> __m512i {
+    unsafe fn step(sums: __m512i, taps: __m512i, weights: __m512i) -> __m512i {
+        // SAFETY: the caller has AVX-512 with VNNI; no pointer is read or written.
+        unsafe { _mm512_dpbusd_epi32(sums, taps, weights) }
+    }
+
+    #[inline(always)]
+    unsafe fn floats(sums: __m512i) -> Avx512 {
         // SAFETY: the caller has AVX-512; no pointer is read or written.
-        unsafe { _mm512_dpbusd_epi32(sums, four, weights) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_floats(
-        sums: __m512i,
-        scale: *const f32,
-        bias: *const f32,
-        to: *mut f32,
-        lanes: usize,
-    ) {
-        // SAFETY: the caller has AVX-512; `to`, `scale` and `bias` have `lanes` elements.
-        unsafe { scaled(sums, scale, bias, lanes).store_some(to, lanes) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_bytes(
-        sums: __m512i,
-        scale: *const f32,
-        bias: *const f32,
-        to: *mut u8,
-        lanes: usize,
-    ) {
-        // SAFETY: the caller has AVX-512, and `to`, `scale` and `bias` have `lanes` elements; no other is touched.
-        unsafe { Vector::store_bytes(scaled(sums, scale, bias, lanes), to, lanes) }
+        Avx512(unsafe { _mm512_cvtepi32_ps(sums) })
     }
 }

@@ -1,6 +1,6 @@
 //! Vectors, one file for each instruction set.
 //!
-//! A kernel's body is generic over [`Vector`] or [`DotVector`] and inlined into a function with the
+//! A kernel's body is generic over [`Vector`] or [`Product`] and inlined into a function with the
 //! instruction set's target features, which `dispatch!` writes; so the intrinsics become single
 //! instructions.
 
@@ -11,10 +11,12 @@ mod avx512;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx2::Avx2;
+pub(super) use avx2::{Avx2, Avx2Octets, Avx2Quads};
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx512::Avx512;
-pub(super) use portable::{Portable, to_byte};
+pub(super) use avx512::{Avx512, Avx512Vnni};
+pub(super) use portable::{Portable, PortableFloats, PortableIntegers, to_byte};
+
+use crate::lines::Plain;
 
 /// A vector of f32.
 ///
@@ -24,10 +26,10 @@ pub(super) use portable::{Portable, to_byte};
 pub(super) trait Vector: Copy {
     /// Elements.
     const LANES: usize;
-    /// Vectors of output channels in a tile: with its pixels, what the registers hold.
+    /// Vectors of output channels in a tile of a convolution: with its pixels, what the registers hold.
     const TILE_VECTORS: usize;
-    /// Pixels in a tile: 14, 7 or 4.
-    const TILE_PIXELS: usize;
+    /// The pixels of such a tile.
+    const TILE_PIXELS: TilePixels;
 
     unsafe fn splat(value: f32) -> Self;
     /// Reads `LANES` elements.
@@ -49,85 +51,152 @@ pub(super) trait Vector: Copy {
     unsafe fn max(self, other: Self) -> Self;
 }
 
-/// Sums of products of u8 by i8, for int8 convolutions; all instruction sets give the same bits.
-///
-/// # Safety
-/// As [`Vector`].
-pub(super) trait DotVector {
-    /// Output channels.
-    const LANES: usize;
-    /// Vectors of output channels in a tile.
-    const TILE_VECTORS: usize;
-    /// Pixels in a tile.
-    const TILE_PIXELS: usize;
-    /// Sums of 32 bits for each output channel.
-    type Sums: Copy;
-    /// Four values of the input, for all channels.
-    type Four: Copy;
-    /// Four weights for each output channel.
+/// The products of a convolution in one number format: what one vector of output channels does with the
+/// taps of one pixel. [`crate::conv`] writes the loops around it.
+pub(super) trait Product {
+    /// A value of the input.
+    type Element: Copy;
+    /// A weight as it is packed.
+    type Weight: Plain;
+    /// The taps of one step, for all channels of the vector.
+    type Taps: Copy;
+    /// The weights of one step.
     type Weights: Copy;
+    /// A sum for each channel of the vector.
+    type Sums: Copy;
+    /// The sums as numbers; its lanes are the output channels of a vector.
+    type Floats: Vector;
 
-    unsafe fn zero() -> Self::Sums;
-    /// Reads 4 bytes.
-    unsafe fn four(from: *const u8) -> Self::Four;
-    /// Reads `4 * LANES` bytes, the four of a channel together.
-    unsafe fn weights(from: *const i8) -> Self::Weights;
-    /// Adds the product of the four to each channel's sum.
-    unsafe fn dot(sums: Self::Sums, four: Self::Four, weights: Self::Weights) -> Self::Sums;
-    /// Writes `sum * scale + bias` for `lanes` channels, rounded twice.
-    unsafe fn store_floats(
+    /// How a step's weights lie in memory, and what is in a tile.
+    const FRAME: Frame;
+    /// Whether weights can be too large for a step: see [`Product::add_rest`].
+    const LIMIT: Option<Limit> = None;
+
+    /// The sums before the first step.
+    ///
+    /// # Safety
+    /// The machine has the instruction set; `bias` has a value for each lane.
+    unsafe fn start(bias: *const f32) -> Self::Sums;
+    /// Reads the taps of a step.
+    ///
+    /// # Safety
+    /// The machine has the instruction set; `from` has [`Frame::taps`] elements.
+    unsafe fn taps(from: *const Self::Element) -> Self::Taps;
+    /// Reads the weights of a step.
+    ///
+    /// # Safety
+    /// The machine has the instruction set; `from` has [`Frame::step`] elements.
+    unsafe fn weights(from: *const Self::Weight) -> Self::Weights;
+    /// Adds to each channel's sum the products of the taps by its weights.
+    ///
+    /// # Safety
+    /// The machine has the instruction set; the weights are within [`Product::LIMIT`].
+    unsafe fn step(sums: Self::Sums, taps: Self::Taps, weights: Self::Weights) -> Self::Sums;
+    /// Adds the products of one group of taps by what was left of weights that exceed the limit.
+    ///
+    /// # Safety
+    /// The machine has the instruction set; `from` has [`Frame::group`] elements and `rest` as many for
+    /// each lane, within the limit.
+    unsafe fn add_rest(
         sums: Self::Sums,
-        scale: *const f32,
-        bias: *const f32,
-        to: *mut f32,
-        lanes: usize,
-    );
-    /// Writes `sum * scale + bias`, rounded as [`Vector::store_bytes`] does, for `lanes` channels.
-    unsafe fn store_bytes(
-        sums: Self::Sums,
-        scale: *const f32,
-        bias: *const f32,
-        to: *mut u8,
-        lanes: usize,
-    );
+        _from: *const Self::Element,
+        _rest: *const Self::Weight,
+    ) -> Self::Sums {
+        sums
+    }
+    /// The sums as numbers.
+    ///
+    /// # Safety
+    /// The machine has the instruction set.
+    unsafe fn floats(sums: Self::Sums) -> Self::Floats;
 }
+
+/// How a [`Product`] lays weights out, and the tile that the registers hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// Output channels of a vector.
+    pub(super) lanes: usize,
+    /// Vectors of output channels in a tile.
+    pub(super) vectors: usize,
+    /// Pixels in a tile.
+    pub(super) pixels: TilePixels,
+    /// Neighbouring taps of a step.
+    pub(super) taps: usize,
+    /// Of these, the taps whose weights for one channel lie together: a step's weights are
+    /// `[taps / group][lanes][group]`.
+    pub(super) group: usize,
+}
+
+impl Frame {
+    /// Weights of a step for one vector.
+    pub(super) const fn step(self) -> usize {
+        self.taps * self.lanes
+    }
+}
+
+/// The pixels of a tile. Their windows are read through pointers, which have to fit into registers too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TilePixels {
+    /// Any four: a pointer for each.
+    Four,
+    /// Two times seven neighbours in a row: two pointers and seven offsets.
+    TwoStripsOfSeven,
+}
+
+/// Weights whose products by bytes a step can add without saturating: among those that it adds in 16 bits,
+/// the positive ones sum to at most 128, and the negative ones to at least -128.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// Two neighbours of a group are added in 16 bits.
+    Pairs,
+    /// So are the same two of the two groups of a step.
+    PairsOfTwoGroups,
+}
+
+/// Runs `body::<Types>(arguments)`, compiled for `$features`.
+macro_rules! compiled_for {
+    ($features:literal, $body:ident::<$($type:ty),*>($($argument:ident: $of:ty = $value:expr),* $(,)?)) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = $features)]
+        fn compiled($($argument: $of),*) {
+            // SAFETY: this function runs only where its features were found; the body checks its bounds.
+            unsafe { $body::<$($type),*>($($argument),*) }
+        }
+        // SAFETY: the caller holds an `Isa` that exists only where these features were found.
+        unsafe { compiled($($value),*) }
+    }};
+}
+pub(super) use compiled_for;
 
 /// Runs `body::<V>(arguments)` with the vectors of `$isa`: `dispatch!(isa, body(name: Type = value))`.
 macro_rules! dispatch {
-    ($isa:expr, $body:ident($($argument:ident: $type:ty = $value:expr),* $(,)?)) => {{
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")]
-        fn avx512($($argument: $type),*) {
-            // SAFETY: this function runs only where AVX-512 was found; the body checks its bounds.
-            unsafe { $body::<$crate::simd::Avx512>($($argument),*) }
-        }
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2($($argument: $type),*) {
-            // SAFETY: this function runs only where AVX2 and FMA were found; the body checks its
-            // bounds.
-            unsafe { $body::<$crate::simd::Avx2>($($argument),*) }
-        }
+    ($isa:expr, $body:ident($($arguments:tt)*)) => {
         match $crate::isa::Isa::name($isa) {
             #[cfg(target_arch = "x86_64")]
-            $crate::isa::IsaName::Avx512 => {
-                // SAFETY: an Isa of this name exists only where its features were found.
-                unsafe { avx512($($value),*) }
-            }
+            $crate::isa::IsaName::Avx512 => $crate::simd::compiled_for!(
+                "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma",
+                $body::<$crate::simd::Avx512>($($arguments)*)
+            ),
             #[cfg(target_arch = "x86_64")]
-            $crate::isa::IsaName::Avx2 => {
-                // SAFETY: an Isa of this name exists only where its features were found.
-                unsafe { avx2($($value),*) }
-            }
-            _ => {
-                $crate::simd::forget_wide_registers();
-                // SAFETY: portable vectors need no instruction set; the body checks its bounds.
-                unsafe { $body::<$crate::simd::Portable>($($value),*) }
-            }
+            $crate::isa::IsaName::Avx2 => $crate::simd::compiled_for!(
+                "avx2,fma",
+                $body::<$crate::simd::Avx2>($($arguments)*)
+            ),
+            _ => $crate::simd::as_it_is!($body::<$crate::simd::Portable>($($arguments)*)),
         }
-    }};
+    };
 }
 pub(super) use dispatch;
+
+/// Runs `body::<Types>(arguments)` as it is.
+macro_rules! as_it_is {
+    ($body:ident::<$($type:ty),*>($($argument:ident: $of:ty = $value:expr),* $(,)?)) => {{
+        $crate::simd::forget_wide_registers();
+        // SAFETY: portable vectors need no instruction set; the body checks its bounds.
+        unsafe { $body::<$($type),*>($($value),*) }
+    }};
+}
+pub(super) use as_it_is;
 
 /// Clears the upper halves of the vector registers where there are such: other code, of 256 or 512 bits,
 /// leaves them set, and then every instruction of 128 bits waits for the value that it does not replace.

@@ -1,7 +1,7 @@
 //! Plain Rust: the specification of the other vectors, and what runs where there are none.
 //! Fixed-size arrays without branches, which the compiler turns into the target's own vectors.
 
-use super::{DotVector, Vector};
+use super::{Frame, Product, TilePixels, Vector};
 
 const LANES: usize = 8;
 
@@ -41,7 +41,7 @@ pub(crate) fn to_byte(value: f32) -> u8 {
 impl Vector for Portable {
     const LANES: usize = LANES;
     const TILE_VECTORS: usize = 1;
-    const TILE_PIXELS: usize = 4;
+    const TILE_PIXELS: TilePixels = TilePixels::Four;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -118,73 +118,95 @@ impl Vector for Portable {
     }
 }
 
-impl DotVector for Portable {
-    const LANES: usize = LANES;
-    const TILE_VECTORS: usize = 1;
-    const TILE_PIXELS: usize = 2;
+/// Sums of bytes by i8 as integers: the specification of all others, for any weights.
+#[derive(Clone, Copy)]
+pub(crate) struct PortableIntegers;
+
+/// The same sums in f32, which is exact while each stays below [`PortableFloats::LARGEST_SUM`]; no target has
+/// faster sums that plain Rust reaches.
+#[derive(Clone, Copy)]
+pub(crate) struct PortableFloats;
+
+impl PortableFloats {
+    /// The largest sum, without its sign, up to which f32 has every integer.
+    pub(crate) const LARGEST_SUM: u32 = 1 << f32::MANTISSA_DIGITS;
+}
+
+impl Product for PortableIntegers {
+    type Element = u8;
+    type Weight = i8;
+    type Taps = i32;
+    type Weights = [i32; LANES];
     type Sums = [i32; LANES];
-    type Four = [i16; 4];
-    type Weights = [[i16; 4]; LANES];
+    type Floats = Portable;
+    const FRAME: Frame = PortableFloats::FRAME;
 
     #[inline(always)]
-    unsafe fn zero() -> [i32; LANES] {
+    unsafe fn start(_: *const f32) -> [i32; LANES] {
         [0; LANES]
     }
 
     #[inline(always)]
-    unsafe fn four(from: *const u8) -> [i16; 4] {
-        // SAFETY: the caller lends 4 bytes.
-        unsafe { from.cast::<[u8; 4]>().read_unaligned() }.map(i16::from)
+    unsafe fn taps(from: *const u8) -> i32 {
+        // SAFETY: the caller lends a byte.
+        i32::from(unsafe { *from })
     }
 
     #[inline(always)]
-    unsafe fn weights(from: *const i8) -> [[i16; 4]; LANES] {
-        // SAFETY: the caller lends 4 * LANES bytes.
-        let bytes = unsafe { from.cast::<[[i8; 4]; LANES]>().read_unaligned() };
-        bytes.map(|four| four.map(i16::from))
+    unsafe fn weights(from: *const i8) -> [i32; LANES] {
+        // SAFETY: the caller lends LANES bytes.
+        unsafe { from.cast::<[i8; LANES]>().read_unaligned() }.map(i32::from)
     }
 
     #[inline(always)]
-    unsafe fn dot(
-        mut sums: [i32; LANES],
-        four: [i16; 4],
-        weights: [[i16; 4]; LANES],
-    ) -> [i32; LANES] {
-        for (sum, weights) in sums.iter_mut().zip(weights) {
-            let product = |i: usize| i32::from(four[i]) * i32::from(weights[i]);
-            *sum += (product(0) + product(1)) + (product(2) + product(3));
+    unsafe fn step(mut sums: [i32; LANES], tap: i32, weights: [i32; LANES]) -> [i32; LANES] {
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum += tap * weight;
         }
         sums
     }
 
     #[inline(always)]
-    unsafe fn store_floats(
-        sums: [i32; LANES],
-        scale: *const f32,
-        bias: *const f32,
-        to: *mut f32,
-        lanes: usize,
-    ) {
-        for (lane, &sum) in sums.iter().enumerate().take(lanes) {
-            // SAFETY: the caller lends `lanes` elements of each.
-            unsafe { *to.add(lane) = sum as f32 * *scale.add(lane) + *bias.add(lane) };
-        }
+    unsafe fn floats(sums: [i32; LANES]) -> Portable {
+        Portable(sums.map(|sum| sum as f32))
+    }
+}
+
+impl Product for PortableFloats {
+    type Element = u8;
+    type Weight = i8;
+    type Taps = Portable;
+    type Weights = Portable;
+    type Sums = Portable;
+    type Floats = Portable;
+    const FRAME: Frame =
+        Frame { lanes: LANES, vectors: 1, pixels: TilePixels::Four, taps: 1, group: 1 };
+
+    #[inline(always)]
+    unsafe fn start(_: *const f32) -> Portable {
+        Portable([0.0; LANES])
     }
 
     #[inline(always)]
-    unsafe fn store_bytes(
-        sums: [i32; LANES],
-        scale: *const f32,
-        bias: *const f32,
-        to: *mut u8,
-        lanes: usize,
-    ) {
-        for (lane, &sum) in sums.iter().enumerate().take(lanes) {
-            // SAFETY: the caller lends `lanes` elements of each.
-            unsafe {
-                let value = sum as f32 * *scale.add(lane) + *bias.add(lane);
-                *to.add(lane) = to_byte(value);
-            }
-        }
+    unsafe fn taps(from: *const u8) -> Portable {
+        // SAFETY: the caller lends a byte.
+        Portable([f32::from(unsafe { *from }); LANES])
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> Portable {
+        // SAFETY: the caller lends LANES bytes.
+        Portable(unsafe { from.cast::<[i8; LANES]>().read_unaligned() }.map(f32::from))
+    }
+
+    #[inline(always)]
+    unsafe fn step(sums: Portable, tap: Portable, weights: Portable) -> Portable {
+        // SAFETY: portable vectors need no instruction set.
+        unsafe { sums.add_product(tap, weights) }
+    }
+
+    #[inline(always)]
+    unsafe fn floats(sums: Portable) -> Portable {
+        sums
     }
 }

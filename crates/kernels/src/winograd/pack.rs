@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::conv::{ConvGeometry, ConvPart, ConvWeights};
+use crate::conv::{ConvGeometry, ConvPart, ConvWeights, OutputSize};
 use crate::isa::Isa;
 
 /// Output channels that are worked on together.
@@ -110,7 +110,7 @@ impl WinogradWeights {
             let products = transformed(size, kernels);
             let none = vec![0.0; channels.len()];
             let pack = |weights: &Vec<f32>| {
-                ConvWeights::pack(isa, one, &[ConvPart { weights, bias: &none }], 2)
+                ConvWeights::pack(isa, one, &[ConvPart { weights, bias: &none }], OutputSize::Map)
             };
             Block {
                 products: products.iter().map(pack).collect(),

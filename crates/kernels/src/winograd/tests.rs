@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{TileSize, WinogradWeights};
-use crate::conv::tests::{numbers, textbook};
+use crate::conv::tests::float::{numbers, textbook};
 use crate::conv::{Activation, ConvGeometry, ConvPart};
 use crate::isa::Isa;
 use crate::map::{MapRowsMut, MapShape, MapView};

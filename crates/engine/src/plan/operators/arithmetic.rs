@@ -5,8 +5,7 @@ use std::fmt::Debug;
 use tract_onnx::prelude::Datum;
 
 use googlenet_kernels::average_pool::{average_pool, average_pool_u8};
-use googlenet_kernels::conv::{Activation, ConvWeights};
-use googlenet_kernels::int8_conv::Int8ConvWeights;
+use googlenet_kernels::conv::{Activation, ConvWeights, Int8ConvWeights};
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::lrn::{LrnParameters, LrnScales, lrn, lrn_u8};
 use googlenet_kernels::map::{Destination, MapView};

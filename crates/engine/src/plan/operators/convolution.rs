@@ -7,7 +7,7 @@ use tract_onnx::prelude::*;
 use super::arithmetic::{Arithmetic, Float, FloatWeights, Int8};
 use super::{Operator, map_tensor, on_rows, rows, view};
 use crate::plan::team::Team;
-use googlenet_kernels::int8_conv::Int8ConvWeights;
+use googlenet_kernels::conv::Int8ConvWeights;
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
 
 /// A convolution from map to map.
@@ -76,7 +76,7 @@ impl ToLogits for Int8 {
         let (from, to) = (pixel(input.len()), pixel(output.len()));
         let mut output = MapRowsMut::whole(to, output);
         let window = output.channels(0..to.channels);
-        weights.run(MapView::new(from, input), &mut [window]);
+        weights.run_to_floats(MapView::new(from, input), &mut [window]);
     }
 }
 

@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
-use super::{Int8ConvPart, Int8ConvWeights};
+use crate::conv::ConvGeometry;
+use crate::conv::{Int8ConvPart, Int8ConvWeights, OutputSize};
 use crate::isa::Isa;
 use crate::map::{MapRowsMut, MapShape, MapView};
-use crate::window::ConvGeometry;
 
 fn bytes(count: usize, seed: usize) -> Vec<u8> {
     (0..count).map(|i| ((i * 7919 + seed * 104_729) % 2003) as u8).collect()
@@ -79,10 +79,11 @@ proptest! {
             .collect();
         let rounded: Vec<u8> =
             values.iter().map(|value| value.clamp(0.0, 255.0).round_ties_even() as u8).collect();
+        let output = OutputSize::of_width(width);
         let to = MapShape { height, width, channels, border: 0 };
         for isa in Isa::available() {
             let part = Int8ConvPart { weights: &weights, scale: &scale, bias: &bias };
-            let packed = Int8ConvWeights::pack(isa, geometry, &[part], width);
+            let packed = Int8ConvWeights::pack(isa, geometry, &[part], output);
             let mut to_bytes = vec![0_u8; to.len()];
             let (mut up, mut down) = MapRowsMut::whole(to, &mut to_bytes).split_at(height / 2);
             packed.run(input, &mut [up.channels(0..channels)]);
@@ -90,7 +91,7 @@ proptest! {
             prop_assert_eq!(&to_bytes, &rounded, "{:?}", isa);
             let mut floats = vec![0_f32; to.len()];
             let mut whole = MapRowsMut::whole(to, &mut floats);
-            packed.run(input, &mut [whole.channels(0..channels)]);
+            packed.run_to_floats(input, &mut [whole.channels(0..channels)]);
             prop_assert_eq!(&floats, &values, "{:?}", isa);
         }
     }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Activation, ConvGeometry, ConvPart, ConvWeights};
+use crate::conv::{Activation, ConvGeometry, ConvPart, ConvWeights, OutputSize};
 use crate::isa::Isa;
 use crate::map::{MapRowsMut, MapShape, MapView};
 
@@ -76,8 +76,9 @@ proptest! {
             .collect();
         let expected: Vec<Vec<f32>> =
             parts.iter().map(|&part| textbook(geometry, part, input, (height, width))).collect();
+        let output = OutputSize::of_width(width);
         for isa in Isa::available() {
-            let packed = ConvWeights::pack(isa, geometry, &parts, width);
+            let packed = ConvWeights::pack(isa, geometry, &parts, output);
             // The first part's window has 3 channels before it and 2 behind it.
             let shapes = [
                 MapShape { height, width, channels: one + 5, border: 1 },

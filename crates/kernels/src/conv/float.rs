@@ -1,0 +1,170 @@
+//! Convolutions of f32 by f32.
+
+use std::marker::PhantomData;
+
+use super::ConvGeometry;
+use super::packed::{Arranged, OutputSize, Packed, Rests};
+use super::tile::{self, Finish};
+use crate::isa::{Isa, IsaName};
+use crate::map::{Destination, MapView};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
+use crate::simd::{Frame, Portable, Product, Vector, dispatch};
+
+/// What follows the product and the bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    Identity,
+    /// `max(0, x)`.
+    Relu,
+}
+
+/// One of several convolutions that read the same input.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvPart<'a> {
+    /// Layout OIHW.
+    pub weights: &'a [f32],
+    /// One for each output channel.
+    pub bias: &'a [f32],
+}
+
+/// Packed weights of convolutions in f32.
+pub struct ConvWeights {
+    isa: Isa,
+    packed: Packed,
+    /// One for each lane of each vector.
+    bias: Vec<f32>,
+}
+
+impl ConvWeights {
+    /// Packs convolutions that read the same input with the same geometry: they are one product,
+    /// and each writes to a destination of its own.
+    ///
+    /// # Panics
+    /// When a part's weights or bias have another length than the geometry says.
+    pub fn pack(
+        isa: Isa,
+        geometry: ConvGeometry,
+        parts: &[ConvPart<'_>],
+        output: OutputSize,
+    ) -> Self {
+        let frame = match isa.name() {
+            #[cfg(target_arch = "x86_64")]
+            IsaName::Avx512 => Float::<Avx512>::FRAME,
+            #[cfg(target_arch = "x86_64")]
+            IsaName::Avx2 => Float::<Avx2>::FRAME,
+            _ => Float::<Portable>::FRAME,
+        };
+        let weights: Vec<_> = parts.iter().map(|part| (part.weights, part.bias.len())).collect();
+        let packed = Arranged::new(frame, geometry, &weights, output).pack(Rests::default());
+        let bias: Vec<_> = parts.iter().map(|part| part.bias).collect();
+        Self { isa, bias: packed.by_lane(&bias), packed }
+    }
+
+    /// Memory of the packed weights.
+    pub fn bytes(&self) -> usize {
+        self.packed.bytes() + size_of_val(self.bias.as_slice())
+    }
+
+    /// Writes the rows of `outputs`, one destination for each part, all of the same rows.
+    ///
+    /// The sums of an output are always taken in the same order: it does not matter which rows are
+    /// asked for together.
+    ///
+    /// # Panics
+    /// When a window reads outside the input's border, or a destination has other rows or channels
+    /// than its part.
+    pub fn run(
+        &self,
+        input: MapView<'_, f32>,
+        outputs: &mut [Destination<'_, f32>],
+        activation: Activation,
+    ) {
+        dispatch!(
+            self.isa,
+            run(
+                weights: &ConvWeights = self,
+                input: MapView<'_, f32> = input,
+                outputs: &mut [Destination<'_, f32>] = outputs,
+                activation: Activation = activation,
+            )
+        );
+    }
+}
+
+/// # Safety
+/// The machine has the instructions of `V`, and `weights` were packed for them.
+#[inline(always)]
+unsafe fn run<V: Vector>(
+    weights: &ConvWeights,
+    input: MapView<'_, f32>,
+    outputs: &mut [Destination<'_, f32>],
+    activation: Activation,
+) {
+    // SAFETY: as this function's.
+    unsafe {
+        tile::run::<Float<V>, _>(&weights.packed, &weights.bias, input, outputs, activation);
+    }
+}
+
+impl Finish for Activation {
+    type Output = f32;
+
+    #[inline(always)]
+    unsafe fn write<V: Vector>(self, sums: V, _: usize, to: *mut f32, lanes: usize) {
+        // SAFETY: as the caller's.
+        unsafe {
+            let values = if self == Self::Relu { sums.max(V::splat(0.0)) } else { sums };
+            values.store_some(to, lanes);
+        }
+    }
+}
+
+/// Products of f32: a tap a step.
+struct Float<V>(PhantomData<V>);
+
+impl<V: Vector> Product for Float<V> {
+    type Element = f32;
+    type Weight = f32;
+    type Taps = V;
+    type Weights = V;
+    type Sums = V;
+    type Floats = V;
+    const FRAME: Frame = Frame {
+        lanes: V::LANES,
+        vectors: V::TILE_VECTORS,
+        pixels: V::TILE_PIXELS,
+        taps: 1,
+        group: 1,
+    };
+
+    #[inline(always)]
+    unsafe fn start(bias: *const f32) -> V {
+        // SAFETY: as the caller's.
+        unsafe { V::load(bias) }
+    }
+
+    #[inline(always)]
+    unsafe fn taps(from: *const f32) -> V {
+        // SAFETY: as the caller's.
+        unsafe { V::splat(*from) }
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const f32) -> V {
+        // SAFETY: as the caller's.
+        unsafe { V::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn step(sums: V, taps: V, weights: V) -> V {
+        // SAFETY: as the caller's.
+        unsafe { sums.add_product(taps, weights) }
+    }
+
+    #[inline(always)]
+    unsafe fn floats(sums: V) -> V {
+        sums
+    }
+}

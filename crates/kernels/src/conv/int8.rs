@@ -1,0 +1,263 @@
+//! Convolutions of u8 by i8, with sums of 32 bits: every instruction set gives the same bits.
+
+use std::marker::PhantomData;
+
+use super::ConvGeometry;
+use super::packed::{Arranged, OutputSize, Packed, Rests};
+use super::saturation::split;
+use super::tile::{self, Finish};
+use crate::isa::{Isa, IsaName};
+use crate::map::{Destination, MapView};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2Octets, Avx2Quads, Avx512Vnni};
+use crate::simd::{PortableFloats, PortableIntegers, Product, Vector, as_it_is, compiled_for};
+
+/// One of several convolutions that read the same input.
+#[derive(Clone, Copy, Debug)]
+pub struct Int8ConvPart<'a> {
+    /// Layout OIHW.
+    pub weights: &'a [i8],
+    /// For each output channel what one unit of its sum is worth in the output.
+    pub scale: &'a [f32],
+    /// For each output channel, in units of the output.
+    pub bias: &'a [f32],
+}
+
+/// Packed weights of convolutions in int8.
+pub struct Int8ConvWeights {
+    product: ProductName,
+    packed: Packed,
+    /// One for each lane of each vector.
+    scale: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// The products that there are for bytes: an instruction set may have several, and the weights decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ProductName {
+    PortableIntegers,
+    PortableFloats,
+    #[cfg(target_arch = "x86_64")]
+    Avx2Quads,
+    #[cfg(target_arch = "x86_64")]
+    Avx2Octets,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+}
+
+/// Runs the product that the weights were packed for.
+macro_rules! run_product {
+    ($output:ty, $weights:expr, $input:expr, $outputs:expr) => {
+        match $weights.product {
+            ProductName::PortableIntegers => run_product!(
+                as_it_is!(), PortableIntegers, $output, $weights, $input, $outputs
+            ),
+            ProductName::PortableFloats => run_product!(
+                as_it_is!(), PortableFloats, $output, $weights, $input, $outputs
+            ),
+            #[cfg(target_arch = "x86_64")]
+            ProductName::Avx2Quads => run_product!(
+                compiled_for!("avx2,fma",), Avx2Quads, $output, $weights, $input, $outputs
+            ),
+            #[cfg(target_arch = "x86_64")]
+            ProductName::Avx2Octets => run_product!(
+                compiled_for!("avx2,fma",), Avx2Octets, $output, $weights, $input, $outputs
+            ),
+            #[cfg(target_arch = "x86_64")]
+            ProductName::Avx512Vnni => run_product!(
+                compiled_for!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma",),
+                Avx512Vnni, $output, $weights, $input, $outputs
+            ),
+        }
+    };
+    ($compiled:ident!($($features:tt)*), $product:ty, $output:ty, $weights:expr, $input:expr, $outputs:expr) => {
+        $compiled!($($features)* run::<$product, $output>(
+            weights: &Int8ConvWeights = $weights,
+            input: MapView<'_, u8> = $input,
+            outputs: &mut [Destination<'_, $output>] = $outputs,
+        ))
+    };
+}
+
+impl Int8ConvWeights {
+    /// The shortest run `kernel width * input channels` that there is an int8 kernel for.
+    pub const LEAST_RUN: usize = 4;
+
+    /// Packs convolutions that read the same input with the same geometry: they are one product,
+    /// and each writes to a destination of its own.
+    ///
+    /// # Panics
+    /// When a part's weights, scale or bias have another length than the geometry says, or the run of
+    /// a kernel row is shorter than [`Int8ConvWeights::LEAST_RUN`].
+    pub fn pack(
+        isa: Isa,
+        geometry: ConvGeometry,
+        parts: &[Int8ConvPart<'_>],
+        output: OutputSize,
+    ) -> Self {
+        assert!(geometry.run() >= Self::LEAST_RUN, "a quad fits into a run of {geometry:?}");
+        let weights: Vec<_> = parts.iter().map(|part| (part.weights, part.bias.len())).collect();
+        let (product, packed) = match isa.name() {
+            #[cfg(target_arch = "x86_64")]
+            IsaName::Avx512 => {
+                let packed = pack::<Avx512Vnni>(geometry, &weights, output);
+                (ProductName::Avx512Vnni, packed)
+            }
+            #[cfg(target_arch = "x86_64")]
+            IsaName::Avx2 => pack_avx2(geometry, &weights, output),
+            _ if sums_fit_f32(geometry, &weights) => {
+                (ProductName::PortableFloats, pack::<PortableFloats>(geometry, &weights, output))
+            }
+            _ => {
+                let packed = pack::<PortableIntegers>(geometry, &weights, output);
+                (ProductName::PortableIntegers, packed)
+            }
+        };
+        let (scale, bias): (Vec<_>, Vec<_>) =
+            parts.iter().map(|part| (part.scale, part.bias)).unzip();
+        Self { product, scale: packed.by_lane(&scale), bias: packed.by_lane(&bias), packed }
+    }
+
+    /// Memory of the packed weights.
+    pub fn bytes(&self) -> usize {
+        let of_lanes = size_of_val(self.scale.as_slice()) + size_of_val(self.bias.as_slice());
+        self.packed.bytes() + of_lanes
+    }
+
+    /// Writes the rows of `outputs`, one destination for each part, all of the same rows:
+    /// `sum * scale + bias`, rounded to nearest, ties to even, within 0..=255 (which is a ReLU too).
+    ///
+    /// # Panics
+    /// When a window reads outside the input's border, or a destination has other rows or channels
+    /// than its part.
+    pub fn run(&self, input: MapView<'_, u8>, outputs: &mut [Destination<'_, u8>]) {
+        run_product!(u8, self, input, outputs);
+    }
+
+    /// The same in f32: `sum * scale + bias` as it is.
+    ///
+    /// # Panics
+    /// As [`Int8ConvWeights::run`].
+    pub fn run_to_floats(&self, input: MapView<'_, u8>, outputs: &mut [Destination<'_, f32>]) {
+        run_product!(f32, self, input, outputs);
+    }
+}
+
+/// Packs for a product.
+fn pack<P: Product<Weight = i8>>(
+    geometry: ConvGeometry,
+    weights: &[(&[i8], usize)],
+    output: OutputSize,
+) -> Packed {
+    let mut arranged = Arranged::new(P::FRAME, geometry, weights, output);
+    let rests = match P::LIMIT {
+        Some(limit) => split(limit, &mut arranged),
+        None => Rests::default(),
+    };
+    arranged.pack(rests)
+}
+
+/// Eight taps a step where that is less work with what is left of large weights.
+#[cfg(target_arch = "x86_64")]
+fn pack_avx2(
+    geometry: ConvGeometry,
+    weights: &[(&[i8], usize)],
+    output: OutputSize,
+) -> (ProductName, Packed) {
+    let quads = pack::<Avx2Quads>(geometry, weights, output);
+    if geometry.run() < Avx2Octets::FRAME.taps {
+        return (ProductName::Avx2Quads, quads);
+    }
+    let octets = pack::<Avx2Octets>(geometry, weights, output);
+    // Instructions of a step that multiply: they are what a step takes.
+    const OF_QUAD: usize = 2;
+    const OF_OCTET: usize = 3;
+    let work = |packed: &Packed, of_step| {
+        let steps = packed.frame.steps(geometry) * packed.vectors.len();
+        steps * of_step + packed.rests.groups.len() * OF_QUAD
+    };
+    if work(&octets, OF_OCTET) < work(&quads, OF_QUAD) {
+        (ProductName::Avx2Octets, octets)
+    } else {
+        (ProductName::Avx2Quads, quads)
+    }
+}
+
+/// Whether f32 holds every sum that can occur on the way, whatever the input.
+fn sums_fit_f32(geometry: ConvGeometry, weights: &[(&[i8], usize)]) -> bool {
+    let taps = geometry.kernel.0 * geometry.run();
+    weights.iter().flat_map(|(weights, _)| weights.chunks(taps.max(1))).all(|of_channel| {
+        let sum = |negative: bool| {
+            let of_sign = of_channel.iter().filter(|&&weight| (weight < 0) == negative);
+            of_sign.map(|&weight| u64::from(weight.unsigned_abs()) * 255).sum::<u64>()
+        };
+        sum(false).max(sum(true)) <= u64::from(PortableFloats::LARGEST_SUM)
+    })
+}
+
+/// # Safety
+/// The machine has the instructions of `P`, and `weights` were packed for it.
+#[inline(always)]
+unsafe fn run<P: Product<Element = u8, Weight = i8>, O>(
+    weights: &Int8ConvWeights,
+    input: MapView<'_, u8>,
+    outputs: &mut [Destination<'_, O>],
+) where
+    for<'a> Scaled<'a, O>: Finish<Output = O>,
+{
+    let Int8ConvWeights { packed, scale, bias, .. } = weights;
+    let finish = Scaled { scale, bias, output: PhantomData };
+    // SAFETY: as this function's.
+    unsafe { tile::run::<P, _>(packed, bias, input, outputs, finish) }
+}
+
+/// `sum * scale + bias`, rounded twice, with a scale and a bias for each lane of each vector.
+#[derive(Debug)]
+struct Scaled<'a, O> {
+    scale: &'a [f32],
+    bias: &'a [f32],
+    output: PhantomData<O>,
+}
+
+impl<O> Clone for Scaled<'_, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<O> Copy for Scaled<'_, O> {}
+
+impl<O> Scaled<'_, O> {
+    /// # Safety
+    /// The machine has the instructions of `V`.
+    #[inline(always)]
+    unsafe fn of<V: Vector>(self, sums: V, vector: usize) -> V {
+        debug_assert!((vector + 1) * V::LANES <= self.scale.len().min(self.bias.len()));
+        let first = vector * V::LANES;
+        // SAFETY: the convolution has scales and biases for each lane of each of its vectors.
+        unsafe {
+            let scale = V::load(self.scale.as_ptr().add(first));
+            sums.mul(scale).add(V::load(self.bias.as_ptr().add(first)))
+        }
+    }
+}
+
+impl Finish for Scaled<'_, u8> {
+    type Output = u8;
+
+    #[inline(always)]
+    unsafe fn write<V: Vector>(self, sums: V, vector: usize, to: *mut u8, lanes: usize) {
+        // SAFETY: as the caller's.
+        unsafe { self.of(sums, vector).store_bytes(to, lanes) }
+    }
+}
+
+impl Finish for Scaled<'_, f32> {
+    type Output = f32;
+
+    #[inline(always)]
+    unsafe fn write<V: Vector>(self, sums: V, vector: usize, to: *mut f32, lanes: usize) {
+        // SAFETY: as the caller's.
+        unsafe { self.of(sums, vector).store_some(to, lanes) }
+    }
+}
