@@ -106,7 +106,7 @@ impl Int8ConvWeights {
             #[cfg(target_arch = "x86_64")]
             IsaName::Avx2 => pack_avx2(geometry, &weights, output),
             _ if sums_fit_f32(geometry, &weights) => {
-                (ProductName::PortableFloats, pack::<PortableFloats>(geometry, &weights, output))
+                (ProductName::PortableFloats, pack_floats(geometry, &weights, output))
             }
             _ => {
                 let packed = pack::<PortableIntegers>(geometry, &weights, output);
@@ -157,6 +157,18 @@ fn pack<P: Product<Weight = i8>>(
     arranged.pack(rests)
 }
 
+/// Packs the weights as f32: they need no conversion in the loop.
+fn pack_floats(geometry: ConvGeometry, weights: &[(&[i8], usize)], output: OutputSize) -> Packed {
+    let floats = |&weight: &i8| f32::from(weight);
+    let weights: Vec<(Vec<f32>, usize)> = weights
+        .iter()
+        .map(|&(weights, channels)| (weights.iter().map(floats).collect(), channels))
+        .collect();
+    let weights: Vec<(&[f32], usize)> =
+        weights.iter().map(|(weights, channels)| (weights.as_slice(), *channels)).collect();
+    Arranged::new(PortableFloats::FRAME, geometry, &weights, output).pack(Rests::default())
+}
+
 /// Eight taps a step where that is less work with what is left of large weights.
 #[cfg(target_arch = "x86_64")]
 fn pack_avx2(
@@ -198,7 +210,7 @@ fn sums_fit_f32(geometry: ConvGeometry, weights: &[(&[i8], usize)]) -> bool {
 /// # Safety
 /// The machine has the instructions of `P`, and `weights` were packed for it.
 #[inline(always)]
-unsafe fn run<P: Product<Element = u8, Weight = i8>, O>(
+unsafe fn run<P: Product<Element = u8>, O>(
     weights: &Int8ConvWeights,
     input: MapView<'_, u8>,
     outputs: &mut [Destination<'_, O>],

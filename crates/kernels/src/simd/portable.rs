@@ -174,7 +174,7 @@ impl Product for PortableIntegers {
 
 impl Product for PortableFloats {
     type Element = u8;
-    type Weight = i8;
+    type Weight = f32;
     type Taps = Portable;
     type Weights = Portable;
     type Sums = Portable;
@@ -194,9 +194,9 @@ impl Product for PortableFloats {
     }
 
     #[inline(always)]
-    unsafe fn weights(from: *const i8) -> Portable {
-        // SAFETY: the caller lends LANES bytes.
-        Portable(unsafe { from.cast::<[i8; LANES]>().read_unaligned() }.map(f32::from))
+    unsafe fn weights(from: *const f32) -> Portable {
+        // SAFETY: the caller lends LANES elements.
+        unsafe { Portable::load(from) }
     }
 
     #[inline(always)]
