@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
 use crate::batcher::{Batcher, BatcherConfig, StartError};
-use crate::config::{ListenAddress, ResolveError, ServeConfig, Switch};
+use crate::config::{MemorySettings, Settings};
 use crate::decode::DecodeLimits;
 use crate::http::{self, AppState, BodyMemory, ConnectionLimits, Service, Unanswered};
 use crate::lifecycle::{Lifecycle, Phase};
@@ -39,18 +39,10 @@ pub enum AppError {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// The field of [`ServeConfig`] that has it.
+        /// The field of [`Settings`] that has it.
         knob: &'static str,
         /// What the system said.
         source: io::Error,
-    },
-    /// The name of an address cannot be resolved.
-    #[error("{source}")]
-    Resolve {
-        /// The field of [`ServeConfig`] that has it.
-        knob: &'static str,
-        /// Its host, and what the system said.
-        source: ResolveError,
     },
     /// The model cannot serve.
     #[error(transparent)]
@@ -70,19 +62,16 @@ pub enum AppError {
 }
 
 impl App {
-    /// Binds the addresses; nothing is served yet. The log counts in the same `metrics`. An address
-    /// that is a name is looked up, which blocks the thread.
+    /// Binds the addresses, within a runtime of tokio; nothing is served yet. The log counts in the same `metrics`.
     ///
     /// # Errors
-    /// [`AppError::Bind`] and [`AppError::Resolve`] name the address and its knob.
-    pub async fn bind(config: ServeConfig, metrics: Metrics) -> Result<Self, AppError> {
-        let listener = bind(&config.listen, "listen")?;
-        let admin_listener = match &config.admin_listen {
-            Some(address) => Some(bind(address, "admin_listen")?),
-            None => None,
-        };
+    /// [`AppError::Bind`] names the address and its knob.
+    pub fn bind(settings: Settings, metrics: Metrics) -> Result<Self, AppError> {
+        let listener = bind(settings.listen, "listen")?;
+        let admin_listener =
+            settings.admin_listen.map(|address| bind(address, "admin_listen")).transpose()?;
         let state = AppState {
-            config: Arc::new(config),
+            settings: Arc::new(settings),
             metrics,
             lifecycle: Lifecycle::default(),
             service: Arc::new(OnceLock::new()),
@@ -169,14 +158,12 @@ fn serve(
     state: &AppState,
     unanswered: &Unanswered,
 ) -> JoinSet<()> {
-    let config = &state.config;
+    let settings = &state.settings;
     let limits = ConnectionLimits {
-        max_connections: config
-            .max_connections
-            .unwrap_or_else(|| machine::connections(machine::memory_limit_bytes())),
-        header_timeout: config.header_timeout(),
-        write_timeout: config.request_timeout(),
-        drain_timeout: config.drain_timeout(),
+        max_connections: settings.max_connections,
+        header_timeout: settings.header_timeout,
+        write_timeout: settings.request_timeout,
+        drain_timeout: settings.drain_timeout,
     };
     let routers = http::routers(state);
     let mut servers = JoinSet::new();
@@ -202,8 +189,7 @@ pub fn blocking_threads(workers: usize) -> usize {
 /// sends nothing is never told.
 const BACKLOG: u32 = 4096;
 
-fn bind(address: &ListenAddress, knob: &'static str) -> Result<TcpListener, AppError> {
-    let address = address.resolve().map_err(|source| AppError::Resolve { knob, source })?;
+fn bind(address: SocketAddr, knob: &'static str) -> Result<TcpListener, AppError> {
     let listen = || {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -222,22 +208,21 @@ fn start(
     model: LoadedModel,
     decoder: Arc<dyn Decoder>,
 ) -> Result<Batcher, AppError> {
-    let config = &state.config;
-    let workers = config.workers.unwrap_or_else(machine::cores);
-    let threads = PrepareThreads::for_workers(workers);
+    let settings = &state.settings;
+    let threads = PrepareThreads::for_workers(settings.workers);
     let batcher_config = BatcherConfig {
-        workers,
-        max_batch_size: config.max_batch_size,
-        max_wait: config.batch_max_wait(),
-        queue_capacity: config.queue_capacity,
+        workers: settings.workers,
+        max_batch_size: settings.max_batch_size,
+        max_wait: settings.batch_max_wait,
+        queue_capacity: settings.queue_capacity,
         // The other half is for decoding, for computing, and for the estimate's error.
-        max_expected_wait: config.request_timeout() / 2,
+        max_expected_wait: settings.request_timeout / 2,
         decode_threads: threads.by_effort,
     };
     let operators = model.engine.operators();
     let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())?;
     // All that stays is in memory now; what is left is for images.
-    let memory = memory_budget(config);
+    let memory = memory_budget(settings.memory, settings.max_body_bytes);
     let name = &model.info.identity;
     state.metrics.set_build_info(&name.name, &name.version, &name.precision);
     tracing::info!(
@@ -246,15 +231,15 @@ fn start(
         precision = name.precision,
         trained = name.trained,
         classes = model.info.classes(),
-        workers,
+        workers = settings.workers,
         "model loaded"
     );
     let pipeline = Pipeline {
         decoder,
-        limits: DecodeLimits { max_pixels: config.max_pixels, max_side_pixels: MAX_SIDE_PIXELS },
+        limits: DecodeLimits { max_pixels: settings.max_pixels, max_side_pixels: MAX_SIDE_PIXELS },
         preprocessor: Arc::new(Preprocessor::new(model.info.preprocessing.clone())?),
         pool: PreparePool::new(threads, memory.decode_bytes),
-        reject_damaged: config.reject_damaged == Switch::On,
+        reject_damaged: settings.reject_damaged,
         metrics: state.metrics.clone(),
     };
     let slowness = pipeline.measure_decoding();
@@ -273,14 +258,14 @@ fn start(
 }
 
 /// What images may take, as the memory limit and the user say.
-fn memory_budget(config: &ServeConfig) -> MemoryBudget {
-    let (limit, resident) = (machine::memory_limit_bytes(), machine::resident_bytes());
+fn memory_budget(settings: MemorySettings, max_body_bytes: usize) -> MemoryBudget {
+    let (limit, resident) = (settings.limit_bytes, machine::resident_bytes());
     // A larger share is what the largest body may need: it would never be taken otherwise.
-    let one_body = (http::BODY_COPIES * config.max_body_bytes) as u64;
+    let one_body = (http::BODY_COPIES * max_body_bytes) as u64;
     let default = MemoryBudget::new(limit, resident, one_body);
     let budget = MemoryBudget {
-        body_bytes: config.body_memory_bytes.unwrap_or(default.body_bytes).max(one_body),
-        decode_bytes: config.decode_memory_bytes.unwrap_or(default.decode_bytes),
+        body_bytes: settings.body_bytes.unwrap_or(default.body_bytes).max(one_body),
+        decode_bytes: settings.decode_bytes.unwrap_or(default.decode_bytes),
     };
     tracing::info!(
         limit_bytes = limit,
@@ -307,14 +292,14 @@ async fn drain(
     servers: &mut JoinSet<()>,
     unanswered: &Unanswered,
 ) -> Result<(), AppError> {
-    let config = &state.config;
+    let (delay, timeout) = (state.settings.drain_delay, state.settings.drain_timeout);
     state.lifecycle.enter(Phase::Draining);
-    tracing::info!(delay_ms = config.drain_delay_ms, "draining: /readyz says 503");
-    tokio::time::sleep(config.drain_delay()).await;
+    tracing::info!(delay_ms = delay.as_millis() as u64, "draining: /readyz says 503");
+    tokio::time::sleep(delay).await;
     state.lifecycle.enter(Phase::Stopping);
-    tracing::info!(timeout_ms = config.drain_timeout_ms, "stopping: no new connections");
+    tracing::info!(timeout_ms = timeout.as_millis() as u64, "stopping: no new connections");
     let all_ended = async { while servers.join_next().await.is_some() {} };
-    if tokio::time::timeout(config.drain_timeout(), all_ended).await.is_ok() {
+    if tokio::time::timeout(timeout, all_ended).await.is_ok() {
         return Ok(());
     }
     let cut_off = unanswered.count();

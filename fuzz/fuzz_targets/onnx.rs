@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock};
 use googlenet_kernels::isa::Isa;
 use googlenet_engine::model::{Engine, Preprocessing};
 use googlenet_engine::network::intake::{self, Intake, Wanted};
-use googlenet_engine::network::{ModelReport, check, summary};
+use googlenet_engine::network::check::{self, Checked};
+use googlenet_engine::network::{ModelReport, summary};
 use googlenet_engine::plan::{FastPlan, Reference, StockPlan, Team, self_check};
 use googlenet_fuzz::forgive_dependencies;
 use libfuzzer_sys::fuzz_target;
@@ -30,20 +31,20 @@ fuzz_target!(
 
 fn load(bytes: &[u8]) -> Option<()> {
     let wanted = Wanted { side: MAX_SIDE, ..Wanted::default() };
-    let Intake { model: proto, output_kind, .. } =
+    let Intake { model: proto, .. } =
         intake::intake(intake::decode(bytes).ok()?, &wanted).ok()?;
-    let interface = check::interface(&proto).ok()?;
+    let Checked { interface, parsed, shapes } = check::check(&proto).ok()?;
     assert!(interface.classes > 0 && interface.side > 0);
-    let report = ModelReport::new(&proto).ok()?;
+    let report = ModelReport::of(&proto, &shapes).ok()?;
     check::remark(&report);
     if interface.side > MAX_SIDE || interface.classes > MAX_CLASSES {
         return None;
     }
     let preprocessing = Preprocessing { side: interface.side, ..Preprocessing::bvlc() };
-    let plan = FastPlan::load(&proto, &preprocessing, Isa::best(), Arc::clone(&TEAM)).ok()?;
+    let plan = FastPlan::load(&parsed, &preprocessing, Isa::best(), Arc::clone(&TEAM)).ok()?;
     assert!(!summary::text(&report, &plan.operators()).is_empty());
-    let reference = StockPlan::load(&proto, &preprocessing).ok()?;
-    let reference = Reference { engine: &reference, tolerance: 1e-3, cores: 1 };
-    self_check(&plan, reference, interface.side, output_kind).ok()?;
+    let reference = StockPlan::load(&parsed, &preprocessing).ok()?;
+    let reference = Reference { engine: &reference, tolerance: 1e-3, cores: 1, logits: None };
+    self_check(&plan, reference, interface.side).ok()?;
     Some(())
 }

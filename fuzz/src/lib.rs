@@ -16,6 +16,7 @@ use googlenet::config::ServeConfig;
 use googlenet::decode::DecodeLimits;
 use googlenet::http::{AppState, BodyMemory, Service, routers};
 use googlenet::lifecycle::{Lifecycle, Phase};
+use googlenet::machine::Machine;
 use googlenet::metrics::Metrics;
 use googlenet_engine::model::{
     ChannelOrder, Engine, EngineError, Input, OperatorCount, OutputKind, Preprocessing,
@@ -59,14 +60,15 @@ impl InProcess {
             .unwrap();
         let flags = ["fuzz", "--max-pixels=65536", "--max-images=4", "--request-timeout-ms=30000"];
         let config = Arguments::parse_from(flags).config;
+        let settings = config.resolve(&Machine::of_this_process()).unwrap();
         let metrics = Metrics::new().unwrap();
         let threads = PrepareThreads::for_workers(1);
         let batcher_config = BatcherConfig {
             workers: 1,
-            max_batch_size: config.max_batch_size,
+            max_batch_size: settings.max_batch_size,
             max_wait: Duration::ZERO,
-            queue_capacity: config.queue_capacity,
-            max_expected_wait: config.request_timeout(),
+            queue_capacity: settings.queue_capacity,
+            max_expected_wait: settings.request_timeout,
             decode_threads: threads.by_effort,
         };
         let engine = Arc::new(EvenEngine);
@@ -74,7 +76,7 @@ impl InProcess {
         let model = model();
         let pipeline = Pipeline {
             decoder: Arc::new(ImageDecoder),
-            limits: DecodeLimits { max_pixels: config.max_pixels, max_side_pixels: 65_535 },
+            limits: DecodeLimits { max_pixels: settings.max_pixels, max_side_pixels: 65_535 },
             preprocessor: Arc::new(Preprocessor::new(model.preprocessing.clone()).unwrap()),
             pool: PreparePool::new(threads, MEMORY_BYTES),
             reject_damaged: false,
@@ -88,7 +90,7 @@ impl InProcess {
             queue: batcher.queue(),
         };
         let state = AppState {
-            config: Arc::new(config),
+            settings: Arc::new(settings),
             metrics,
             lifecycle: Lifecycle::default(),
             service: Arc::new(OnceLock::from(service)),

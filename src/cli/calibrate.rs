@@ -10,6 +10,7 @@ use indicatif::ProgressBar;
 use super::origins::Origins;
 use super::{CliError, log, messages, output, photo};
 use crate::config::ModelConfig;
+use crate::machine::Machine;
 use crate::preprocess::{Crops, Preprocessor};
 use googlenet_engine::loaded_model::{calibration_path, load_calibrator};
 use googlenet_engine::model::Input;
@@ -42,8 +43,8 @@ const DEEPEST: usize = 16;
 pub(super) fn calibrate(args: &CalibrateArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
     let files = files(&args.folder)?;
-    let (mut calibrator, info) =
-        load_calibrator(&args.model.settings()).map_err(|e| origins.model(e))?;
+    let (mut calibrator, info) = load_calibrator(&args.model.resolve(&Machine::of_this_process()))
+        .map_err(|e| origins.model(e))?;
     let table = args.output.clone().or_else(|| info.path.as_deref().map(calibration_path));
     let table = table.ok_or_else(|| {
         CliError::Configuration(

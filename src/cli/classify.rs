@@ -11,7 +11,7 @@ use super::photo::Photo;
 use super::{CliError, log, output, photo};
 use crate::config::ModelConfig;
 use crate::decode::Warning;
-use crate::machine;
+use crate::machine::Machine;
 use crate::preprocess::{Crops, Preprocessor};
 use crate::topk::{Prediction, TopK, top_k};
 use googlenet_engine::loaded_model::{LoadedModel, load_model};
@@ -66,8 +66,8 @@ struct ClassRow<'a> {
 /// Prints the classes of each file; fails when one could not be classified.
 pub(super) fn classify(args: ClassifyArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
-    let model =
-        load_model(&args.model.settings(), machine::cores()).map_err(|e| origins.model(e))?;
+    let model = load_model(&args.model.resolve(&Machine::of_this_process()))
+        .map_err(|e| origins.model(e))?;
     let top_k = TopK::new(args.top_k, model.info.classes()).ok_or_else(|| {
         CliError::Failed(format!("--top-k must be from 1 to {}", model.info.classes()))
     })?;

@@ -4,8 +4,7 @@ use clap::Args;
 
 use super::origins::Origins;
 use super::{CliError, log, output};
-use crate::config::DownloadConfig;
-use googlenet_engine::loaded_model::search_path;
+use crate::config::{DownloadConfig, search_path};
 use googlenet_engine::weights::fetch::progress_for_stderr;
 use googlenet_engine::weights::{ModelSource, Obtained, obtain};
 
@@ -20,7 +19,7 @@ pub(super) fn fetch(args: &FetchArgs, origins: &Origins) -> Result<(), CliError>
     log::warnings_only();
     let mut progress = progress_for_stderr();
     let source = ModelSource::Default;
-    let obtained = obtain(&source, &search_path(), &args.download.settings(), progress.as_mut())
+    let obtained = obtain(&source, &search_path(), &args.download.resolve(), progress.as_mut())
         .map_err(|e| origins.model(e.into()))?;
     if let Obtained::File(file) = obtained {
         let (path, bytes, sha256) = (file.path.display(), file.bytes, file.sha256);

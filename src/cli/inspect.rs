@@ -9,7 +9,7 @@ use clap::Args;
 use super::origins::Origins;
 use super::{CliError, log, output};
 use crate::config::ModelConfig;
-use crate::machine;
+use crate::machine::Machine;
 use googlenet_engine::loaded_model::{
     Inspected, LoadedModel, ModelSettings, check, inspect as read,
 };
@@ -42,9 +42,9 @@ pub(super) struct InspectArgs {
 pub(super) fn inspect(args: &InspectArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
     let source = ModelSource::File(args.file.clone());
-    let model = ModelSettings { source, ..args.model.settings() };
+    let model = ModelSettings { source, ..args.model.resolve(&Machine::of_this_process()) };
     check(&model).map_err(|e| origins.model(e))?;
-    let inspected = read(&model, machine::cores()).map_err(|e| origins.model(e))?;
+    let inspected = read(&model).map_err(|e| origins.model(e))?;
     let mut rows = file_rows(&inspected);
     if let Ok(loaded) = &inspected.loaded {
         rows.extend(model_rows(loaded, &inspected));

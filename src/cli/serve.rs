@@ -1,13 +1,15 @@
 //! `googlenet serve`.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use super::origins::Origins;
 use super::stop_signal::StopSignals;
 use super::{CliError, log};
 use crate::app::{App, AppError, blocking_threads};
-use crate::config::{ListenAddress, ServeConfig};
-use crate::machine;
+use crate::config::{ServeConfig, Settings, SettingsError};
+use crate::machine::{self, Machine};
 use crate::metrics::Metrics;
 use googlenet_engine::loaded_model::{self, load_model};
 
@@ -16,41 +18,45 @@ pub(super) const EXAMPLES: &str = "Try it:\n  \
     curl -H 'Content-Type: image/jpeg' --data-binary @photo.jpg http://127.0.0.1:8080/classify\n\n\
     The page http://127.0.0.1:8080/docs shows all paths.";
 
+/// How long the runtime waits at the end for decodes whose clients have gone, and for a load that nobody needs any more.
+/// Neither can be stopped; what then still runs ends with the process.
+const LAST_WAIT: Duration = Duration::from_millis(500);
+
 /// Runs the service until SIGTERM or SIGINT, and a second one ends it at once.
-pub(super) fn serve(mut config: ServeConfig, origins: &Origins) -> Result<(), CliError> {
+pub(super) fn serve(config: ServeConfig, origins: &Origins) -> Result<(), CliError> {
+    let machine = Machine::of_this_process();
+    let settings = config.resolve(&machine).map_err(|e| wrong_setting(e, origins))?;
     let metrics = Metrics::new().map_err(CliError::failed)?;
-    let _log = log::start(config.log_format, metrics.log_lines_lost.clone())?;
-    check(&mut config, origins)?;
+    let _log = log::start(&settings.log, metrics.log_lines_lost.clone())?;
+    loaded_model::check(&settings.model).map_err(|e| origins.model(e))?;
     let open_files = machine::raise_open_files();
-    let cores = machine::cores();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        cores,
-        cpu_quota_cores = machine::cpu_quota_cores(),
-        memory_limit_bytes = machine::memory_limit_bytes(),
+        cores = machine.cores,
+        cpu_quota_cores = machine.cpu_quota_cores,
+        memory_limit_bytes = machine.memory_limit_bytes,
         open_files,
         "starting"
     );
-    let workers = config.workers.unwrap_or(cores);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores)
-        .max_blocking_threads(blocking_threads(workers))
+        .worker_threads(machine.cores)
+        .max_blocking_threads(blocking_threads(settings.workers))
         .enable_all()
         .build()
         .map_err(CliError::failed)?;
-    let served = runtime.block_on(run(config, metrics, origins));
-    // All requests are answered, or a second signal ended it: neither a decode whose client has
-    // gone nor the load of the model is waited for.
-    runtime.shutdown_background();
+    let served = runtime.block_on(run(settings, metrics, origins));
+    // After a second signal nothing is waited for.
+    let at_once = matches!(served, Err(CliError::Stopped(_)));
+    runtime.shutdown_timeout(if at_once { Duration::ZERO } else { LAST_WAIT });
     served
 }
 
-async fn run(config: ServeConfig, metrics: Metrics, origins: &Origins) -> Result<(), CliError> {
+async fn run(settings: Settings, metrics: Metrics, origins: &Origins) -> Result<(), CliError> {
     // Before the model is loaded, so that a signal during the load is heard.
     let mut signals = StopSignals::hear().map_err(CliError::failed)?;
-    let model = config.model.settings();
+    let model = settings.model.clone();
     let start_error = |error| start_error(error, origins);
-    let app = App::bind(config, metrics).await.map_err(start_error)?;
+    let app = App::bind(settings, metrics).map_err(start_error)?;
     let address = app.address().map_err(CliError::failed)?;
     tracing::info!(%address, admin_address = app.admin_address().map(tracing::field::display), "listening");
     let (stop, stopped) = oneshot::channel();
@@ -60,7 +66,7 @@ async fn run(config: ServeConfig, metrics: Metrics, origins: &Origins) -> Result
     };
     // A task of its own: what it does at a stretch, such as starting the workers, does not keep this
     // one from hearing a signal.
-    let load = move || load_model(&model, machine::cores());
+    let load = move || load_model(&model);
     let mut service = tokio::spawn(app.run(load, shutdown));
     let ended = |ended: Result<Result<(), AppError>, tokio::task::JoinError>| {
         ended.map_err(CliError::failed)?.map_err(start_error)
@@ -87,30 +93,19 @@ fn start_error(error: AppError, origins: &Origins) -> CliError {
         AppError::Bind { knob, .. } => {
             CliError::Configuration(format!("{}: {error}", origins.name(knob)))
         }
-        AppError::Resolve { knob, source } => origins.wrong(knob, source),
         AppError::Model(error) => origins.model(error),
         other => CliError::failed(other),
     }
 }
 
-/// Finds what is wrong with values that could be read, alone and together, before anything starts.
-/// The names of hosts are resolved here, where nothing waits for it.
-fn check(config: &mut ServeConfig, origins: &Origins) -> Result<(), CliError> {
-    let resolve = |address: &mut ListenAddress, knob: &str| {
-        let resolved = address.resolve().map_err(|e| origins.wrong(knob, e))?;
-        *address = resolved.into();
-        Ok::<_, CliError>(resolved)
-    };
-    let address = resolve(&mut config.listen, "listen")?;
-    if let Some(admin) = &mut config.admin_listen {
-        let admin = resolve(admin, "admin_listen")?;
-        if admin == address && address.port() != 0 {
-            return Err(CliError::Configuration(format!(
-                "{}: {admin} is the address of {} already: expected another, such as 127.0.0.1:9090",
-                origins.name("admin_listen"),
-                origins.name("listen")
-            )));
-        }
+fn wrong_setting(error: SettingsError, origins: &Origins) -> CliError {
+    match error {
+        SettingsError::LogFilter(_) => CliError::Configuration(error.to_string()),
+        SettingsError::Resolve { knob, source } => origins.wrong(knob, source),
+        SettingsError::SameAddress(address) => CliError::Configuration(format!(
+            "{}: {address} is the address of {} already: expected another, such as 127.0.0.1:9090",
+            origins.name("admin_listen"),
+            origins.name("listen")
+        )),
     }
-    loaded_model::check(&config.model.settings()).map_err(|e| origins.model(e))
 }

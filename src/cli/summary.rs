@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::origins::Origins;
 use super::{CliError, log, output};
 use crate::config::ModelConfig;
-use crate::machine;
+use crate::machine::Machine;
 use googlenet_engine::loaded_model::load_model;
 use googlenet_engine::model::OperatorCount;
 use googlenet_engine::network::report::ModelReport;
@@ -32,8 +32,8 @@ struct Summary<'a> {
 /// Prints the report of the model's graph, and the operators of its plan.
 pub(super) fn summary(args: &SummaryArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
-    let model =
-        load_model(&args.model.settings(), machine::cores()).map_err(|e| origins.model(e))?;
+    let model = load_model(&args.model.resolve(&Machine::of_this_process()))
+        .map_err(|e| origins.model(e))?;
     let (report, operators) = (&model.info.report, model.engine.operators());
     if args.json {
         let summary = Summary { report, operators };

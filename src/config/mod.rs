@@ -1,22 +1,24 @@
-//! Every knob of the service: flag, environment variable and default together.
+//! Every knob of the service: flag, environment variable and default together; [`Settings`] is what follows from them.
 
+mod environment;
 mod forms;
 mod listen;
+mod settings;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use forms::{count, number};
-use googlenet_engine::loaded_model::ModelSettings;
 use googlenet_engine::model;
-use googlenet_engine::weights::{Download, ModelSource};
+use googlenet_engine::weights::ModelSource;
 use googlenet_kernels::isa::IsaName;
 
+pub use environment::{has_colours, search_path};
 pub use forms::FormError;
 pub use listen::{ListenAddress, ListenAddressError, ResolveError};
+pub use settings::{LogSettings, MemorySettings, Settings, SettingsError};
 
 /// What `--max-images` may be at most.
 pub const MOST_IMAGES: usize = 100_000;
@@ -70,32 +72,6 @@ pub struct DownloadConfig {
     /// inside the program.
     #[arg(long, env = "SSL_CERT_FILE", value_name = "PEM")]
     pub tls_certificates: Option<PathBuf>,
-}
-
-impl ModelConfig {
-    /// As the engine takes it.
-    pub fn settings(&self) -> ModelSettings {
-        ModelSettings {
-            source: self.model.clone(),
-            download: self.download.settings(),
-            max_model_bytes: self.max_model_bytes,
-            precision: self.precision.into(),
-            calibration: self.calibration.clone(),
-            isa: self.isa,
-        }
-    }
-}
-
-impl DownloadConfig {
-    /// As the engine takes it.
-    pub fn settings(&self) -> Download {
-        let mut download =
-            Download { certificates: self.tls_certificates.clone(), ..Download::default() };
-        if let Some(url) = &self.model_url {
-            download.url.clone_from(url);
-        }
-        download
-    }
 }
 
 /// Number format of the arithmetic.
@@ -244,33 +220,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-impl ServeConfig {
-    /// The request timeout.
-    pub fn request_timeout(&self) -> Duration {
-        Duration::from_millis(self.request_timeout_ms)
-    }
-
-    /// The header timeout.
-    pub fn header_timeout(&self) -> Duration {
-        Duration::from_millis(self.header_timeout_ms)
-    }
-
-    /// The wait for company.
-    pub fn batch_max_wait(&self) -> Duration {
-        Duration::from_micros(self.batch_max_wait_us)
-    }
-
-    /// The drain delay.
-    pub fn drain_delay(&self) -> Duration {
-        Duration::from_millis(self.drain_delay_ms)
-    }
-
-    /// The drain timeout.
-    pub fn drain_timeout(&self) -> Duration {
-        Duration::from_millis(self.drain_timeout_ms)
-    }
 }
 
 /// Milliseconds, a day at most.

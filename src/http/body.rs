@@ -45,20 +45,20 @@ pub async fn read_body(
     state: &AppState,
     service: &Service,
 ) -> Result<ReceivedBody, ApiError> {
-    let config = &state.config;
+    let settings = &state.settings;
     let (head, mut body) = request.into_parts();
     let coding = ContentCoding::of(&head.headers)?;
     let deadline = head
         .extensions
         .get::<Client>()
-        .map_or_else(|| Instant::now() + config.request_timeout(), |client| client.deadline.0);
-    let limit = config.max_body_bytes;
+        .map_or_else(|| Instant::now() + settings.request_timeout, |client| client.deadline.0);
+    let limit = settings.max_body_bytes;
     let declared = content_length(&head.headers);
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(ApiError::BodyTooLarge(limit));
     }
     let memory =
-        Memory { share: service.body_memory.share(), copies, status: config.overload_status };
+        Memory { share: service.body_memory.share(), copies, status: settings.overload_status };
     let collected = async {
         match coding.inflater(limit) {
             Some(inflater) => collect_inflated(&mut body, inflater, limit, memory).await,

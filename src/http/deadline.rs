@@ -22,19 +22,19 @@ pub(super) async fn before<T>(
 ) -> Result<T, ApiError> {
     timeout_at(deadline.0.into(), work)
         .await
-        .map_err(|_| ApiError::DeadlineExceeded(state.config.request_timeout()))
+        .map_err(|_| ApiError::DeadlineExceeded(state.settings.request_timeout))
 }
 
 /// Waits until a body may arrive no more; what its client is told then.
 pub(super) async fn out_of_time(deadline: Instant, state: &AppState) -> ApiError {
     let stopped = async {
         let stopping = state.lifecycle.stopping().await;
-        let patience = drain_patience(state.config.drain_timeout());
+        let patience = drain_patience(state.settings.drain_timeout);
         sleep_until((stopping + patience).into()).await;
     };
     tokio::select! {
         () = sleep_until(deadline.into()) => {
-            ApiError::RequestTimeout(state.config.request_timeout())
+            ApiError::RequestTimeout(state.settings.request_timeout)
         }
         () = stopped => ApiError::ShuttingDown,
     }

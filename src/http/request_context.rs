@@ -53,7 +53,7 @@ pub async fn request_context(
     let endpoint = endpoint.as_ref().map_or("other", MatchedPath::as_str);
     let address = address_of(&request, &state);
     let log = RequestLog::begin(&request, address, PROBES.contains(&endpoint));
-    let deadline = Deadline(log.started + state.config.request_timeout());
+    let deadline = Deadline(log.started + state.settings.request_timeout);
     request.extensions_mut().insert(Client { key: client_key(address), deadline });
     request.extensions_mut().insert(log.tally.clone());
     let span = tracing::info_span!("request", request_id = log.id.as_str());
@@ -79,7 +79,7 @@ fn address_of(request: &Request, state: &AppState) -> IpAddr {
     // Every connection of the server has a peer.
     let peer = request.extensions().get::<PeerAddress>();
     let peer = peer.map_or(IpAddr::from([0; 4]), |peer| peer.0.ip());
-    client_address(request.headers(), peer, &state.config.trusted_proxies)
+    client_address(request.headers(), peer, &state.settings.trusted_proxies)
 }
 
 /// Writes the body of an error; returns its code.

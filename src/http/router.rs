@@ -58,7 +58,7 @@ pub(super) fn health_routes() -> OpenApiRouter<AppState> {
         .merge(open_inference::health_routes())
 }
 
-/// Builds the routers for the listeners that `state.config` asks for.
+/// Builds the routers for the listeners that `state.settings` asks for.
 pub fn routers(state: &AppState) -> Routers {
     let public = Router::from(public_routes());
     let health = || Router::from(health_routes());
@@ -67,7 +67,7 @@ pub fn routers(state: &AppState) -> Routers {
         .route("/model/layers/{*name}", get(model::layer))
         .merge(docs())
         .layer(CompressionLayer::new());
-    if state.config.admin_listen.is_some() {
+    if state.settings.admin_listen.is_some() {
         Routers {
             public: surround(public.merge(health()), state),
             admin: Some(surround(admin.merge(health()), state)),
@@ -93,8 +93,8 @@ fn surround(router: Router<AppState>, state: &AppState) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(no_sniff));
-    if let Some(cors) = cors(&state.config.cors_origins) {
-        router = router.layer(cors).layer(timing_allow_origin(&state.config.cors_origins));
+    if let Some(cors) = cors(&state.settings.cors_origins) {
+        router = router.layer(cors).layer(timing_allow_origin(&state.settings.cors_origins));
     }
     router = router.layer(from_fn(message_checks));
     router = router.layer(from_fn_with_state(state.clone(), unread_body));

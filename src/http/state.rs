@@ -7,7 +7,7 @@ use super::body_memory::BodyMemory;
 use super::error::ApiError;
 use super::request_context::Client;
 use crate::batcher::{Ask, Place, Queue};
-use crate::config::ServeConfig;
+use crate::config::Settings;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
 use crate::pipeline::{ClassifyError, Pipeline};
@@ -18,7 +18,7 @@ use googlenet_engine::model_info::ModelInfo;
 #[derive(Clone)]
 pub struct AppState {
     /// Limits and knobs.
-    pub config: Arc<ServeConfig>,
+    pub settings: Arc<Settings>,
     /// What is counted.
     pub metrics: Metrics,
     /// What the service is doing.
@@ -56,7 +56,7 @@ impl AppState {
 
     /// What a client hears of an image that was not classified.
     pub fn failed(&self, error: ClassifyError) -> ApiError {
-        ApiError::from_classify(error, self.config.overload_status.into())
+        ApiError::from_classify(error, self.settings.overload_status.into())
     }
 
     /// Refuses more images than there can ever be places for.
@@ -64,7 +64,7 @@ impl AppState {
     /// # Errors
     /// [`ApiError::TooManyImages`].
     pub fn check_number(&self, service: &Service, images: usize) -> Result<(), ApiError> {
-        let limit = self.config.max_images.min(service.queue.capacity());
+        let limit = self.settings.max_images.min(service.queue.capacity());
         if images > limit { Err(ApiError::TooManyImages(limit)) } else { Ok(()) }
     }
 
@@ -82,7 +82,7 @@ impl AppState {
             return Ok(Vec::new());
         }
         let time_left = client.deadline.0.saturating_duration_since(Instant::now());
-        let status = self.config.overload_status.into();
+        let status = self.settings.overload_status.into();
         let admitted = service.queue.admit(client.key, asks, time_left);
         admitted.map_err(|error| ApiError::from_admission(error, status))
     }

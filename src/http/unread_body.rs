@@ -81,7 +81,7 @@ async fn discard(
     tally: &RequestTally,
     state: &AppState,
 ) -> Option<usize> {
-    let most = DISCARD_BYTES.max(state.config.max_body_bytes);
+    let most = DISCARD_BYTES.max(state.settings.max_body_bytes);
     let read = async {
         let mut discarded = 0;
         while let Some(frame) = body.frame().await {

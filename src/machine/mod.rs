@@ -8,29 +8,37 @@ pub use memory::{MemoryBudget, resident_bytes};
 use cgroup::Cgroups;
 use procfs::{Current, Meminfo};
 
-/// Cores that the process may use: the affinity mask and the cgroup's CPU quota, rounded down, at
-/// least 1.
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+/// What there is at the start.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Cores that the process may use: the affinity mask and the cgroup's CPU quota, rounded down, at
+    /// least 1.
+    pub cores: usize,
+    /// The CPU quota in cores, where there is one: 0.5 is half of one.
+    pub cpu_quota_cores: Option<f64>,
+    /// The cgroup's memory limit, else the machine's memory, in bytes.
+    pub memory_limit_bytes: Option<u64>,
 }
 
-/// The CPU quota in cores, where there is one: 0.5 is half of one.
-pub fn cpu_quota_cores() -> Option<f64> {
-    Cgroups::of_this_process()?.cpu_quota_cores()
-}
+impl Machine {
+    /// Asks the system.
+    pub fn of_this_process() -> Self {
+        let cgroups = Cgroups::of_this_process();
+        let memory = Meminfo::current().ok().map(|memory| memory.mem_total);
+        let limit = cgroups.as_ref().and_then(Cgroups::memory_limit_bytes);
+        Self {
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cpu_quota_cores: cgroups.as_ref().and_then(Cgroups::cpu_quota_cores),
+            memory_limit_bytes: limit.into_iter().chain(memory).min(),
+        }
+    }
 
-/// The cgroup's memory limit, else the machine's memory, in bytes.
-pub fn memory_limit_bytes() -> Option<u64> {
-    let cgroup = Cgroups::of_this_process().and_then(|cgroups| cgroups.memory_limit_bytes());
-    let machine = Meminfo::current().ok().map(|memory| memory.mem_total);
-    cgroup.into_iter().chain(machine).min()
-}
-
-/// Connections at once: each takes memory, the more the more it sends.
-pub fn connections(memory_limit: Option<u64>) -> usize {
-    const MOST: u64 = 8192;
-    // At most MOST.
-    memory_limit.map_or(MOST, |limit| (limit / (512 << 10)).clamp(64, MOST)) as usize
+    /// Connections at once: each takes memory, the more the more it sends.
+    pub fn connections(&self) -> usize {
+        const MOST: u64 = 8192;
+        // At most MOST.
+        self.memory_limit_bytes.map_or(MOST, |limit| (limit / (512 << 10)).clamp(64, MOST)) as usize
+    }
 }
 
 /// Raises the limit of open files to what is allowed; returns it.

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use googlenet::app::{App, AppError};
 use googlenet::config::ServeConfig;
+use googlenet::machine::Machine;
 use googlenet::metrics::Metrics;
 use googlenet::pipeline::{Decoder, ImageDecoder};
 use googlenet_engine::loaded_model::{LoadedModel, load_model};
@@ -102,13 +103,15 @@ impl TestService {
         if !flags.iter().any(|flag| flag.starts_with("--drain-delay-ms")) {
             config.drain_delay_ms = 0;
         }
-        let model_config = config.model.clone();
+        let settings = config.resolve(&Machine::of_this_process()).unwrap();
+        let mut model = settings.model.clone();
+        model.plan.cores = 2;
         let app =
-            App::bind(config, Metrics::new().unwrap()).await.unwrap().with_decoder(around.decoder);
+            App::bind(settings, Metrics::new().unwrap()).unwrap().with_decoder(around.decoder);
         let (address, admin_address) = (app.address().unwrap(), app.admin_address());
         let load = move || {
             before_load();
-            let LoadedModel { engine, info } = load_model(&model_config.settings(), 2)?;
+            let LoadedModel { engine, info } = load_model(&model)?;
             Ok(LoadedModel { engine: (around.engine)(engine), info })
         };
         let (stop, stopped) = oneshot::channel();

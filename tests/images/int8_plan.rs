@@ -7,7 +7,7 @@ use googlenet::decode::{self, DecodeLimits};
 use googlenet::preprocess::{Crops, Preprocessor};
 use googlenet_engine::model::{Engine, Input, Pixels, Preprocessing, Probabilities};
 use googlenet_engine::network::seeded::seeded_model;
-use googlenet_engine::network::{GoogLeNet, check};
+use googlenet_engine::network::{GoogLeNet, ParsedGraph, check};
 use googlenet_engine::plan::{Calibration, Calibrator, FastPlan, Team};
 use googlenet_kernels::isa::Isa;
 
@@ -52,18 +52,19 @@ fn is_int8(plan: &FastPlan) {
 #[test]
 fn every_instruction_set_batch_and_thread_gives_the_same_bits() {
     let proto = seeded_model(&GoogLeNet::new(224, 17).unwrap(), 5);
+    let graph = ParsedGraph::parse(&proto).unwrap();
     let preprocessing = Preprocessing::bvlc();
     let photos: Vec<Input> = (0..3).map(photo).collect();
-    let mut calibrator = Calibrator::new(&proto, &preprocessing).unwrap();
+    let mut calibrator = Calibrator::new(&graph, &preprocessing).unwrap();
     photos.iter().for_each(|photo| calibrator.observe(photo).unwrap());
     let table = Calibration::parse(&calibrator.finish().to_toml()).unwrap();
-    let float = FastPlan::load(&proto, &preprocessing, Isa::best(), team(1)).unwrap();
+    let float = FastPlan::load(&graph, &preprocessing, Isa::best(), team(1)).unwrap();
     let float = float.session().unwrap().run(&photos).unwrap();
     let mut answers = Vec::new();
     for isa in Isa::available() {
         for threads in [1, 3] {
             let plan =
-                FastPlan::load_int8(&proto, &preprocessing, isa, team(threads), &table).unwrap();
+                FastPlan::load_int8(&graph, &preprocessing, isa, team(threads), &table).unwrap();
             is_int8(&plan);
             let mut session = plan.session().unwrap();
             answers.push(session.run(&photos).unwrap());
@@ -86,12 +87,13 @@ fn every_instruction_set_batch_and_thread_gives_the_same_bits() {
 #[test]
 fn a_tensor_gets_nearly_what_its_photo_gets() {
     let proto = seeded_model(&GoogLeNet::new(224, 10).unwrap(), 6);
+    let graph = ParsedGraph::parse(&proto).unwrap();
     let preprocessing = Preprocessing::bvlc();
     let photo = photo(9);
-    let mut calibrator = Calibrator::new(&proto, &preprocessing).unwrap();
+    let mut calibrator = Calibrator::new(&graph, &preprocessing).unwrap();
     calibrator.observe(&photo).unwrap();
     let table = calibrator.finish();
-    let plan = FastPlan::load_int8(&proto, &preprocessing, Isa::best(), team(2), &table).unwrap();
+    let plan = FastPlan::load_int8(&graph, &preprocessing, Isa::best(), team(2), &table).unwrap();
     let Input::Pixels(pixels) = &photo else { unreachable!() };
     let tensor: Vec<f32> = (0..3)
         .flat_map(|channel| {
@@ -112,11 +114,11 @@ fn a_tensor_gets_nearly_what_its_photo_gets() {
 fn a_table_of_other_weights_is_refused() {
     let preprocessing = Preprocessing::bvlc();
     let network = GoogLeNet::new(224, 10).unwrap();
-    let mut calibrator = Calibrator::new(&seeded_model(&network, 1), &preprocessing).unwrap();
+    let seeded = |seed| ParsedGraph::parse(&seeded_model(&network, seed)).unwrap();
+    let mut calibrator = Calibrator::new(&seeded(1), &preprocessing).unwrap();
     calibrator.observe(&photo(0)).unwrap();
     let table = calibrator.finish();
-    let other = seeded_model(&network, 2);
-    let error = FastPlan::load_int8(&other, &preprocessing, Isa::best(), team(1), &table);
+    let error = FastPlan::load_int8(&seeded(2), &preprocessing, Isa::best(), team(1), &table);
     let error = error.map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("other weights") && error.contains("calibrate"), "{error}");
     for text in [
@@ -148,12 +150,13 @@ fn the_trained_weights_lose_nothing() {
     let Some(shared) = crate::shared::folder() else { return };
     let proto =
         check::decode(&std::fs::read(shared.join("models/googlenet.onnx")).unwrap()).unwrap();
+    let graph = ParsedGraph::parse(&proto).unwrap();
     let preprocessing = Preprocessing::bvlc();
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = std::fs::read_to_string(manifest.join("models/googlenet.int8.toml")).unwrap();
     let table = Calibration::parse(&table).unwrap();
-    let float = FastPlan::load(&proto, &preprocessing, Isa::best(), team(1)).unwrap();
-    let int8 = FastPlan::load_int8(&proto, &preprocessing, Isa::best(), team(1), &table).unwrap();
+    let float = FastPlan::load(&graph, &preprocessing, Isa::best(), team(1)).unwrap();
+    let int8 = FastPlan::load_int8(&graph, &preprocessing, Isa::best(), team(1), &table).unwrap();
     is_int8(&int8);
     let (mut float, mut int8) = (float.session().unwrap(), int8.session().unwrap());
     let synsets = std::fs::read_to_string(manifest.join("models/synset_words.txt")).unwrap();

@@ -1,6 +1,8 @@
 //! Where the trained weights, photos and reference outputs lie.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod own_models;
+
 use std::path::{Path, PathBuf};
 
 /// The folder with the weights and photos: `GOOGLENET_SHARED`, else `../shared` beside the project.

@@ -7,7 +7,9 @@ use super::stopwatch::{self, Times};
 use crate::cli::{CliError, photo};
 use crate::decode::made_photo;
 use crate::preprocess::{Crops, Preprocessor};
-use googlenet_engine::loaded_model::{LoadedModel, ModelSettings, load_model, read_model};
+use googlenet_engine::loaded_model::{
+    LoadedModel, ModelSettings, PlanSettings, load_model, read_model,
+};
 use googlenet_engine::model::{Input, Precision, Session};
 
 /// As ILSVRC's photos, and as a phone's.
@@ -69,11 +71,15 @@ impl Case {
     }
 
     /// Measures it.
-    pub(super) fn measure(self, args: &BenchArgs) -> Result<Times, CliError> {
+    pub(super) fn measure(
+        self,
+        args: &BenchArgs,
+        model: &ModelSettings,
+    ) -> Result<Times, CliError> {
         let images = args.images as usize;
         match self {
             Self::Input(picture) => {
-                let (_, info) = read_model(&args.model.settings()).map_err(CliError::failed)?;
+                let (_, info) = read_model(model).map_err(CliError::failed)?;
                 let preprocessor =
                     Preprocessor::new(info.preprocessing).map_err(CliError::failed)?;
                 let one = one_crop()?;
@@ -81,12 +87,12 @@ impl Case {
                 stopwatch::one_after_another(&encoded(&args.files, picture)?, images, decode)
             }
             Self::Lone { precision, cores } => {
-                let (model, inputs) = load(args, precision, cores)?;
+                let (model, inputs) = load(&args.files, model, precision, cores)?;
                 let mut session = model.engine.session().map_err(CliError::failed)?;
                 stopwatch::one_after_another(&inputs, images, |input| run(session.as_mut(), input))
             }
             Self::Loaded { precision, cores } => {
-                let (model, inputs) = load(args, precision, cores)?;
+                let (model, inputs) = load(&args.files, model, precision, cores)?;
                 stopwatch::on_each_core(cores, images, || {
                     let mut session = model.engine.session().map_err(CliError::failed)?;
                     let inputs = &inputs;
@@ -102,17 +108,18 @@ fn run(session: &mut dyn Session, input: &Input) -> Result<(), CliError> {
 }
 
 fn load(
-    args: &BenchArgs,
+    files: &[PathBuf],
+    model: &ModelSettings,
     precision: Precision,
     cores: usize,
 ) -> Result<(LoadedModel, Vec<Input>), CliError> {
-    let settings = ModelSettings { precision, ..args.model.settings() };
-    let model = load_model(&settings, cores).map_err(CliError::failed)?;
+    let plan = PlanSettings { precision, cores, ..model.plan.clone() };
+    let model = load_model(&ModelSettings { plan, ..model.clone() }).map_err(CliError::failed)?;
     let preprocessing = model.info.preprocessing.clone();
     let preprocessor = Preprocessor::new(preprocessing).map_err(CliError::failed)?;
-    let picture = if args.files.is_empty() { PICTURES[0] } else { Picture::Files };
+    let picture = if files.is_empty() { PICTURES[0] } else { Picture::Files };
     let mut inputs = Vec::new();
-    for file in encoded(&args.files, picture)? {
+    for file in encoded(files, picture)? {
         inputs.extend(file.inputs(&preprocessor, one_crop()?)?);
     }
     Ok((model, inputs))

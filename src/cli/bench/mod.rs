@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::origins::Origins;
 use super::{CliError, log, output};
 use crate::config::ModelConfig;
-use crate::machine;
+use crate::machine::Machine;
 use case::Case;
-use googlenet_engine::loaded_model::{check, isa};
+use googlenet_engine::loaded_model::check;
 
 #[derive(Args)]
 // Both precisions are measured.
@@ -60,14 +60,14 @@ struct Report {
 /// Measures the rows and prints them.
 pub(super) fn bench(args: &BenchArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
-    check(&args.model.settings()).map_err(|e| origins.model(e))?;
-    let cores = machine::cores();
-    let cases = chosen(Case::all(cores, !args.files.is_empty()), &args.only)?;
+    let model = args.model.resolve(&Machine::of_this_process());
+    check(&model).map_err(|e| origins.model(e))?;
+    let cases = chosen(Case::all(model.plan.cores, !args.files.is_empty()), &args.only)?;
     let mut rows = Vec::new();
     let progress = ProgressBar::new(cases.len() as u64);
     for case in cases {
         progress.inc(1);
-        let times = case.measure(args)?;
+        let times = case.measure(args, &model)?;
         rows.push(Row {
             name: case.name(),
             cores: case.cores(),
@@ -76,7 +76,7 @@ pub(super) fn bench(args: &BenchArgs, origins: &Origins) -> Result<(), CliError>
         });
     }
     progress.finish_and_clear();
-    let isa = isa(&args.model.settings()).map_err(CliError::failed)?;
+    let isa = model.plan.isa().map_err(CliError::failed)?;
     let report = Report { isa: isa.name().as_str(), images: args.images, rows };
     if args.json {
         let json = serde_json::to_string_pretty(&report).map_err(CliError::failed)?;

@@ -2,7 +2,7 @@
 
 mod writer;
 
-use std::io::{IsTerminal, stderr};
+use std::io::stderr;
 
 use prometheus::IntCounter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -11,22 +11,22 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::CliError;
-use crate::config::LogFormat;
+use crate::config::{LogFormat, LogSettings, has_colours};
 use googlenet_engine::PROGRESS_TARGET;
 pub(super) use writer::Writer;
 
 /// Starts the log of the service, and sends panics to it. Lines that cannot be written are counted
 /// in `lost`; dropping the writer ends the log.
-pub(super) fn start(format: LogFormat, lost: IntCounter) -> Result<Writer, CliError> {
-    let filter = filter()?;
+pub(super) fn start(settings: &LogSettings, lost: IntCounter) -> Result<Writer, CliError> {
+    let filter = EnvFilter::try_new(&settings.filter).map_err(CliError::failed)?;
     let writer = Writer::start(stderr(), lost).map_err(CliError::failed)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         // It would tell of them on standard error, where a second failure is a panic.
         .log_internal_errors(false)
         .with_writer(writer.lines());
-    let started = match format {
-        LogFormat::Text => builder.with_ansi(has_colours()).try_init(),
+    let started = match settings.format {
+        LogFormat::Text => builder.with_ansi(settings.colours).try_init(),
         // The span of a request is in its events once, not in a list as well.
         LogFormat::Json => {
             builder.with_ansi(false).json().flatten_event(true).with_span_list(false).try_init()
@@ -39,35 +39,6 @@ pub(super) fn start(format: LogFormat, lost: IntCounter) -> Result<Writer, CliEr
         tracing::error!(place, "panic: {text}");
     }));
     Ok(writer)
-}
-
-/// What RUST_LOG says; a level of `info` when it is empty or not set.
-fn filter() -> Result<EnvFilter, CliError> {
-    let Some(text) = std::env::var_os("RUST_LOG").filter(|text| !text.is_empty()) else {
-        return Ok(EnvFilter::default().add_directive(LevelFilter::INFO.into()));
-    };
-    let filter = text.to_str().filter(|text| text.split(',').all(is_directive));
-    let filter = filter.and_then(|text| EnvFilter::try_new(text).ok());
-    filter.ok_or_else(|| {
-        CliError::Configuration(format!(
-            "the variable RUST_LOG has the wrong value {text:?}: expected a filter, such as info or \
-             googlenet=debug"
-        ))
-    })
-}
-
-/// A word alone that is no level is the name of a target to the filter, and silences all others: more likely it
-/// is a slip of the pen.
-fn is_directive(text: &str) -> bool {
-    let text = text.trim();
-    let is_target = text.contains(['=', ':', '[']) || text.starts_with(env!("CARGO_PKG_NAME"));
-    text.is_empty() || is_target || text.parse::<LevelFilter>().is_ok()
-}
-
-/// On a terminal, unless NO_COLOR (<https://no-color.org>) is set and not empty.
-fn has_colours() -> bool {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    stderr().is_terminal() && !unwanted
 }
 
 /// Shows warnings of the commands that are no service, and how a slow load gets on.

@@ -66,7 +66,7 @@ pub async fn read_upload(
     state: &AppState,
     pool: &PreparePool,
 ) -> Result<Upload, ApiError> {
-    let max_images = state.config.max_images;
+    let max_images = state.settings.max_images;
     match form {
         UploadForm::Raw if body.is_empty() => Err(ApiError::EmptyImage),
         UploadForm::Raw => Ok(Upload { images: vec![Ok(body)], many: false, parameters }),

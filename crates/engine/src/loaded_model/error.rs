@@ -2,54 +2,20 @@
 
 use std::path::PathBuf;
 
-use crate::network::DescriptionError;
+use crate::network::GraphError;
 use crate::network::check::CheckError;
-use crate::network::intake::ExternalDataError;
-use crate::network::report::ReportError;
-use crate::plan::{CalibrationError, Int8LoadError, LoadError, SelfCheckError, TeamError};
+use crate::plan::{PlanError, PlanSettingsError};
 use crate::weights::{FetchError, LabelsError, ModelFileError, ObtainError};
-use googlenet_kernels::isa::IsaError;
 
 /// Why a model cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// It is not at hand.
+    /// It is not at hand, or cannot be read.
     #[error(transparent)]
     Obtain(#[from] ObtainError),
-    /// It cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// It is larger than any that is expected.
-    #[error(
-        "{path} has {bytes} bytes, at most {most} are read (--max-model-bytes): name another file, or raise the limit"
-    )]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its length.
-        bytes: u64,
-        /// The limit.
-        most: u64,
-    },
-    /// It was replaced while it was being read.
-    #[error(
-        "{path} changed while it was read: put a model in place by renaming it, and start again"
-    )]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is no classifier of images.
+    /// Its graph cannot be served.
     #[error(transparent)]
-    Check(#[from] CheckError),
-    /// Weights that lie beside it cannot be read.
-    #[error(transparent)]
-    ExternalData(#[from] ExternalDataError),
+    Graph(#[from] GraphError),
     /// The TOML says another size than the graph.
     #[error(
         "{path} takes images of {file} x {file} pixels, but its description says {toml}: \
@@ -63,27 +29,12 @@ pub enum ModelError {
         /// What the TOML says.
         toml: usize,
     },
-    /// The calibration table cannot be read.
-    #[error(
-        "cannot read the calibration table {path}: {source}: make one with \
-         `googlenet calibrate DIR`, DIR being a folder of photos"
-    )]
-    ReadCalibration {
-        /// The table.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The calibration table is none.
-    #[error(
-        "{path}: {source}: make a table with `googlenet calibrate DIR`, DIR being a folder of photos"
-    )]
-    Calibration {
-        /// The table.
-        path: PathBuf,
-        /// What is wrong.
-        source: CalibrationError,
-    },
+    /// Its labels do not fit.
+    #[error(transparent)]
+    Labels(#[from] LabelsError),
+    /// It has no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// There is no file to look at.
     #[error("name an ONNX file: there is nothing in seeded weights to inspect")]
     NoFile,
@@ -96,30 +47,24 @@ pub enum ModelError {
     /// No thread could be started.
     #[error("cannot start a thread to load the model: {0}")]
     Thread(std::io::Error),
-    /// Its labels do not fit.
-    #[error(transparent)]
-    Labels(#[from] LabelsError),
-    /// Its layers cannot be counted.
-    #[error(transparent)]
-    Report(#[from] ReportError),
-    /// The seeded network cannot be described.
-    #[error(transparent)]
-    Description(#[from] DescriptionError),
-    /// tract cannot run it.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// It cannot run in int8.
-    #[error(transparent)]
-    LoadInt8(#[from] Int8LoadError),
-    /// The machine does not have the instruction set that was asked for.
-    #[error(transparent)]
-    Isa(#[from] IsaError),
-    /// The plan has no threads.
-    #[error(transparent)]
-    Team(#[from] TeamError),
-    /// The plan disagrees with stock tract.
-    #[error(transparent)]
-    SelfCheck(#[from] SelfCheckError),
+}
+
+impl From<ModelFileError> for ModelError {
+    fn from(error: ModelFileError) -> Self {
+        Self::Obtain(error.into())
+    }
+}
+
+impl From<CheckError> for ModelError {
+    fn from(error: CheckError) -> Self {
+        Self::Graph(error.into())
+    }
+}
+
+impl From<PlanSettingsError> for ModelError {
+    fn from(error: PlanSettingsError) -> Self {
+        Self::Plan(error.into())
+    }
 }
 
 impl ModelError {
@@ -128,19 +73,20 @@ impl ModelError {
     pub fn knob(&self) -> Option<&'static str> {
         match self {
             Self::Obtain(ObtainError::File(
-                ModelFileError::Locate(_) | ModelFileError::Read { .. },
+                ModelFileError::Locate(_)
+                | ModelFileError::Read { .. }
+                | ModelFileError::TooLarge { .. }
+                | ModelFileError::Changed { .. },
             ))
-            | Self::Read { .. }
-            | Self::TooLarge { .. }
-            | Self::Changed { .. }
-            | Self::ExternalData(_)
-            | Self::Check(_) => Some("model"),
+            | Self::Graph(GraphError::Check(_) | GraphError::ExternalData(_)) => Some("model"),
             Self::Obtain(ObtainError::Settings(FetchError::Url { .. })) => Some("model_url"),
             Self::Obtain(ObtainError::Settings(FetchError::Certificates { .. })) => {
                 Some("tls_certificates")
             }
-            Self::ReadCalibration { .. } | Self::Calibration { .. } => Some("calibration"),
-            Self::Isa(_) => Some("isa"),
+            Self::Plan(PlanError::Settings(PlanSettingsError::Calibration(_))) => {
+                Some("calibration")
+            }
+            Self::Plan(PlanError::Settings(PlanSettingsError::Isa(_))) => Some("isa"),
             _ => None,
         }
     }

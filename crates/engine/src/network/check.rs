@@ -12,6 +12,7 @@ use tract_onnx::pb::{
 };
 
 use super::description::GoogLeNet;
+use super::parsed::ParsedGraph;
 use super::report::ModelReport;
 use super::shapes::{self, Shapes};
 
@@ -269,32 +270,35 @@ pub fn decode(bytes: &[u8]) -> Result<ModelProto, CheckError> {
     }
 }
 
-/// Checks that `model` can be served, and tells what it reads and gives.
-///
-/// # Errors
-/// [`CheckError`] names the first thing that is in the way.
-pub fn interface(model: &ModelProto) -> Result<Interface, CheckError> {
-    interface_and_shapes(model).map(|(interface, _)| interface)
+/// What [`check`] gives.
+#[derive(Debug)]
+pub struct Checked {
+    /// What the model reads and gives.
+    pub interface: Interface,
+    /// The model, parsed.
+    pub parsed: ParsedGraph,
+    /// The shapes that were worked out for it.
+    pub shapes: Shapes,
 }
 
-/// The same, with the shapes that were worked out for it.
+/// Checks that `model` can be served.
 ///
 /// # Errors
 /// [`CheckError`] names the first thing that is in the way.
-pub fn interface_and_shapes(model: &ModelProto) -> Result<(Interface, Shapes), CheckError> {
+pub fn check(model: &ModelProto) -> Result<Checked, CheckError> {
     let graph = model.graph.as_ref().ok_or_else(no_graph)?;
     let input = one(inputs(graph)).map_err(CheckError::Inputs)?;
     let output = one(graph.output.iter().collect())
         .map_err(|names| CheckError::Outputs { wanted: None, names })?;
     let side = side(input)?;
-    let shapes = shapes(model, graph, output)?;
+    let (parsed, shapes) = shapes(model, graph, output)?;
     let interface = Interface {
         side,
         classes: classes(&shapes, output)?,
         input_name: input.name.clone(),
         output_name: output.name.clone(),
     };
-    Ok((interface, shapes))
+    Ok(Checked { interface, parsed, shapes })
 }
 
 /// What is said of a file without a graph.
@@ -350,17 +354,17 @@ fn side(input: &ValueInfoProto) -> Result<usize, CheckError> {
     }
 }
 
-/// The shapes of all tensors, none of them out of all proportion.
+/// The parsed graph, and the shapes of all tensors, none of them out of all proportion.
 fn shapes(
     model: &ModelProto,
     graph: &GraphProto,
     output: &ValueInfoProto,
-) -> Result<Shapes, CheckError> {
+) -> Result<(ParsedGraph, Shapes), CheckError> {
     let name = &output.name;
     if !graph.node.iter().any(|node| node.output.contains(name)) {
         return Err(CheckError::OutputMissing(name.clone()));
     }
-    let shapes = shapes::infer(model).map_err(|error| CheckError::Analysis {
+    let (parsed, shapes) = shapes::infer(model).map_err(|error| CheckError::Analysis {
         name: name.clone(),
         reason: format!("{error:#}"),
     })?;
@@ -372,7 +376,7 @@ fn shapes(
         Some((tensor, sizes)) => {
             Err(CheckError::MapTooLarge { tensor: tensor.clone(), sizes: sizes.clone() })
         }
-        None => Ok(shapes),
+        None => Ok((parsed, shapes)),
     }
 }
 
@@ -454,7 +458,7 @@ mod tests {
     fn said(change: impl FnOnce(&mut GraphProto)) -> String {
         let mut model = model();
         change(model.graph.as_mut().unwrap());
-        interface(&model).unwrap_err().to_string()
+        check(&model).unwrap_err().to_string()
     }
 
     #[test]
@@ -465,14 +469,18 @@ mod tests {
             side: 32,
             classes: 10,
         };
-        assert_eq!(interface(&model()).unwrap(), expected);
+        assert_eq!(check(&model()).unwrap().interface, expected);
 
         let mut undeclared = model();
         let graph = undeclared.graph.as_mut().unwrap();
         tensor(&mut graph.output[0]).shape = None;
         let weights = graph.initializer[0].name.clone();
         graph.input.push(ValueInfoProto { name: weights, ..Default::default() });
-        assert_eq!(interface(&undeclared).unwrap(), expected, "classes by tract, old input list");
+        assert_eq!(
+            check(&undeclared).unwrap().interface,
+            expected,
+            "classes by tract, old input list"
+        );
     }
 
     #[test]
@@ -527,7 +535,7 @@ mod tests {
         #[test]
         fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(model) = decode(&bytes) {
-                let _ = interface(&model);
+                let _ = check(&model);
             }
         }
     }

@@ -9,6 +9,7 @@
 //! 4. [`onnx`] and [`seeded`]: the same network as an ONNX file, with random weights.
 //! 5. [`report`]: the same figures counted from the graph of a file, whoever wrote it;
 //!    [`intake`]: that file brought into one form; [`check`]: whether it can be served; [`summary`]: the report as a text table.
+//!    [`ServableGraph`] is what comes of it, parsed by tract once for all that follows.
 //!
 //! The network is that of C. Szegedy et al., *Going Deeper with Convolutions*, 2014
 //! (arXiv:1409.4842), in the form that BVLC trained and published for Caffe: without the two
@@ -22,12 +23,16 @@ mod graph;
 pub mod intake;
 pub mod layers;
 pub mod onnx;
+mod parsed;
 pub mod report;
 pub mod seeded;
+mod servable;
 pub mod shapes;
 pub mod summary;
 
 pub use cost::Cost;
 pub use description::{DescriptionError, GoogLeNet, Inception, Kind, Module, inception};
 pub use layers::{Branch, FeatureMap, Layer, Operation};
+pub use parsed::ParsedGraph;
 pub use report::ModelReport;
+pub use servable::{GraphError, ServableGraph};

@@ -11,11 +11,13 @@ use std::{io, path::Path};
 
 use prost::Message;
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType,
+    AttributeProto, GraphProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType,
     tensor_proto::DataType, tensor_shape_proto::Dimension,
     tensor_shape_proto::dimension::Value as Size, type_proto,
 };
+
+pub use tract_onnx::pb::ModelProto;
 
 use super::description::{DROPOUT_RATIO, GoogLeNet, LRN};
 use super::layers::{Layer, Operation, Window};

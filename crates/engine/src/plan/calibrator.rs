@@ -1,6 +1,5 @@
 //! Makes a calibration table: runs photos in f32 and keeps the largest activations.
 
-use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use super::calibration::{Calibration, activations};
@@ -8,6 +7,7 @@ use super::layers::Layers;
 use super::load::{LoadError, typed_model};
 use super::normalise::normalise;
 use crate::model::{EngineError, Input, Preprocessing};
+use crate::network::ParsedGraph;
 
 /// Sees photos and makes a [`Calibration`] of what they did to the network.
 pub struct Calibrator {
@@ -25,8 +25,8 @@ impl Calibrator {
     ///
     /// # Errors
     /// [`LoadError`] when tract cannot run it.
-    pub fn new(proto: &ModelProto, preprocessing: &Preprocessing) -> Result<Self, LoadError> {
-        let mut model = typed_model(proto, preprocessing.side)?;
+    pub fn new(graph: &ParsedGraph, preprocessing: &Preprocessing) -> Result<Self, LoadError> {
+        let mut model = typed_model(graph, preprocessing.side)?;
         let layers = Layers::find(&model)?;
         let outlets = activations(&layers);
         let names: Vec<String> =

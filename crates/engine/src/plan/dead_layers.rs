@@ -1,6 +1,5 @@
 //! Where a network stops seeing its input: the first layer whose activations are zero for every picture.
 
-use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::math::Max;
@@ -9,11 +8,12 @@ use super::load::typed_model;
 use super::self_check;
 use super::tapped::run_tapped;
 use crate::model::{Input, Preprocessing};
+use crate::network::ParsedGraph;
 
 /// Where the network stops seeing its input, as a sentence that goes on; empty if that cannot be told.
-pub fn explain(proto: &ModelProto, preprocessing: &Preprocessing) -> String {
+pub fn explain(graph: &ParsedGraph, preprocessing: &Preprocessing) -> String {
     let pictures = self_check::pictures(preprocessing.side).unwrap_or_default();
-    match first_dead_layer(proto, preprocessing, &pictures) {
+    match first_dead_layer(graph, preprocessing, &pictures) {
         Some(layer) => format!("; the activations of `{layer}` are zero for all pictures"),
         None => String::new(),
     }
@@ -22,11 +22,11 @@ pub fn explain(proto: &ModelProto, preprocessing: &Preprocessing) -> String {
 /// The name of the first ReLU, in data-flow order, that gives nothing but zeros for all `pictures`; none if there is no
 /// such, or tract does not say.
 fn first_dead_layer(
-    proto: &ModelProto,
+    graph: &ParsedGraph,
     preprocessing: &Preprocessing,
     pictures: &[Input],
 ) -> Option<String> {
-    let model = typed_model(proto, preprocessing.side).ok()?;
+    let model = typed_model(graph, preprocessing.side).ok()?;
     let order = model.eval_order().ok()?;
     let is_relu =
         |node: &&usize| model.node(**node).op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Max>());

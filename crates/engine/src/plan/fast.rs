@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use super::calibration::{ActivationUnits, Calibration, Int8LoadError};
@@ -16,6 +15,7 @@ use crate::model::{
     Engine, EngineError, Input, InputError, OperatorCount, Pixels, Preprocessing, Probabilities,
     Session,
 };
+use crate::network::ParsedGraph;
 use googlenet_kernels::isa::Isa;
 
 /// The network of our operators where a rule knows the layer, and of tract's elsewhere.
@@ -29,17 +29,17 @@ pub struct FastPlan {
 }
 
 impl FastPlan {
-    /// Finds the layers of the network in `proto` and packs their weights for `isa`.
+    /// Finds the layers of the network in `graph` and packs their weights for `isa`.
     ///
     /// # Errors
     /// [`LoadError`] when tract cannot run it.
     pub fn load(
-        proto: &ModelProto,
+        graph: &ParsedGraph,
         preprocessing: &Preprocessing,
         isa: Isa,
         team: Arc<Team>,
     ) -> Result<Self, LoadError> {
-        let (model, layers) = read(proto, preprocessing)?;
+        let (model, layers) = read(graph, preprocessing)?;
         let units = ActivationUnits::default();
         let network = Network { model: &model, layers: &layers, preprocessing, units: &units };
         Self::wire(network, isa, team)
@@ -50,13 +50,13 @@ impl FastPlan {
     /// # Errors
     /// [`Int8LoadError`] when tract cannot run it, or the table belongs to other weights.
     pub fn load_int8(
-        proto: &ModelProto,
+        graph: &ParsedGraph,
         preprocessing: &Preprocessing,
         isa: Isa,
         team: Arc<Team>,
         calibration: &Calibration,
     ) -> Result<Self, Int8LoadError> {
-        let (model, layers) = read(proto, preprocessing)?;
+        let (model, layers) = read(graph, preprocessing)?;
         let units = calibration.units(&layers)?;
         let network = Network { model: &model, layers: &layers, preprocessing, units: &units };
         Ok(Self::wire(network, isa, team)?)
@@ -76,10 +76,10 @@ impl FastPlan {
 }
 
 fn read(
-    proto: &ModelProto,
+    graph: &ParsedGraph,
     preprocessing: &Preprocessing,
 ) -> Result<(TypedModel, Layers), LoadError> {
-    let model = typed_model(proto, preprocessing.side)?;
+    let model = typed_model(graph, preprocessing.side)?;
     let layers = Layers::find(&model)?;
     Ok((model, layers))
 }

@@ -1,17 +1,17 @@
-//! From an ONNX model to tract's typed model.
+//! From a parsed graph to tract's typed model.
 
-use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
+
+use crate::network::ParsedGraph;
 
 /// tract's typed model for one image, `[1, 3, side, side]`, not yet optimised.
 ///
 /// The files of the ONNX Model Zoo have a batch of 1 baked in, also in the constant shape of a
 /// Reshape; the plans loop over the images of a batch themselves.
-pub(super) fn typed_model(proto: &ModelProto, side: usize) -> Result<TypedModel, LoadError> {
+pub(super) fn typed_model(graph: &ParsedGraph, side: usize) -> Result<TypedModel, LoadError> {
     let build = || -> TractResult<TypedModel> {
         let fact = InferenceFact::dt_shape(f32::datum_type(), [1, 3, side, side]);
-        let onnx = tract_onnx::onnx().with_ignore_output_shapes(true);
-        let mut model = onnx.model_for_proto_model(proto)?;
+        let mut model = graph.model();
         model.set_input_fact(0, fact)?;
         model.into_typed()
     };

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use super::load::{LoadError, typed_model};
@@ -11,6 +10,7 @@ use super::operator_counts::count_operators;
 use crate::model::{
     Engine, EngineError, Input, OperatorCount, Preprocessing, Probabilities, Session,
 };
+use crate::network::ParsedGraph;
 
 /// A network of tract's operators for one image at a time.
 ///
@@ -22,12 +22,12 @@ pub struct StockPlan {
 }
 
 impl StockPlan {
-    /// Optimises the network in `proto`.
+    /// Optimises the network in `graph`.
     ///
     /// # Errors
     /// [`LoadError`] when tract cannot run it.
-    pub fn load(proto: &ModelProto, preprocessing: &Preprocessing) -> Result<Self, LoadError> {
-        let plan = typed_model(proto, preprocessing.side)?
+    pub fn load(graph: &ParsedGraph, preprocessing: &Preprocessing) -> Result<Self, LoadError> {
+        let plan = typed_model(graph, preprocessing.side)?
             .into_optimized()
             .and_then(|model| model.into_runnable())
             .map_err(|e| LoadError(format!("{e:#}")))?;

@@ -77,9 +77,39 @@ impl ModelFile {
         Ok(Self { path: path.to_owned(), bytes, sha256, manifest, origin, warnings, labels })
     }
 
-    /// The first 12 hexadecimal digits of the checksum.
-    pub fn version(&self) -> String {
-        self.sha256.version()
+    /// The bytes of the file, as they were when it was opened.
+    ///
+    /// # Errors
+    /// [`ModelFileError`] when it is larger than `most_bytes`, cannot be read, or was replaced.
+    pub fn read(&self, most_bytes: u64) -> Result<Vec<u8>, ModelFileError> {
+        let path = || self.path.clone();
+        if self.bytes > most_bytes {
+            let (path, bytes) = (path(), self.bytes);
+            return Err(ModelFileError::TooLarge { path, bytes, most: most_bytes });
+        }
+        let bytes = std::fs::read(&self.path)
+            .map_err(|source| ModelFileError::Read { path: path(), source })?;
+        if Sha256::of(&bytes) != self.sha256 {
+            return Err(ModelFileError::Changed { path: path() });
+        }
+        Ok(bytes)
+    }
+
+    /// The first 12 hexadecimal digits of the checksum of all files that hold the model: this one and `others`.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Read`] names the one that cannot be read.
+    pub fn version_with(&self, others: &[PathBuf]) -> Result<String, ModelFileError> {
+        if others.is_empty() {
+            return Ok(self.sha256.version());
+        }
+        let mut digests = self.sha256.to_string();
+        for path in others {
+            let (digest, _) = Sha256::of_file(path)
+                .map_err(|source| ModelFileError::Read { path: path.clone(), source })?;
+            digests.push_str(&digest.to_string());
+        }
+        Ok(Sha256::of(digests.as_bytes()).version())
     }
 
     /// The labels for a network of `classes` classes. Nothing is assumed silently: where the
@@ -182,6 +212,26 @@ pub enum ModelFileError {
         /// What the system says.
         source: io::Error,
     },
+    /// It is larger than any that is expected.
+    #[error(
+        "{path} has {bytes} bytes, at most {most} are read (--max-model-bytes): name another file, or raise the limit"
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// It was replaced while it was being read.
+    #[error(
+        "{path} changed while it was read: put a model in place by renaming it, and start again"
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The TOML beside it is wrong.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -222,7 +272,7 @@ mod tests {
     fn without_a_toml_it_is_assumed_to_be_bvlc_and_says_so() {
         let model = Folder::with(&[("x.onnx", "abc")]).open().unwrap();
         assert_eq!((model.origin.clone(), model.bytes), (Origin::Assumed, 3));
-        assert_eq!(model.version(), "ba7816bf8f01");
+        assert_eq!(model.version_with(&[]).unwrap(), "ba7816bf8f01");
         assert_eq!(model.manifest.preprocessing, Preprocessing::bvlc());
         assert_eq!(model.warnings.len(), 1);
         for part in ["BVLC", "BGR", "x.toml"] {

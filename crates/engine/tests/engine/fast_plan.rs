@@ -5,7 +5,7 @@ use std::sync::Arc;
 use googlenet_engine::model::OperatorPath::{Fast, Tract};
 use googlenet_engine::model::{Engine, Input, OperatorCount, Pixels, Preprocessing};
 use googlenet_engine::network::seeded::seeded_model;
-use googlenet_engine::network::{GoogLeNet, check};
+use googlenet_engine::network::{GoogLeNet, ParsedGraph, check};
 use googlenet_engine::plan::{FastPlan, StockPlan, Team};
 use googlenet_kernels::isa::Isa;
 
@@ -45,7 +45,8 @@ fn the_trained_weights_run_in_nine_modules() {
     let Some(shared) = crate::shared::folder() else { return };
     let bytes = std::fs::read(shared.join("models/googlenet.onnx")).unwrap();
     let proto = check::decode(&bytes).unwrap();
-    let plan = FastPlan::load(&proto, &Preprocessing::bvlc(), Isa::best(), team(1)).unwrap();
+    let graph = ParsedGraph::parse(&proto).unwrap();
+    let plan = FastPlan::load(&graph, &Preprocessing::bvlc(), Isa::best(), team(1)).unwrap();
     is_googlenet(&plan, 2);
 }
 
@@ -54,14 +55,15 @@ fn the_trained_weights_run_in_nine_modules() {
 #[test]
 fn a_seeded_network_gives_tracts_answers() {
     let proto = seeded_model(&GoogLeNet::new(224, 17).unwrap(), 5);
+    let graph = ParsedGraph::parse(&proto).unwrap();
     let preprocessing = Preprocessing::bvlc();
-    let stock = StockPlan::load(&proto, &preprocessing).unwrap();
+    let stock = StockPlan::load(&graph, &preprocessing).unwrap();
     let photos: Vec<Input> = (0..3).map(|seed| Input::Pixels(photo(224, seed))).collect();
     let expected = stock.session().unwrap().run(&photos).unwrap();
     for isa in Isa::available() {
         let mut answers = Vec::new();
         for threads in [1, 2, 3] {
-            let plan = FastPlan::load(&proto, &preprocessing, isa, team(threads)).unwrap();
+            let plan = FastPlan::load(&graph, &preprocessing, isa, team(threads)).unwrap();
             is_googlenet(&plan, 2);
             let mut session = plan.session().unwrap();
             answers.push(session.run(&photos).unwrap());
@@ -83,8 +85,9 @@ fn a_seeded_network_gives_tracts_answers() {
 #[test]
 fn a_tensor_gets_what_its_photo_gets() {
     let proto = seeded_model(&GoogLeNet::new(224, 10).unwrap(), 6);
+    let graph = ParsedGraph::parse(&proto).unwrap();
     let preprocessing = Preprocessing::bvlc();
-    let plan = FastPlan::load(&proto, &preprocessing, Isa::best(), team(2)).unwrap();
+    let plan = FastPlan::load(&graph, &preprocessing, Isa::best(), team(2)).unwrap();
     let pixels = photo(224, 9);
     let mean = preprocessing.mean;
     let tensor: Vec<f32> = (0..3)

@@ -7,5 +7,6 @@ mod fast_plan;
 mod network_report;
 mod operator_models;
 mod other_graphs;
+mod own_models;
 mod plan_parity;
 mod weights_download;

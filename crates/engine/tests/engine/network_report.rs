@@ -106,7 +106,7 @@ fn kind(module: &Module) -> ModuleKind {
 fn the_file_of_bvlc_is_the_network_of_the_paper() {
     let Some(bytes) = bvlc() else { return };
     let model = check::decode(&bytes).unwrap();
-    let interface = check::interface(&model).unwrap();
+    let interface = check::check(&model).unwrap().interface;
     assert_eq!(
         (interface.input_name.as_str(), interface.output_name.as_str()),
         ("data_0", "prob_1")
@@ -176,7 +176,7 @@ proptest! {
     fn any_network_is_as_tract_computes_it(side in 32usize..=256, classes in 1usize..=2000) {
         let network = GoogLeNet::new(side, classes).unwrap();
         let model = seeded_model(&network, 1);
-        let interface = check::interface(&model).unwrap();
+        let interface = check::check(&model).unwrap().interface;
         prop_assert_eq!((interface.side, interface.classes), (side, classes));
         assert_described(&network, &ModelReport::new(&model).unwrap());
     }

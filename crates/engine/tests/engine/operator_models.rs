@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use googlenet_engine::model::{Engine, EngineError, Input, Preprocessing, Probabilities};
+use googlenet_engine::network::ParsedGraph;
 use googlenet_engine::network::check::CheckError;
 use googlenet_engine::network::intake::{self, Wanted};
 use googlenet_engine::plan::{FastPlan, Team};
@@ -52,12 +53,13 @@ fn run(name: &str, expected: &Value) -> Outcome {
     let preprocessing = Preprocessing { side: SIDE, ..zero };
     let load = || {
         let team = Arc::new(Team::new(1).unwrap());
-        FastPlan::load(&taken.model, &preprocessing, Isa::best(), team)
+        let graph = ParsedGraph::parse(&taken.model).map_err(|error| error.to_string())?;
+        FastPlan::load(&graph, &preprocessing, Isa::best(), team).map_err(|error| error.to_string())
     };
     // tract panics on some: `load_model` refuses them as malformed.
     let plan = match catch_unwind(load) {
         Ok(Ok(plan)) => plan,
-        Ok(Err(error)) => return Outcome::Impossible(error.to_string()),
+        Ok(Err(error)) => return Outcome::Impossible(error),
         Err(_) => return Outcome::Impossible("a panic".into()),
     };
     match plan.session().and_then(|mut session| session.run(&[picture(0), picture(1)])) {

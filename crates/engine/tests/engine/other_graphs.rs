@@ -6,7 +6,7 @@ use std::sync::Arc;
 use googlenet_engine::model::OperatorPath::{Fast, Tract};
 use googlenet_engine::model::{Engine, Input, Pixels, Preprocessing};
 use googlenet_engine::network::seeded::seeded_model;
-use googlenet_engine::network::{GoogLeNet, check};
+use googlenet_engine::network::{GoogLeNet, ParsedGraph, check};
 use googlenet_engine::plan::{FastPlan, StockPlan, Team};
 use googlenet_kernels::isa::Isa;
 use tract_onnx::pb::attribute_proto::AttributeType;
@@ -23,7 +23,8 @@ fn team() -> Arc<Team> {
 fn a_network_that_no_rule_knows_is_right() {
     let graphs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/graphs");
     let proto = check::decode(&std::fs::read(graphs.join("small_cnn.onnx")).unwrap()).unwrap();
-    let interface = check::interface(&proto).unwrap();
+    let graph = ParsedGraph::parse(&proto).unwrap();
+    let interface = check::check(&proto).unwrap().interface;
     assert_eq!((interface.side, interface.classes), (32, 5));
     let expected = std::fs::read(graphs.join("small_cnn.f32")).unwrap();
     let expected = expected.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four));
@@ -31,7 +32,7 @@ fn a_network_that_no_rule_knows_is_right() {
     let input: Vec<f32> = (0..3 * 32 * 32).map(|i| whole(i) as f32 / 1001.5 - 1.0).collect();
     let preprocessing = Preprocessing { side: 32, ..Preprocessing::bvlc() };
     for isa in Isa::available() {
-        let plan = FastPlan::load(&proto, &preprocessing, isa, team()).unwrap();
+        let plan = FastPlan::load(&graph, &preprocessing, isa, team()).unwrap();
         for known in ["Inception", "MaxPooling", "AveragePooling", "LocalResponseNorm"] {
             assert!(plan.operators().iter().all(|row| row.operator != known), "{known}");
         }
@@ -51,8 +52,9 @@ fn batch_normalisation_is_folded() {
     let mut proto = seeded_model(&GoogLeNet::new(224, 12).unwrap(), 3);
     let normalised = normalise_batches(&mut proto);
     assert_eq!(normalised, 57);
+    let graph = ParsedGraph::parse(&proto).unwrap();
     let preprocessing = Preprocessing::bvlc();
-    let plan = FastPlan::load(&proto, &preprocessing, Isa::best(), team()).unwrap();
+    let plan = FastPlan::load(&graph, &preprocessing, Isa::best(), team()).unwrap();
     let fast = |name: &str| {
         let rows = plan.operators().into_iter().filter(|row| row.operator == name);
         rows.filter(|row| row.path == Fast).map(|row| row.count).sum::<usize>()
@@ -60,7 +62,7 @@ fn batch_normalisation_is_folded() {
     assert_eq!((fast("Inception"), fast("Convolution")), (9, 3), "{:?}", plan.operators());
     let pixels = (0..224 * 224 * 3).map(|i: usize| ((i * 31 + i / 97 * 7) % 256) as u8);
     let photo = Input::Pixels(Pixels::new(224, pixels.collect::<Vec<_>>()).unwrap());
-    let stock = StockPlan::load(&proto, &preprocessing).unwrap();
+    let stock = StockPlan::load(&graph, &preprocessing).unwrap();
     let run = |engine: &dyn Engine| {
         let mut session = engine.session().unwrap();
         session.run(std::slice::from_ref(&photo)).unwrap().remove(0)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use googlenet_engine::model::{Engine, Input, Pixels, Preprocessing};
-use googlenet_engine::network::check;
+use googlenet_engine::network::{ParsedGraph, check};
 use googlenet_engine::plan::{FastPlan, StockPlan, Team};
 use googlenet_kernels::isa::Isa;
 
@@ -12,12 +12,13 @@ fn crops_agree_with_onnx_runtime() {
     let Some(shared) = crate::shared::folder() else { return };
     let bytes = std::fs::read(shared.join("models/googlenet.onnx")).unwrap();
     let proto = check::decode(&bytes).unwrap();
+    let graph = ParsedGraph::parse(&proto).unwrap();
     let preprocessing = Preprocessing::bvlc();
     let mut plans: Vec<(String, Box<dyn Engine>)> =
-        vec![("stock".into(), Box::new(StockPlan::load(&proto, &preprocessing).unwrap()))];
+        vec![("stock".into(), Box::new(StockPlan::load(&graph, &preprocessing).unwrap()))];
     for isa in Isa::available() {
         let team = Arc::new(Team::new(1).unwrap());
-        let plan = FastPlan::load(&proto, &preprocessing, isa, team).unwrap();
+        let plan = FastPlan::load(&graph, &preprocessing, isa, team).unwrap();
         plans.push((isa.name().to_string(), Box::new(plan)));
     }
     for (plan, engine) in &plans {

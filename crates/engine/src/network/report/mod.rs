@@ -166,7 +166,7 @@ impl ModelReport {
         if model.graph.is_none() {
             return Err(ReportError::NoGraph);
         }
-        let shapes =
+        let (_, shapes) =
             shapes::infer(model).map_err(|error| ReportError::Shapes(format!("{error:#}")))?;
         Self::of(model, &shapes)
     }

@@ -1,7 +1,6 @@
 //! The HTTP client: timeouts, proxies and trust.
 
-use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::Path;
 
@@ -16,12 +15,20 @@ use super::{Download, FetchError, proxy, without_credentials};
 pub enum Proxies {
     /// As the first of `ALL_PROXY`, `HTTPS_PROXY` and `HTTP_PROXY` says that is set and not empty,
     /// except for the hosts in `NO_PROXY`; small letters do as well.
-    #[default]
-    Environment,
+    Variables(Vec<(&'static str, OsString)>),
     /// Directly.
+    #[default]
     None,
     /// Through this one: `http://`, `https://`, `socks4://` or `socks5://`, then `HOST:PORT`.
     At(String),
+}
+
+impl Proxies {
+    /// What the environment says, in which `variable` looks a name up. What is wrong with it is said when it is needed.
+    pub fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let set = proxy::names().filter_map(|name| Some((name, variable(name)?)));
+        Self::Variables(set.collect())
+    }
 }
 
 /// Whether `url` is an address to download from: `https://HOST/…` or `http://HOST/…`.
@@ -35,7 +42,10 @@ pub(super) fn build(download: &Download) -> Result<Agent, FetchError> {
         return Err(FetchError::Url { url: download.shown_url() });
     }
     let proxy = match &download.proxies {
-        Proxies::Environment => proxy::from_environment(|name| env::var_os(name))?,
+        Proxies::Variables(set) => {
+            let value = |name: &str| Some(set.iter().find(|(set, _)| *set == name)?.1.clone());
+            proxy::from_environment(value)?
+        }
         Proxies::None => None,
         Proxies::At(address) => {
             let proxy = proxy::read(address, OsStr::new(""));

@@ -59,7 +59,7 @@ pub struct Download {
 }
 
 impl Default for Download {
-    /// The file that `models/googlenet.toml` gives an address for; proxies from the environment.
+    /// The file that `models/googlenet.toml` gives an address for, without a proxy.
     fn default() -> Self {
         let (file, url) = Manifest::builtin()
             .files
@@ -70,7 +70,7 @@ impl Default for Download {
             url,
             sha256: file.sha256,
             bytes: file.bytes,
-            proxies: Proxies::Environment,
+            proxies: Proxies::None,
             certificates: None,
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(30),

@@ -13,6 +13,11 @@ const VARIABLES: [&str; 6] =
 /// The first of these that is set names the hosts that are reached directly.
 const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
+/// All of these variables.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    VARIABLES.into_iter().chain(EXCEPTIONS)
+}
+
 /// The proxy that the variables name, which `variable` looks up; an empty one is as one that is
 /// not set.
 pub(super) fn from_environment(

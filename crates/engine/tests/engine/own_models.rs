@@ -1,75 +1,38 @@
 //! GoogLeNets as exporters, converters and quantisers write them: right by ONNX Runtime's answers, or refused with
 //! the reason.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use clap::Parser;
-use googlenet::config::ServeConfig;
-use googlenet_engine::loaded_model::{LoadedModel, ModelError, load_model};
-use googlenet_engine::model::{Engine, Input, OperatorPath, OutputKind};
+use googlenet_engine::loaded_model::{
+    LoadedModel, ModelError, ModelSettings, PlanSettings, load_model,
+};
+use googlenet_engine::model::{Engine, Input, OperatorPath, OutputKind, Precision};
+use googlenet_engine::weights::{Download, ModelSource, SearchPath};
 use prost::Message;
 use serde_json::Value;
-use tempfile::TempDir;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 
-const SIDE: usize = 64;
-const PICTURES: usize = 4;
-const MEAN: [f32; 3] = [123.675, 116.28, 103.53];
-const SCALE: [f32; 3] = [0.0171248, 0.017507, 0.0174292];
+use crate::shared::own_models::{Copied, MEAN, SCALE, SIDE, copied, fixtures, is_quantised, names};
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/engine/tests/fixtures/models")
+const PICTURES: usize = 4;
+
+fn load(path: &Path) -> Result<LoadedModel, ModelError> {
+    load_at_most(1 << 30, path)
+}
+
+fn load_at_most(max_model_bytes: u64, path: &Path) -> Result<LoadedModel, ModelError> {
+    let precision = Precision::F32;
+    load_model(&ModelSettings {
+        source: ModelSource::File(path.to_owned()),
+        search: SearchPath::of(Vec::new(), None),
+        download: Download::default(),
+        max_model_bytes,
+        plan: PlanSettings { precision, calibration: None, isa: None, cores: 2 },
+    })
 }
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-}
-
-/// Names of the models in `folder`.
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let models =
-        entries.filter(|path| path.extension().is_some_and(|extension| extension == "onnx"));
-    let mut names: Vec<String> =
-        models.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
-    names.sort();
-    names
-}
-
-/// A copy of a model, with a TOML beside it.
-struct Copied {
-    path: PathBuf,
-    _folder: TempDir,
-}
-
-fn copied(folder: &Path, name: &str, output: &str) -> Copied {
-    let copy = tempfile::tempdir().unwrap();
-    let path = copy.path().join(format!("{name}.onnx"));
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let file = entry.file_name().into_string().unwrap();
-        if file == format!("{name}.onnx") || file.ends_with(".data") {
-            std::fs::copy(entry.path(), copy.path().join(file)).unwrap();
-        }
-    }
-    let toml = format!(
-        "[input]\nside = {SIDE}\nchannels = \"RGB\"\nmean = {MEAN:?}\nscale = {SCALE:?}\n\
-         resize = {{ mode = \"stretch\", size = {SIDE} }}\n[output]\n{output}\n"
-    );
-    std::fs::write(path.with_extension("toml"), toml).unwrap();
-    Copied { path, _folder: copy }
-}
-
-fn load(path: &Path, flags: &[&str]) -> Result<LoadedModel, ModelError> {
-    #[derive(Parser)]
-    struct Arguments {
-        #[command(flatten)]
-        config: ServeConfig,
-    }
-    let model = format!("--model={}", path.display());
-    let arguments = ["test", model.as_str()].into_iter().chain(flags.iter().copied());
-    load_model(&Arguments::parse_from(arguments).config.model.settings(), 2)
 }
 
 /// The pictures as bytes, `[picture][row][column][channel]`.
@@ -130,16 +93,12 @@ fn tract_operators(engine: &dyn Engine) -> Vec<String> {
     rows.map(|row| row.operator.clone()).collect()
 }
 
-fn is_quantised(name: &str) -> bool {
-    ["qdq_", "qoperator_", "quantised_"].iter().any(|begin| name.starts_with(begin))
-}
-
 #[test]
 fn what_exporters_write_is_right() {
     for name in names(&fixtures()) {
         let description = json(&fixtures().join(format!("{name}.json")));
         let model = copied(&fixtures(), &name, "");
-        let loaded = load(&model.path, &[]);
+        let loaded = load(&model.path);
         if is_quantised(&name) {
             let message = loaded.err().expect("it is not served").to_string();
             assert!(
@@ -189,7 +148,7 @@ fn what_is_broken_is_refused() {
             std::fs::write(toml.with_file_name("labels.txt"), labels).unwrap();
         }
         let (expect, why) = (row["expect"].as_str().unwrap(), row["why"].as_str().unwrap());
-        match (expect, load(&model.path, &[])) {
+        match (expect, load(&model.path)) {
             ("refused", Ok(_)) => panic!("{name} is served: {why}"),
             ("refused", Err(error)) => {
                 let message = error.to_string();
@@ -210,7 +169,7 @@ fn what_is_broken_is_refused() {
 fn the_toml_names_the_output_and_what_it_is() {
     let aux = |output: &str| {
         let model = copied(&fixtures(), "legacy_aux", output);
-        load(&model.path, &[])
+        load(&model.path)
     };
     assert_eq!(aux("").unwrap().info.output_name, "logits", "the first");
     assert_eq!(aux("name = \"aux1\"").unwrap().info.output_name, "aux1");
@@ -220,57 +179,19 @@ fn the_toml_names_the_output_and_what_it_is() {
     assert!(error.contains("not a probability") || error.contains("add up to"), "{error}");
     let hostile = fixtures().join("hostile");
     let model = copied(&hostile, "logits_in_0_1", "kind = \"probabilities\"");
-    let error = load(&model.path, &[]).err().unwrap().to_string();
+    let error = load(&model.path).err().unwrap().to_string();
     assert!(error.contains("add up to") && error.contains("`kind` under [output]"), "{error}");
 }
 
 #[test]
 fn a_model_may_be_too_large() {
     let model = copied(&fixtures(), "dynamo_external", "");
-    let error = load(&model.path, &["--max-model-bytes=1000"]).err().unwrap().to_string();
+    let error = load_at_most(1000, &model.path).err().unwrap().to_string();
     assert!(error.contains("--max-model-bytes"), "{error}");
     // The graph alone is smaller.
     let graph = std::fs::metadata(&model.path).unwrap().len();
-    let flag = format!("--max-model-bytes={}", graph + 1);
-    let error = load(&model.path, &[&flag]).err().unwrap().to_string();
+    let error = load_at_most(graph + 1, &model.path).err().unwrap().to_string();
     assert!(error.contains("--max-model-bytes"), "{error}");
-}
-
-fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_googlenet")).args(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-/// From a file alone to one that serves without a word.
-#[test]
-fn a_toml_is_proposed() {
-    for name in names(&fixtures()) {
-        let model = copied(&fixtures(), &name, "");
-        std::fs::remove_file(model.path.with_extension("toml")).unwrap();
-        let path = model.path.to_str().unwrap();
-        let (status, said, errors) = program(&["inspect", path, "--write-toml"]);
-        if is_quantised(&name) {
-            assert_eq!(status, Some(1), "{name}: {said}{errors}");
-            assert!(
-                errors.contains("it cannot be served: this model was quantised (node `"),
-                "{name}: {errors}"
-            );
-            assert!(
-                said.contains("operator set") && !model.path.with_extension("toml").exists(),
-                "{name}"
-            );
-            continue;
-        }
-        assert_eq!(status, Some(0), "{name}: {said}{errors}");
-        assert!(said.contains("9 Inception") && said.contains("wrote "), "{name}: {said}");
-        let (status, _, warnings) = program(&["summary", "--model", path]);
-        assert_eq!(status, Some(0), "{name}: {warnings}");
-        assert!(warnings.is_empty(), "{name}: {warnings:?}");
-        let (status, _, errors) = program(&["inspect", path, "--write-toml"]);
-        assert_eq!(status, Some(1));
-        assert!(errors.contains("is there already and was not changed"), "{errors}");
-    }
 }
 
 /// A copy of a fixture with another graph.
@@ -314,23 +235,23 @@ fn no_softmax_is_added_to_probabilities() {
     {
         let hidden =
             |output| changed("legacy_softmax", output, |graph| append(graph, operator, constants));
-        let error = load(&hidden("").path, &[]).err().expect(operator).to_string();
+        let error = load(&hidden("").path).err().expect(operator).to_string();
         assert!(
             error.contains("`kind = \"probabilities\"`") && error.contains("(Softmax)"),
             "{operator}: {error}"
         );
-        assert!(load(&hidden("kind = \"probabilities\"").path, &[]).is_ok(), "{operator}");
+        assert!(load(&hidden("kind = \"probabilities\"").path).is_ok(), "{operator}");
     }
     let clipped = changed("legacy_softmax", "", |graph| append(graph, "Clip", &[1e-7, 1.0]));
-    assert_eq!(load(&clipped.path, &[]).unwrap().info.output_kind, OutputKind::Probabilities);
+    assert_eq!(load(&clipped.path).unwrap().info.output_kind, OutputKind::Probabilities);
     let exponentiated = changed("legacy_log_softmax", "", |graph| append(graph, "Exp", &[]));
-    assert_eq!(load(&exponentiated.path, &[]).unwrap().info.output_kind, OutputKind::Probabilities);
+    assert_eq!(load(&exponentiated.path).unwrap().info.output_kind, OutputKind::Probabilities);
 }
 
 #[test]
 fn what_tract_cannot_do_is_refused_by_name() {
     let wrong = changed("legacy_logits", "", |graph| append(graph, "Celu", &[]));
-    let error = load(&wrong.path, &[]).err().unwrap().to_string();
+    let error = load(&wrong.path).err().unwrap().to_string();
     assert!(error.contains("(Celu) has an operator that is not run here"), "{error}");
     let deep = changed("legacy_logits", "", |graph| {
         for _ in 0..3_000 {
@@ -343,14 +264,14 @@ fn what_tract_cannot_do_is_refused_by_name() {
             }
         }
     });
-    let error = load(&deep.path, &[]).err().unwrap().to_string();
+    let error = load(&deep.path).err().unwrap().to_string();
     assert!(error.contains("nodes, at most 1200 are taken"), "{error}");
 }
 
 #[test]
 fn names_cannot_write_over_the_terminal() {
     let model = changed("legacy_logits", "", |graph| graph.node[0].name = "\u{1b}[2Jx".into());
-    let error = load(&model.path, &[]).err().unwrap().to_string();
+    let error = load(&model.path).err().unwrap().to_string();
     assert!(error.contains("`\u{fffd}[2Jx`") && error.contains("control characters"), "{error}");
 }
 
@@ -379,7 +300,7 @@ fn a_small_file_does_not_become_a_large_one() {
         let huge = [node("Mul", &["a", "b"], "huge"), node("ReduceMax", &["huge"], "largest")];
         graph.node.extend(huge);
     });
-    let error = load(&model.path, &[]).err().unwrap().to_string();
+    let error = load(&model.path).err().unwrap().to_string();
     assert!(error.contains("`huge` (Mul)") && error.contains("from its weights alone"), "{error}");
     let model = changed("legacy_logits", "", |graph| {
         graph.initializer.push(TensorProto {
@@ -390,39 +311,6 @@ fn a_small_file_does_not_become_a_large_one() {
             ..Default::default()
         });
     });
-    let error = load(&model.path, &[]).err().unwrap().to_string();
+    let error = load(&model.path).err().unwrap().to_string();
     assert!(error.contains("bytes of numbers that are not stored raw"), "{error}");
-}
-
-#[test]
-fn calibration_loses_nothing() {
-    let model = copied(&fixtures(), "legacy_softmax", "");
-    let folder = model.path.parent().unwrap();
-    let photos = folder.join("photos/within");
-    std::fs::create_dir_all(&photos).unwrap();
-    std::fs::write(photos.join("a.png"), crate::harness::images::png(1)).unwrap();
-    let (model_path, photos) = (model.path.to_str().unwrap(), folder.join("photos"));
-    let calibrate = |more: &[&str]| {
-        program(&[&["calibrate", photos.to_str().unwrap(), "--model", model_path], more].concat())
-    };
-    let (status, said, errors) = calibrate(&[]);
-    assert_eq!(status, Some(0), "{errors}");
-    assert!(
-        said.contains("from 1 photos") && errors.contains("1 photos are few"),
-        "{said}{errors}"
-    );
-    let (status, _, errors) = calibrate(&[]);
-    assert!(
-        status == Some(1) && errors.contains("is there already: --force replaces it"),
-        "{errors}"
-    );
-    assert_eq!(calibrate(&["--force"]).0, Some(0));
-    let (status, _, errors) = calibrate(&["--force", "--output", model_path]);
-    assert!(status == Some(1) && errors.contains("does not end in .toml"), "{errors}");
-    let link = folder.join("link.toml");
-    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
-    let (status, _, errors) = calibrate(&["--force", "--output", link.to_str().unwrap()]);
-    assert!(status == Some(1) && errors.contains("is a link or no file"), "{errors}");
-    let (status, _, errors) = calibrate(&["--output", "/no/such/folder/t.toml"]);
-    assert!(status == Some(1) && errors.contains("there is no such folder"), "{errors}");
 }

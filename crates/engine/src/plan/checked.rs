@@ -1,0 +1,101 @@
+//! The plan that the settings ask for, held against stock tract before it serves.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::calibration::Int8LoadError;
+use super::calibration_file::calibration;
+use super::dead_layers::explain;
+use super::fast::FastPlan;
+use super::load::LoadError;
+use super::logits::logits;
+use super::self_check::{Logits, Reference, SelfCheckError, self_check};
+use super::settings::{PlanSettings, PlanSettingsError};
+use super::stock::StockPlan;
+use super::team::{Team, TeamError};
+use crate::model::{Input, OutputKind, Precision, Preprocessing};
+use crate::network::ParsedGraph;
+
+/// How far the plan that serves may be from stock tract, in probability.
+const TOLERANCE: f32 = 1e-3;
+/// The same in int8: it finds a plan that computes something else, not one that rounds coarsely.
+const INT8_TOLERANCE: f32 = 0.25;
+
+/// What a plan is made of.
+#[derive(Clone, Copy)]
+pub struct Planned<'a> {
+    /// The graph.
+    pub graph: &'a ParsedGraph,
+    /// What its output was in the file.
+    pub output_kind: OutputKind,
+    /// From a photo to its input.
+    pub preprocessing: &'a Preprocessing,
+    /// The ONNX file, where there is one: its calibration table lies beside it.
+    pub path: Option<&'a Path>,
+    /// The model's name, for the log.
+    pub name: &'a str,
+}
+
+/// Why there is no plan to serve with.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// It cannot be as it was asked for.
+    #[error(transparent)]
+    Settings(#[from] PlanSettingsError),
+    /// tract cannot run the graph.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It cannot run in int8.
+    #[error(transparent)]
+    LoadInt8(#[from] Int8LoadError),
+    /// It has no threads.
+    #[error(transparent)]
+    Team(#[from] TeamError),
+    /// It disagrees with stock tract.
+    #[error(transparent)]
+    SelfCheck(#[from] SelfCheckError),
+}
+
+/// Packs and optimises a plan, and holds it against stock tract; `stage` hears what is being done.
+///
+/// # Errors
+/// [`PlanError`] says why it cannot serve.
+pub fn checked_plan(
+    model: Planned<'_>,
+    settings: &PlanSettings,
+    stage: impl Fn(&'static str),
+) -> Result<FastPlan, PlanError> {
+    let Planned { graph, preprocessing, .. } = model;
+    let isa = settings.isa().map_err(PlanSettingsError::from)?;
+    let team = Arc::new(Team::new(settings.cores)?);
+    stage("finding its layers and packing their weights");
+    let (plan, tolerance) = match settings.precision {
+        Precision::F32 => (FastPlan::load(graph, preprocessing, isa, team)?, TOLERANCE),
+        Precision::Int8 => {
+            let table = calibration(settings.calibration.as_deref(), model.path)
+                .map_err(PlanSettingsError::from)?;
+            (FastPlan::load_int8(graph, preprocessing, isa, team, &table)?, INT8_TOLERANCE)
+        }
+    };
+    stage("optimising the reference");
+    let reference = StockPlan::load(graph, preprocessing)?;
+    stage("checking its answers");
+    let logits = |pictures: &[Input]| logits(graph, preprocessing, pictures);
+    let logits = (model.output_kind == OutputKind::Logits).then_some(&logits as &Logits<'_>);
+    let against = Reference { engine: &reference, tolerance, cores: settings.cores, logits };
+    let where_it_dies = || explain(graph, preprocessing);
+    match self_check(&plan, against, preprocessing.side) {
+        Ok(None) => {}
+        Ok(Some(suspicion)) => {
+            tracing::warn!(model = model.name, "{suspicion}{}", where_it_dies());
+        }
+        Err(SelfCheckError::Constant { pictures, .. }) => {
+            let place = where_it_dies();
+            return Err(SelfCheckError::Constant { pictures, place }.into());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let (isa, precision) = (isa.name().as_str(), settings.precision.as_str());
+    tracing::info!(isa, precision, cores = settings.cores, "plan");
+    Ok(plan)
+}

@@ -1,0 +1,75 @@
+//! `inspect` and `calibrate` on models of one's own: what they write, and what they leave alone.
+
+use std::process::Command;
+
+use crate::shared::own_models::{copied, fixtures, is_quantised, names};
+
+fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_googlenet")).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// From a file alone to one that serves without a word.
+#[test]
+fn a_toml_is_proposed() {
+    for name in names(&fixtures()) {
+        let model = copied(&fixtures(), &name, "");
+        std::fs::remove_file(model.path.with_extension("toml")).unwrap();
+        let path = model.path.to_str().unwrap();
+        let (status, said, errors) = program(&["inspect", path, "--write-toml"]);
+        if is_quantised(&name) {
+            assert_eq!(status, Some(1), "{name}: {said}{errors}");
+            assert!(
+                errors.contains("it cannot be served: this model was quantised (node `"),
+                "{name}: {errors}"
+            );
+            assert!(
+                said.contains("operator set") && !model.path.with_extension("toml").exists(),
+                "{name}"
+            );
+            continue;
+        }
+        assert_eq!(status, Some(0), "{name}: {said}{errors}");
+        assert!(said.contains("9 Inception") && said.contains("wrote "), "{name}: {said}");
+        let (status, _, warnings) = program(&["summary", "--model", path]);
+        assert_eq!(status, Some(0), "{name}: {warnings}");
+        assert!(warnings.is_empty(), "{name}: {warnings:?}");
+        let (status, _, errors) = program(&["inspect", path, "--write-toml"]);
+        assert_eq!(status, Some(1));
+        assert!(errors.contains("is there already and was not changed"), "{errors}");
+    }
+}
+
+#[test]
+fn calibration_loses_nothing() {
+    let model = copied(&fixtures(), "legacy_softmax", "");
+    let folder = model.path.parent().unwrap();
+    let photos = folder.join("photos/within");
+    std::fs::create_dir_all(&photos).unwrap();
+    std::fs::write(photos.join("a.png"), crate::harness::images::png(1)).unwrap();
+    let (model_path, photos) = (model.path.to_str().unwrap(), folder.join("photos"));
+    let calibrate = |more: &[&str]| {
+        program(&[&["calibrate", photos.to_str().unwrap(), "--model", model_path], more].concat())
+    };
+    let (status, said, errors) = calibrate(&[]);
+    assert_eq!(status, Some(0), "{errors}");
+    assert!(
+        said.contains("from 1 photos") && errors.contains("1 photos are few"),
+        "{said}{errors}"
+    );
+    let (status, _, errors) = calibrate(&[]);
+    assert!(
+        status == Some(1) && errors.contains("is there already: --force replaces it"),
+        "{errors}"
+    );
+    assert_eq!(calibrate(&["--force"]).0, Some(0));
+    let (status, _, errors) = calibrate(&["--force", "--output", model_path]);
+    assert!(status == Some(1) && errors.contains("does not end in .toml"), "{errors}");
+    let link = folder.join("link.toml");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    let (status, _, errors) = calibrate(&["--force", "--output", link.to_str().unwrap()]);
+    assert!(status == Some(1) && errors.contains("is a link or no file"), "{errors}");
+    let (status, _, errors) = calibrate(&["--output", "/no/such/folder/t.toml"]);
+    assert!(status == Some(1) && errors.contains("there is no such folder"), "{errors}");
+}
