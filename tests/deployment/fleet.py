@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 
-from bars import Bars
+from checks import Checks
 from load import Client, Sent, percentile
 from stack import REPLICAS, Stack, inspect, process_memory, wait_until
 
@@ -30,14 +30,14 @@ async def under_load(client: Client, rate: float, count: int, act) -> Sent:
     return await load
 
 
-async def capacity(bars: Bars, client: Client) -> float:
+async def capacity(checks: Checks, client: Client) -> float:
     """Photos a second, from as many clients as keep all replicas busy."""
     seconds = 10
     await client.closed_loop(12, 3)
     outcomes = await client.closed_loop(12, seconds)
     failed = {outcome.kind() for outcome in outcomes if not outcome.ok}
     rate = len(outcomes) / seconds
-    bars.check(
+    checks.check(
         "12 clients through the balancer are all answered",
         not failed,
         f"{failed or ''}{rate:.0f} photos a second, "
@@ -50,7 +50,7 @@ def back_in_rotation(stack: Stack, replica: str, seconds: float = 60) -> float:
     return wait_until(f"{replica} is in rotation", lambda: replica in stack.in_rotation(), seconds)
 
 
-async def rolling_restart(bars: Bars, stack: Stack, client: Client, rate: float):
+async def rolling_restart(checks: Checks, stack: Stack, client: Client, rate: float):
     def restart_all():
         for replica in REPLICAS:
             stack.compose("restart", replica)
@@ -61,14 +61,14 @@ async def rolling_restart(bars: Bars, stack: Stack, client: Client, rate: float)
             back_in_rotation(stack, replica)
 
     sent = await under_load(client, rate, 2000, restart_all)
-    bars.check(
+    checks.check(
         "rolling restart and rolling update of three replicas: 0 failed of at least 2,000",
         len(sent.outcomes) >= 2000 and not sent.failed and not sent.held_back,
         f"{sent.kinds()}, at {rate:.0f} a second",
     )
 
 
-async def kill(bars: Bars, stack: Stack, client: Client, rate: float):
+async def kill(checks: Checks, stack: Stack, client: Client, rate: float):
     replica, took, restarts = REPLICAS[1], [], []
 
     def kill_one():
@@ -82,14 +82,14 @@ async def kill(bars: Bars, stack: Stack, client: Client, rate: float):
         wait_until("it serves again", serves, 10)
 
     sent = await under_load(client, rate, 400, kill_one)
-    bars.check(
+    checks.check(
         "kill -9 of a replica under load: 0 failures, back after its restart",
         not sent.failed and not sent.held_back and restarts == [1],
         f"{sent.kinds()}; in rotation again after {took[0]:.1f} s",
     )
 
 
-async def cut_off(bars: Bars, stack: Stack, client: Client, rate: float):
+async def cut_off(checks: Checks, stack: Stack, client: Client, rate: float):
     replica, out, back = REPLICAS[2], [], []
 
     def cut_and_join():
@@ -106,7 +106,7 @@ async def cut_off(bars: Bars, stack: Stack, client: Client, rate: float):
     clear = all(
         outcome.status in {502, 503, 504} and outcome.code and outcome.started < taken_out for outcome in sent.failed
     )
-    bars.check(
+    checks.check(
         f"a replica cut off: out within {OUT_WITHIN_SECONDS} s, only requests in its hands are retried or "
         "fail with a clear status",
         seconds <= OUT_WITHIN_SECONDS and clear,
@@ -114,7 +114,7 @@ async def cut_off(bars: Bars, stack: Stack, client: Client, rate: float):
     )
 
 
-async def overload(bars: Bars, stack: Stack, client: Client, rate: float):
+async def overload(checks: Checks, stack: Stack, client: Client, rate: float):
     peaks = {replica: 0 for replica in REPLICAS}
     before = {replica: inspect(stack.container(replica))["State"]["StartedAt"] for replica in REPLICAS}
     # Asking the engine takes as much of a core as a replica.
@@ -137,12 +137,12 @@ async def overload(bars: Bars, stack: Stack, client: Client, rate: float):
     strange = [outcome for outcome in sent.failed if outcome.kind() not in OVERLOAD_ANSWERS]
     late = sum(outcome.status == 504 for outcome in sent.failed)
     p99 = percentile(accepted, 0.99) if accepted else float("inf")
-    bars.check(
+    checks.check(
         "overload, twice the capacity for 60 s: no 5xx but those of the contract",
         not strange and not sent.held_back and reached > 1.8 and late <= len(sent.outcomes) / 100,
         f"{sent.kinds()}, sent at {reached:.2f} times the capacity",
     )
-    bars.check(
+    checks.check(
         f"overload: p99 of the accepted within {REQUEST_TIMEOUT_SECONDS} s",
         p99 <= REQUEST_TIMEOUT_SECONDS and len(accepted) / sent.seconds > rate / 2,
         f"p50 {percentile(accepted or [0], 0.5):.2f} s, p99 {p99:.2f} s, "
@@ -151,7 +151,7 @@ async def overload(bars: Bars, stack: Stack, client: Client, rate: float):
     state = {replica: inspect(stack.container(replica)) for replica in REPLICAS}
     limit = min(one["HostConfig"]["Memory"] for one in state.values())
     same = all(one["State"]["StartedAt"] == before[replica] for replica, one in state.items())
-    bars.check(
+    checks.check(
         "overload: memory bounded, nothing restarted",
         same and max(peaks.values()) < limit,
         f"at most {max(peaks.values()) / MIB:.0f} MiB a replica of {limit / MIB:.0f}",
@@ -164,18 +164,18 @@ async def overload(bars: Bars, stack: Stack, client: Client, rate: float):
 
     seconds = await asyncio.to_thread(wait_until, "the gauges return", at_rest, 40)
     after = await client.closed_loop(4, 3)
-    bars.check(
+    checks.check(
         "overload: after it the gauges return and all is served",
         all(outcome.ok for outcome in after),
         f"queue and workers at 0 after {seconds:.0f} s, {len(after)} photos answered",
     )
 
 
-async def all_scenarios(bars: Bars, stack: Stack, shared):
+async def all_scenarios(checks: Checks, stack: Stack, shared):
     async with Client(stack.port, shared) as client:
-        rate = await capacity(bars, client)
+        rate = await capacity(checks, client)
         steady = rate / 2
-        await rolling_restart(bars, stack, client, steady)
-        await kill(bars, stack, client, steady)
-        await cut_off(bars, stack, client, steady)
-        await overload(bars, stack, client, rate)
+        await rolling_restart(checks, stack, client, steady)
+        await kill(checks, stack, client, steady)
+        await cut_off(checks, stack, client, steady)
+        await overload(checks, stack, client, rate)

@@ -8,7 +8,7 @@ import fleet
 import manifests
 import monitoring
 import single
-from bars import Bars
+from checks import Checks
 from stack import Stack
 
 PARTS = ["manifests", "single", "fleet"]
@@ -20,23 +20,23 @@ def main() -> int:
     parser.add_argument("--image", default="googlenet", help="the image of the service")
     parser.add_argument("--only", choices=PARTS, action="append", help="a part; all if left out")
     arguments = parser.parse_args()
-    parts, bars = arguments.only or PARTS, Bars()
+    parts, checks = arguments.only or PARTS, Checks()
     if "manifests" in parts:
-        manifests.all_manifests(bars)
-        monitoring.alerts(bars)
+        manifests.all_manifests(checks)
+        monitoring.alerts(checks)
     if "single" in parts:
         image, shared = arguments.image, arguments.shared
-        single.content(bars, image)
-        single.hardening(bars, image, shared)
-        single.limits(bars, image, shared)
-        single.sizing(bars, image, shared)
-        single.memory(bars, image, shared)
-        single.hostile(bars, image, shared)
+        single.content(checks, image)
+        single.hardening(checks, image, shared)
+        single.limits(checks, image, shared)
+        single.sizing(checks, image, shared)
+        single.memory(checks, image, shared)
+        single.hostile(checks, image, shared)
     if "fleet" in parts:
         with Stack(arguments.shared, arguments.image) as stack:
-            asyncio.run(fleet.all_scenarios(bars, stack, arguments.shared))
-            monitoring.live(bars, stack)
-    return bars.end()
+            asyncio.run(fleet.all_scenarios(checks, stack, arguments.shared))
+            monitoring.live(checks, stack)
+    return checks.end()
 
 
 if __name__ == "__main__":

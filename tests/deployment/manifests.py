@@ -8,7 +8,7 @@ import types
 from pathlib import Path
 
 import yaml
-from bars import Bars
+from checks import Checks
 from stack import ROOT
 
 FOLDER = ROOT / "docker/kubernetes"
@@ -20,12 +20,12 @@ def documents() -> dict[Path, dict]:
     return {path: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.rglob("*.yaml"))}
 
 
-def kubernetes(bars: Bars, paths: list[Path]):
+def kubernetes(checks: Checks, paths: list[Path]):
     tool = str(Path(sys.executable).parent / "kubernetes-validate")
     for version in VERSIONS:
         done = subprocess.run([tool, "--strict", "-k", version, *map(str, paths)], capture_output=True, text=True)
         said = "" if done.returncode == 0 else f": {done.stdout}{done.stderr}"
-        bars.check(
+        checks.check(
             f"kubernetes-validate --strict, Kubernetes {version}",
             done.returncode == 0,
             f"exit status {done.returncode} for {len(paths)} manifests{said}",
@@ -110,19 +110,19 @@ def restricted(pod: dict) -> list[str]:
     return wrong + [name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name)]
 
 
-def security(bars: Bars, manifests: dict[Path, dict]):
+def security(checks: Checks, manifests: dict[Path, dict]):
     pods = {
         path: document["spec"]["template"]["spec"] if document["kind"] == "Deployment" else document["spec"]
         for path, document in manifests.items()
         if document["kind"] in {"Deployment", "ServingRuntime"}
     }
     wrong = {str(path.relative_to(FOLDER)): restricted(pod) for path, pod in pods.items()}
-    bars.check("pods meet the restricted profile", len(pods) == 2 and not any(wrong.values()), str(wrong))
+    checks.check("pods meet the restricted profile", len(pods) == 2 and not any(wrong.values()), str(wrong))
 
 
-def all_manifests(bars: Bars):
+def all_manifests(checks: Checks):
     own, custom, manifests = [], {}, documents()
-    security(bars, manifests)
+    security(checks, manifests)
     for path, document in manifests.items():
         group = document["apiVersion"].split("/")[0]
         if group == "monitoring.coreos.com":
@@ -131,6 +131,6 @@ def all_manifests(bars: Bars):
             custom[path] = kserve(document)
         else:
             own.append(path)
-    kubernetes(bars, own)
+    kubernetes(checks, own)
     for path, wrong in custom.items():
-        bars.check(f"{path.relative_to(FOLDER)} by its operator's models", not wrong, "; ".join(wrong) or "valid")
+        checks.check(f"{path.relative_to(FOLDER)} by its operator's models", not wrong, "; ".join(wrong) or "valid")

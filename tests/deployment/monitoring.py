@@ -3,29 +3,29 @@
 import json
 import re
 
-from bars import Bars
+from checks import Checks
 from stack import ROOT, Stack, get, run
 
 DASHBOARD = ROOT / "docker/grafana/dashboards/googlenet.json"
 
 
-def alerts(bars: Bars):
+def alerts(checks: Checks):
     folder = f"{ROOT}/docker/prometheus:/etc/prometheus:ro"
     for arguments in (
         ["check", "config", "/etc/prometheus/prometheus.yml"],
         ["test", "rules", "/etc/prometheus/alerts_test.yml"],
     ):
         said = run("docker", "run", "--rm", "-v", folder, "googlenet-services", "promtool", *arguments)
-        bars.check(f"promtool {' '.join(arguments[:2])}", "SUCCESS" in said, said.splitlines()[-1].strip())
+        checks.check(f"promtool {' '.join(arguments[:2])}", "SUCCESS" in said, said.splitlines()[-1].strip())
 
 
-def live(bars: Bars, stack: Stack):
+def live(checks: Checks, stack: Stack):
     """After load, with the rules loaded: every query of the dashboard has an answer."""
     panels = json.loads(DASHBOARD.read_text())["panels"]
     queries = [target["expr"] for panel in panels for target in panel["targets"]]
     # A variable of Grafana's.
     silent = [query for query in queries if not stack.query(query.replace("$__rate_interval", "5m"))]
-    bars.check(
+    checks.check(
         "each query of the dashboard finds something",
         not silent,
         f"{len(queries)} queries in {len(panels)} panels" + (f", nothing for {silent}" if silent else ""),
@@ -33,12 +33,12 @@ def live(bars: Bars, stack: Stack):
     groups = json.loads(get(stack.prometheus_port, "/api/v1/rules"))["data"]["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     sick = [rule["name"] for rule in rules if rule["health"] != "ok"]
-    bars.check(
+    checks.check(
         "Prometheus evaluates each alert", len(rules) > 0 and not sick, f"{len(rules)} rules {sick or ''}".strip()
     )
     names = set(json.loads(get(stack.prometheus_port, "/api/v1/label/__name__/values"))["data"])
     used = {name for rule in rules for name in re.findall(r"\b(?:googlenet|process|haproxy)_\w+", rule["query"])}
-    bars.check(
+    checks.check(
         "the alerts ask for metrics that there are",
         used <= names,
         f"{len(used)} metrics {sorted(used - names) or ''}".strip(),

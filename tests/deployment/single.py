@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
-from bars import Bars
+from checks import Checks
 from large_images import bodies
 from load import Client
 from stack import free_port, get, inspect, process_memory, run, wait_until
@@ -55,9 +55,9 @@ def logged(name: str, message: str) -> dict:
     return next(line for line in logs(name) if line["message"] == message)
 
 
-def content(bars: Bars, image: str):
+def content(checks: Checks, image: str):
     size = inspect(image)["Size"]
-    bars.check("size of the image without weights, at most 40 MB", size <= 40_000_000, f"{size / 1e6:.1f} MB")
+    checks.check("size of the image without weights, at most 40 MB", size <= 40_000_000, f"{size / 1e6:.1f} MB")
     name = run("docker", "create", image)
     try:
         exported = subprocess.run(["docker", "export", name], capture_output=True, check=True).stdout
@@ -69,41 +69,41 @@ def content(bars: Bars, image: str):
     libraries = {path for path in files if path.startswith(("/lib/", "/lib64/")) and ".so" in path}
     # The engine puts empty files of its own beside these.
     foreign = sorted(files - ours - libraries)
-    bars.check(
+    checks.check(
         "the image holds the program and its libraries only",
         not foreign,
         f"{len(files)} files" + (f", foreign: {foreign}" if foreign else ""),
     )
 
 
-def hardening(bars: Bars, image: str, shared: Path):
+def hardening(checks: Checks, image: str, shared: Path):
     with container(image, shared) as (name, port, ready):
         state = inspect(name)
         pid = state["State"]["Pid"]
         status = dict(
             line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
         )
-        bars.check("not root", set(status["Uid"].split()) == {"65532"}, f"uid {status['Uid'].split()[0]}")
+        checks.check("not root", set(status["Uid"].split()) == {"65532"}, f"uid {status['Uid'].split()[0]}")
         capabilities = {field: int(status[field], 16) for field in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
-        bars.check("no capabilities", not any(capabilities.values()), str(capabilities))
-        bars.check(
+        checks.check("no capabilities", not any(capabilities.values()), str(capabilities))
+        checks.check(
             "no new privileges", status["NoNewPrivs"].strip() == "1", f"NoNewPrivs {status['NoNewPrivs'].strip()}"
         )
-        bars.check("read-only root file system", state["HostConfig"]["ReadonlyRootfs"], "serves from it")
+        checks.check("read-only root file system", state["HostConfig"]["ReadonlyRootfs"], "serves from it")
         run("docker", "exec", name, "/usr/local/bin/googlenet", "health")
         healthy = lambda: inspect(name)["State"]["Health"]["Status"] == "healthy"
         seconds = wait_until("the engine calls it healthy", healthy, 30)
-        bars.figure("HEALTHCHECK through the binary", f"healthy {seconds + ready:.0f} s after the start")
+        checks.figure("HEALTHCHECK through the binary", f"healthy {seconds + ready:.0f} s after the start")
         shell = subprocess.run(["docker", "exec", name, "/bin/sh", "-c", "true"], capture_output=True)
-        bars.check("no shell", shell.returncode != 0, f"exit status {shell.returncode}")
+        checks.check("no shell", shell.returncode != 0, f"exit status {shell.returncode}")
         started = time.monotonic()
         run("docker", "stop", name)
         stopped = time.monotonic() - started
         code = inspect(name)["State"]["ExitCode"]
-        bars.check("docker stop drains, exit status 0", code == 0 and stopped < 10, f"{code} after {stopped:.1f} s")
+        checks.check("docker stop drains, exit status 0", code == 0 and stopped < 10, f"{code} after {stopped:.1f} s")
 
 
-def limits(bars: Bars, image: str, shared: Path):
+def limits(checks: Checks, image: str, shared: Path):
     cores = os.cpu_count() or 1
     for cpus, expected in [("0.5", 1), ("1", 1), (str(cores), cores)]:
         with container(image, shared, "--cpus", cpus, "--memory", "512m") as (name, port, ready):
@@ -119,7 +119,7 @@ def limits(bars: Bars, image: str, shared: Path):
                 # Threads for a lone image: none on one core, else as many as cores.
                 and team == (0 if expected == 1 else expected)
             )
-            bars.check(
+            checks.check(
                 f"--cpus {cpus} --memory 512m is honoured and logged",
                 held,
                 f"quota {starting['cpu_quota_cores']}, {computing} workers, {team} team threads, "
@@ -127,7 +127,7 @@ def limits(bars: Bars, image: str, shared: Path):
             )
 
 
-def sizing(bars: Bars, image: str, shared: Path):
+def sizing(checks: Checks, image: str, shared: Path):
     """One core a replica: how fast it starts, how much it serves, what it takes."""
 
     async def photos_a_second(port: int) -> float:
@@ -147,7 +147,7 @@ def sizing(bars: Bars, image: str, shared: Path):
                 rates.append(asyncio.run(photos_a_second(port)))
                 after.append(process_memory(pid, "VmRSS") / 1e6)
         time_, rate, ready_mb, after_mb = (sorted(values)[1] for values in (times, rates, resident, after))
-        bars.figure(
+        checks.figure(
             f"one core, {precision}, medians of 3",
             f"ready after {time_:.2f} s, {rate:.0f} photos a second from 4 clients, "
             f"resident {ready_mb:.0f} MB ready, {after_mb:.0f} MB after the photos",
@@ -184,7 +184,7 @@ async def half_sent(port: int, connections: int):
     return writers
 
 
-def memory(bars: Bars, image: str, shared: Path):
+def memory(checks: Checks, image: str, shared: Path):
     """The largest images that a replica of 256 MiB takes, in each form and format, all at once."""
     images = bodies()
     with container(image, shared, "--cpus", "1", "--memory", "256m") as (name, port, _):
@@ -202,7 +202,7 @@ def memory(bars: Bars, image: str, shared: Path):
             alone = asyncio.run(storm(port, [(label, content_type, body)], 1, 1))
             # Alone it is not refused for want of a place.
             clear = set(alone) <= {"200"} | refused - {"429 queue_full"}
-            bars.check(f"{label} alone, {len(body) / 1e6:.1f} MB, on 256 MiB", clear, ", ".join(alone))
+            checks.check(f"{label} alone, {len(body) / 1e6:.1f} MB, on 256 MiB", clear, ", ".join(alone))
 
         async def everything() -> Counter:
             writers = await half_sent(port, 100)
@@ -215,7 +215,7 @@ def memory(bars: Bars, image: str, shared: Path):
         state = inspect(name)["State"]
         alive = state["Running"] and state["Pid"] == pid and not state["OOMKilled"]
         peak = process_memory(pid, "VmHWM") if alive else 0
-        bars.check(
+        checks.check(
             "--memory 256m, f32, a storm of the largest images: not killed, 413 or 429 instead",
             alive and set(kinds) <= refused | {"200"} and kinds["200"] > 0 and sum(kinds.values()) == 400,
             f"{', '.join(f'{n} x {kind}' for kind, n in kinds.most_common())}; "
@@ -224,10 +224,10 @@ def memory(bars: Bars, image: str, shared: Path):
         )
         photo = next(iter(sorted((shared / "photos").glob("*.JPEG")))).read_bytes()
         after = asyncio.run(storm(port, [("photo", "image/jpeg", photo)], 20, 2))
-        bars.check("after the storm photos are classified", after == Counter({"200": 20}), str(dict(after)))
+        checks.check("after the storm photos are classified", after == Counter({"200": 20}), str(dict(after)))
 
 
-def hostile(bars: Bars, image: str, shared: Path):
+def hostile(checks: Checks, image: str, shared: Path):
     """Files made to pass the limits, on the smallest replica: refused or answered soon, and nothing ends."""
     files = [path for path in sorted((shared / "cases" / "hostile").iterdir()) if path.suffix != ".md"]
     with container(image, shared, "--cpus", "1", "--memory", "256m") as (name, port, _):
@@ -239,7 +239,7 @@ def hostile(bars: Bars, image: str, shared: Path):
             answers = asyncio.run(storm(port, [(path.name, "application/octet-stream", body)], 1, 1))
             seconds = time.monotonic() - started
             said = ", ".join(answers)
-            bars.check(
+            checks.check(
                 f"{path.name}, {len(body)} bytes, on 256 MiB: 200 or 4xx within 3 s",
                 said.startswith(("200", "4")) and seconds < 3,
                 f"{said} after {seconds:.2f} s",
@@ -248,7 +248,7 @@ def hostile(bars: Bars, image: str, shared: Path):
         state = inspect(name)["State"]
         alive = state["Running"] and state["Pid"] == pid and not state["OOMKilled"]
         growth = (process_memory(pid, "VmHWM") - before) / 1e6 if alive else 0
-        bars.check(
+        checks.check(
             "all of them 200 times, 32 at once: no 5xx, memory grows by at most 200 MB",
             alive and all(kind.startswith(("200", "4")) for kind in kinds) and growth <= 200,
             f"{', '.join(f'{n} x {kind}' for kind, n in kinds.most_common())}; {growth:.0f} MB",

@@ -144,7 +144,7 @@ fn best(probabilities: &Probabilities) -> usize {
     (0..values.len()).max_by(|a, b| values[*a].total_cmp(&values[*b])).unwrap()
 }
 
-/// The bars of int8: the same best class as f32 on at least 97 of 100 photos, none fewer right.
+/// What int8 must keep: the same best class as f32 on at least 97 of 100 photos, none fewer right.
 #[test]
 fn the_trained_weights_lose_nothing() {
     let Some(shared) = crate::shared::folder() else { return };

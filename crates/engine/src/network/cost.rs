@@ -9,7 +9,7 @@
 use std::{iter::Sum, ops::Add};
 
 use super::description::{GoogLeNet, Inception};
-use super::layers::{FeatureMap, Layer, Operation};
+use super::single_layers::{FeatureMap, Layer, Operation};
 
 /// Cost of a layer, a module or a network, for one image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Layer {
             Operation::Convolution(window) => {
                 Cost::convolution(window.kernel, self.input.channels, self.output)
             }
-            Operation::Linear => Cost::convolution(1, self.input.channels, self.output),
+            Operation::FullyConnected => Cost::convolution(1, self.input.channels, self.output),
             _ => Cost::default(),
         }
     }

@@ -10,7 +10,7 @@
 /// | 1x1 | convolution 1x1 to `o_1` channels |
 /// | 3x3 | convolution 1x1 to `r_3` channels (the reduction), then 3x3 to `o_3` |
 /// | 5x5 | convolution 1x1 to `r_5` channels (the reduction), then 5x5 to `o_5` |
-/// | pool | max-pool 3x3, then convolution 1x1 to `pool` channels (the projection) |
+/// | pool | max pooling 3x3, then convolution 1x1 to `pool` channels (the projection) |
 ///
 /// The reductions are what makes the module affordable. A 5x5 convolution from `c` channels to
 /// `o_5` has `25 * c * o_5` weights; through `r_5` channels it has `c * r_5 + 25 * r_5 * o_5`, and
@@ -87,22 +87,22 @@ pub enum Kind {
         /// Step of the filter in pixels.
         stride: usize,
     },
-    /// Max-pool 3x3 with stride 2, which halves the map; its last window may reach over the edge
-    /// (Caffe's ceil mode, see [`layers`](super::layers)).
-    MaxPool,
+    /// Max pooling 3x3 with stride 2, which halves the map; its last window may reach over the edge
+    /// (Caffe's ceil mode, see [`single_layers`](super::single_layers)).
+    MaxPooling,
     /// Local response normalization across channels (Krizhevsky et al., 2012, section 3.3):
     /// each value is divided by `(1 + alpha / size * sum of squares)^beta`, the sum taken over the
     /// `size` channels around its own. Parameters as in [`LRN`].
     LocalResponseNormalization,
     /// An inception module.
     Inception(Inception),
-    /// Average over the whole map, one value a channel. It replaces the large fully connected
+    /// Average pooling over the whole map, one value a channel. It replaces the large fully connected
     /// layers of earlier networks, and with them most of their parameters.
-    AveragePool,
+    AveragePooling,
     /// Dropout, which does something in training only: here it passes its input on.
     Dropout,
     /// The fully connected layer that gives the logits.
-    Linear {
+    FullyConnected {
         /// Logits that it gives.
         outputs: usize,
     },
@@ -154,7 +154,7 @@ pub struct GoogLeNet {
 impl GoogLeNet {
     /// Channels of the image.
     pub const IMAGE_CHANNELS: usize = 3;
-    /// The smallest input, in pixels: with less, the last max-pool has no whole map to halve.
+    /// The smallest input, in pixels: with less, the last max pooling has no whole map to halve.
     pub const MIN_SIDE: usize = 31;
     /// The largest input, in pixels.
     pub const MAX_SIDE: usize = 4096;
@@ -201,31 +201,31 @@ impl Default for GoogLeNet {
 /// The rows of Table 1, from the image to the probabilities. The table's "convolution 3x3" of
 /// depth 2 is `conv2/3x3_reduce` and `conv2/3x3`; the normalizations are in Figure 3 only.
 fn table_1(classes: usize) -> Vec<Module> {
-    use Kind::{AveragePool, Dropout, LocalResponseNormalization, MaxPool, Softmax};
+    use Kind::{AveragePooling, Dropout, LocalResponseNormalization, MaxPooling, Softmax};
     let [i3a, i3b, i4a, i4b, i4c, i4d, i4e, i5a, i5b] =
         INCEPTIONS.map(|(name, six)| Module { name, kind: Kind::Inception(six) });
     vec![
         module("conv1/7x7_s2", convolution(64, 7, 2)),
-        module("pool1/3x3_s2", MaxPool),
+        module("pool1/3x3_s2", MaxPooling),
         module("pool1/norm1", LocalResponseNormalization),
         module("conv2/3x3_reduce", convolution(64, 1, 1)),
         module("conv2/3x3", convolution(192, 3, 1)),
         module("conv2/norm2", LocalResponseNormalization),
-        module("pool2/3x3_s2", MaxPool),
+        module("pool2/3x3_s2", MaxPooling),
         i3a,
         i3b,
-        module("pool3/3x3_s2", MaxPool),
+        module("pool3/3x3_s2", MaxPooling),
         i4a,
         i4b,
         i4c,
         i4d,
         i4e,
-        module("pool4/3x3_s2", MaxPool),
+        module("pool4/3x3_s2", MaxPooling),
         i5a,
         i5b,
-        module("pool5/7x7_s1", AveragePool),
+        module("pool5/7x7_s1", AveragePooling),
         module("pool5/drop_7x7_s1", Dropout),
-        module("loss3/classifier", Kind::Linear { outputs: classes }),
+        module("loss3/classifier", Kind::FullyConnected { outputs: classes }),
         module("prob", Softmax),
     ]
 }

@@ -4,7 +4,7 @@
 //!
 //! 1. [`description`]: Table 1 of the paper as a list of modules. An inception module is one
 //!    function of six numbers, [`inception(o_1, r_3, o_3, r_5, o_5, pool)`](inception).
-//! 2. [`layers`]: every module written out as its single layers, with the shapes of their maps.
+//! 2. [`single_layers`]: every module written out as its single layers, with the shapes of their maps.
 //! 3. [`cost`]: parameters and multiply-adds, and why 1x1 convolutions save most of them.
 //! 4. [`onnx`] and [`seeded`]: the same network as an ONNX file, with random weights.
 //! 5. [`report`]: the same figures counted from the graph of a file, whoever wrote it;
@@ -21,18 +21,18 @@ pub mod description;
 pub mod facts;
 mod graph;
 pub mod intake;
-pub mod layers;
 pub mod onnx;
 mod parsed;
 pub mod report;
 pub mod seeded;
 mod servable;
 pub mod shapes;
+pub mod single_layers;
 pub mod summary;
 
 pub use cost::Cost;
 pub use description::{DescriptionError, GoogLeNet, Inception, Kind, Module, inception};
-pub use layers::{Branch, FeatureMap, Layer, Operation};
 pub use parsed::ParsedGraph;
 pub use report::ModelReport;
 pub use servable::{GraphError, ServableGraph};
+pub use single_layers::{Branch, FeatureMap, Layer, Operation};

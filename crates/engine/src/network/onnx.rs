@@ -20,7 +20,7 @@ use tract_onnx::pb::{
 pub use tract_onnx::pb::ModelProto;
 
 use super::description::{DROPOUT_RATIO, GoogLeNet, LRN};
-use super::layers::{Layer, Operation, Window};
+use super::single_layers::{Layer, Operation, Window};
 
 /// Name of the input.
 pub const INPUT: &str = "data_0";
@@ -107,15 +107,15 @@ fn write_layer(
             shape.extend([window.kernel, window.kernel]);
             ("Conv", window_attributes(window))
         }
-        Operation::MaxPool(window) => ("MaxPool", window_attributes(window)),
-        Operation::AveragePool(window) => ("AveragePool", window_attributes(window)),
+        Operation::MaxPooling(window) => ("MaxPool", window_attributes(window)),
+        Operation::AveragePooling(window) => ("AveragePool", window_attributes(window)),
         Operation::LocalResponseNormalization => ("LRN", lrn_attributes()),
         Operation::Concatenation => ("Concat", vec![int("axis", 1)]),
         Operation::Dropout => ("Dropout", vec![]),
-        Operation::Linear => ("Gemm", vec![int("transB", 1)]),
+        Operation::FullyConnected => ("Gemm", vec![int("transB", 1)]),
         Operation::Softmax => ("Softmax", vec![int("axis", 1)]),
     };
-    if layer.operation == Operation::Linear {
+    if layer.operation == Operation::FullyConnected {
         let flatten = vec![int("axis", 1)];
         graph.node.push(node("loss3/flatten", "Flatten", reads, FLAT.to_owned(), flatten));
         reads = vec![FLAT.to_owned()];

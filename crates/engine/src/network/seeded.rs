@@ -14,8 +14,8 @@
 use tract_onnx::pb::ModelProto;
 
 use super::description::GoogLeNet;
-use super::layers::{Layer, Operation};
 use super::onnx::{self, Parameters};
+use super::single_layers::{Layer, Operation};
 
 /// GoogLeNet with weights drawn from `seed`, marked as untrained (see [`onnx::is_trained`]).
 ///
@@ -33,7 +33,7 @@ pub fn seeded_model(network: &GoogLeNet, seed: u64) -> ModelProto {
 const RELU_GAIN: f32 = 1.712_9;
 /// The image comes in bytes less their mean; this brings their deviation to about 1.
 const PIXEL_GAIN: f32 = 1.0 / 64.0;
-/// Stretches the logits: the average pool leaves little of what differs between two images.
+/// Stretches the logits: the average pooling leaves little of what differs between two images.
 const LOGITS_GAIN: f32 = 8.0;
 
 /// Largest bias; small beside the deviation of about 1 of what it is added to.

@@ -82,12 +82,12 @@ fn layers(report: &ModelReport) -> Table {
 fn module_cells(module: &ModuleRow) -> Vec<String> {
     let kind = match module.kind {
         ModuleKind::Convolution => "convolution",
-        ModuleKind::MaxPool => "max-pool",
-        ModuleKind::LocalResponseNormalization => "normalization",
+        ModuleKind::MaxPooling => "max pooling",
+        ModuleKind::LocalResponseNormalization => "local response normalization",
         ModuleKind::Inception => "inception",
-        ModuleKind::AveragePool => "average pool",
+        ModuleKind::AveragePooling => "average pooling",
         ModuleKind::Dropout => "dropout",
-        ModuleKind::Linear => "linear",
+        ModuleKind::FullyConnected => "fully connected",
         ModuleKind::Softmax => "softmax",
     };
     let counts = [module.parameters, module.multiply_adds].map(thousands);

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::OutletId;
 
-use super::layers::{Convolution, FoundLayer, Layer, Layers};
 use super::load::LoadError;
+use super::recognition::{Convolution, FoundLayer, Layer, Layers};
 
 /// Largest activations of the layers of a network, and the weights that they belong to.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -111,7 +111,7 @@ impl ActivationUnits {
                     from.map(|from| units.insert(*output, from));
                 }
                 // These are never negative only when what they read is not.
-                Layer::LocalResponseNorm(_) | Layer::AveragePooling if from.is_none() => {
+                Layer::LocalResponseNormalization(_) | Layer::AveragePooling if from.is_none() => {
                     units.remove(output);
                 }
                 _ => {}
@@ -130,7 +130,7 @@ pub(super) fn activations(layers: &Layers) -> Vec<OutletId> {
     let of_layer = |found: &FoundLayer| match &found.layer {
         Layer::Convolution(convolution) if convolution.relu => vec![found.output],
         Layer::Inception(module) => module.convolutions().map(|part| part.output).to_vec(),
-        Layer::LocalResponseNorm(_) | Layer::AveragePooling => vec![found.output],
+        Layer::LocalResponseNormalization(_) | Layer::AveragePooling => vec![found.output],
         _ => Vec::new(),
     };
     layers.iter().flat_map(of_layer).collect()

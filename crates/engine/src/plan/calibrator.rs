@@ -3,9 +3,9 @@
 use tract_onnx::prelude::*;
 
 use super::calibration::{Calibration, activations};
-use super::layers::Layers;
 use super::load::{LoadError, typed_model};
 use super::normalise::normalise;
+use super::recognition::Layers;
 use crate::model::{EngineError, Input, Preprocessing};
 use crate::network::ParsedGraph;
 

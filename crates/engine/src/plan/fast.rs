@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tract_onnx::prelude::*;
 
 use super::calibration::{ActivationUnits, Calibration, Int8LoadError};
-use super::layers::Layers;
 use super::load::{LoadError, typed_model};
 use super::operator_counts::count_operators;
+use super::recognition::Layers;
 use super::team::Team;
 use super::wire::{Network, Source, wire};
 use crate::model::{

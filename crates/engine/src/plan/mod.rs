@@ -1,6 +1,6 @@
 //! The plan: a graph, parsed by tract, ready to run.
 //!
-//! `load` makes tract's typed model, `layers` finds GoogLeNet's layers in it, `operators` runs them in
+//! `load` makes tract's typed model, `recognition` finds GoogLeNet's layers in it, `operators` runs them in
 //! large operators of our own, `wire` puts these in place of tract's, and `fast` serves the result.
 //! What no rule knows stays tract's. `stock` runs the whole network in tract's own operators, and
 //! `self_check` holds the plan that serves against it; `tapped` looks inside it for `dead_layers` and `logits`, when
@@ -14,13 +14,13 @@ mod calibrator;
 mod checked;
 mod dead_layers;
 mod fast;
-mod layers;
 mod load;
 mod logits;
 mod normalise;
 mod operator_counts;
 mod operators;
 mod packing;
+mod recognition;
 mod self_check;
 mod settings;
 mod stock;

@@ -1,8 +1,8 @@
 //! From a layer's weights to the packed weights of its operator, in each number format.
 
-use super::layers;
 use super::operators::arithmetic::{Arithmetic, Float, FloatPacked, FloatWeights, Int8, Units};
 use super::operators::inception::{Inception, InceptionShapes};
+use super::recognition;
 use crate::model::Preprocessing;
 use googlenet_kernels::conv::{
     Activation, ConvPart, ConvWeights, Int8ConvPart, Int8ConvWeights, OutputSize,
@@ -14,7 +14,7 @@ use googlenet_kernels::winograd::WinogradWeights;
 /// A convolution, and what the numbers that it reads and writes are worth.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
-    pub(super) convolution: &'a layers::Convolution,
+    pub(super) convolution: &'a recognition::Convolution,
     pub(super) units: Units,
 }
 
@@ -121,7 +121,7 @@ pub(super) fn mean_bytes(preprocessing: &Preprocessing) -> Option<[u8; 3]> {
 /// `sum of w * scale * (byte - mean) + bias` is `sum of (w * scale) * byte` and another bias.
 pub(super) fn pack_on_bytes(
     isa: Isa,
-    convolution: &layers::Convolution,
+    convolution: &recognition::Convolution,
     preprocessing: &Preprocessing,
     output_unit: f32,
     width: usize,
@@ -168,7 +168,7 @@ pub(super) struct InceptionUnits {
 /// An inception module; its three 1x1 convolutions of the input become one product.
 pub(super) fn inception<A: Pack>(
     isa: Isa,
-    module: &layers::Inception,
+    module: &recognition::Inception,
     units: InceptionUnits,
     input: MapShape,
     output: MapShape,

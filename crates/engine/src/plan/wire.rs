@@ -10,15 +10,15 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
 use super::calibration::ActivationUnits;
-use super::layers::{self, FoundLayer, InputScaling, Layer, Layers, MapSize};
 use super::operators::arithmetic::{Float, Format, Int8, Units};
 use super::operators::convolution::{Convolution, FullyConnected, ToLogits};
 use super::operators::image::{Bytes, Normalise, ScaleChannels};
 use super::operators::layout::{ToNchw, ToNhwc};
-use super::operators::pooling::{AveragePooling, LocalResponseNorm, MaxPooling};
+use super::operators::pooling::{AveragePooling, LocalResponseNormalization, MaxPooling};
 use super::operators::quantise::{Dequantise, Quantise};
 use super::operators::{Operator, PlanOperator};
 use super::packing::{InceptionUnits, Pack, Part, inception, mean_bytes, pack_on_bytes};
+use super::recognition::{self, FoundLayer, InputScaling, Layer, Layers, MapSize};
 use super::team::Team;
 use crate::model::Preprocessing;
 use googlenet_kernels::conv::Int8ConvWeights;
@@ -207,7 +207,8 @@ impl Wiring<'_> {
         let Some(found) = self.layers.at(outlet) else { return Format::Float };
         let from = self.units.at(found.input).is_some();
         let to = self.units.at(outlet).is_some();
-        let fits = |part: &layers::Convolution| part.geometry.run() >= Int8ConvWeights::LEAST_RUN;
+        let fits =
+            |part: &recognition::Convolution| part.geometry.run() >= Int8ConvWeights::LEAST_RUN;
         let int8 = match &found.layer {
             Layer::Convolution(part) => {
                 let photo = self.photo(found.input);
@@ -217,7 +218,7 @@ impl Wiring<'_> {
             Layer::InputScaling(_) => false,
             Layer::Inception(module) => from && to && module.convolutions().into_iter().all(fits),
             Layer::FullyConnected(part) => from && fits(part),
-            Layer::MaxPooling(_) | Layer::LocalResponseNorm(_) | Layer::AveragePooling => {
+            Layer::MaxPooling(_) | Layer::LocalResponseNormalization(_) | Layer::AveragePooling => {
                 from && to
             }
         };
@@ -259,7 +260,7 @@ impl Wiring<'_> {
     fn first_on_bytes(
         &mut self,
         found: &FoundLayer,
-        first: &layers::Convolution,
+        first: &recognition::Convolution,
         preprocessing: &Preprocessing,
     ) -> TractResult<OutletId> {
         let input = self.map(found.input, found.input_size, Format::Int8)?;
@@ -307,8 +308,8 @@ impl Wiring<'_> {
                 output: to,
                 element: PhantomData,
             }),
-            &Layer::LocalResponseNorm(parameters) => {
-                self.share(outlet, input, || LocalResponseNorm::<A> {
+            &Layer::LocalResponseNormalization(parameters) => {
+                self.share(outlet, input, || LocalResponseNormalization::<A> {
                     isa,
                     parameters,
                     units,

@@ -1,11 +1,10 @@
 //! The report of a graph against the description of the network, layer by layer.
 
 use googlenet_engine::network::{
-    GoogLeNet, Kind, Layer, ModelReport, Module, Operation, check,
-    layers::Window,
-    onnx,
+    GoogLeNet, Kind, Layer, ModelReport, Module, Operation, check, onnx,
     report::{LayerRow, ModuleKind},
     seeded::seeded_model,
+    single_layers::Window,
 };
 use proptest::prelude::*;
 
@@ -56,12 +55,12 @@ fn assert_described(network: &GoogLeNet, report: &ModelReport) {
 fn shown(layer: &Layer) -> LayerRow {
     let operator = match layer.operation {
         Operation::Convolution(_) => "Conv",
-        Operation::MaxPool(_) => "MaxPool",
+        Operation::MaxPooling(_) => "MaxPool",
         Operation::LocalResponseNormalization => "LRN",
         Operation::Concatenation => "Concat",
-        Operation::AveragePool(_) => "AveragePool",
+        Operation::AveragePooling(_) => "AveragePool",
         Operation::Dropout => "Dropout",
-        Operation::Linear => "Gemm",
+        Operation::FullyConnected => "Gemm",
         Operation::Softmax => "Softmax",
     };
     let flat = matches!(layer.operation, Operation::Softmax);
@@ -77,8 +76,8 @@ fn shown(layer: &Layer) -> LayerRow {
         operator: operator.to_owned(),
         module: Some(layer.module.to_owned()),
         branch: layer.branch,
-        input: shape(layer.input, flat || layer.operation == Operation::Linear),
-        output: shape(layer.output, flat || layer.operation == Operation::Linear),
+        input: shape(layer.input, flat || layer.operation == Operation::FullyConnected),
+        output: shape(layer.output, flat || layer.operation == Operation::FullyConnected),
         kernel: pair(|window| window.kernel),
         stride: pair(|window| window.stride),
         padding: window.map(|w| vec![w.pad_begin, w.pad_begin, w.pad_end, w.pad_end]),
@@ -92,12 +91,12 @@ fn shown(layer: &Layer) -> LayerRow {
 fn kind(module: &Module) -> ModuleKind {
     match module.kind {
         Kind::Convolution { .. } => ModuleKind::Convolution,
-        Kind::MaxPool => ModuleKind::MaxPool,
+        Kind::MaxPooling => ModuleKind::MaxPooling,
         Kind::LocalResponseNormalization => ModuleKind::LocalResponseNormalization,
         Kind::Inception(_) => ModuleKind::Inception,
-        Kind::AveragePool => ModuleKind::AveragePool,
+        Kind::AveragePooling => ModuleKind::AveragePooling,
         Kind::Dropout => ModuleKind::Dropout,
-        Kind::Linear { .. } => ModuleKind::Linear,
+        Kind::FullyConnected { .. } => ModuleKind::FullyConnected,
         Kind::Softmax => ModuleKind::Softmax,
     }
 }

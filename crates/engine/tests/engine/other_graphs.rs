@@ -17,7 +17,7 @@ fn team() -> Arc<Team> {
     Arc::new(Team::new(2).unwrap())
 }
 
-/// Sigmoid, average pools of 2x2, groups, dilations, LeakyReLU, Tanh, a maximum over the map: tract
+/// Sigmoid, average pooling of 2x2, groups, dilations, LeakyReLU, Tanh, a maximum over the map: tract
 /// runs what no rule takes, and the answer is ONNX Runtime's.
 #[test]
 fn a_network_that_no_rule_knows_is_right() {

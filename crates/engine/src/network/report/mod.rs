@@ -7,7 +7,7 @@
 //! An inception module is found by its structure (see `modules.rs`), whatever its
 //! nodes are called. What is not recognised is a layer without a module.
 
-mod layers;
+mod layer_rows;
 mod modules;
 #[cfg(test)]
 mod tests;
@@ -17,8 +17,8 @@ use tract_onnx::pb::ModelProto;
 
 use super::description::INCEPTIONS;
 use super::graph::Graph;
-use super::layers::Branch;
 use super::shapes::{self, Shapes};
+use super::single_layers::Branch;
 
 /// What a loaded model consists of.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -105,7 +105,7 @@ pub struct Branches {
     pub r_5: usize,
     /// 5x5 convolution.
     pub o_5: usize,
-    /// Projection behind the max-pool.
+    /// Projection behind the max pooling.
     pub pool: usize,
 }
 
@@ -116,18 +116,21 @@ pub struct Branches {
 pub enum ModuleKind {
     /// Convolution, with the normalization and activation behind it.
     Convolution,
-    /// Max-pool between modules.
-    MaxPool,
+    /// Max pooling between modules.
+    #[serde(rename = "max_pool")]
+    MaxPooling,
     /// Local response normalization.
     LocalResponseNormalization,
     /// Inception module.
     Inception,
-    /// Average pool.
-    AveragePool,
+    /// Average pooling.
+    #[serde(rename = "average_pool")]
+    AveragePooling,
     /// Dropout, which passes its input on.
     Dropout,
     /// Fully connected layer.
-    Linear,
+    #[serde(rename = "linear")]
+    FullyConnected,
     /// Softmax.
     Softmax,
 }
@@ -178,7 +181,7 @@ impl ModelReport {
     pub fn of(model: &ModelProto, shapes: &Shapes) -> Result<Self, ReportError> {
         let graph = Graph::new(model.graph.as_ref().ok_or(ReportError::NoGraph)?);
         let modules = modules::find(&graph);
-        let layers = layers::rows(&graph, shapes, &modules);
+        let layers = layer_rows::rows(&graph, shapes, &modules);
         let modules = modules::rows(&graph, &modules, &layers);
         let layers: Vec<LayerRow> = layers.into_iter().map(|(_, row)| row).collect();
         let totals = Totals {

@@ -2,7 +2,7 @@
 //!
 //! An inception module is a concatenation along the channels whose four inputs lead back to one
 //! tensor: one through a 1x1 convolution, two through a 1x1 convolution and a larger one, and one
-//! through a max-pool and a 1x1 convolution. Activations and batch normalizations on the way are
+//! through max pooling and a 1x1 convolution. Activations and batch normalizations on the way are
 //! passed by. Names play no part, so that any exporter's GoogLeNet is recognised.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::{Branches, LayerRow, ModuleKind, ModuleRow};
 use crate::network::description::INCEPTIONS;
 use crate::network::graph::Graph;
-use crate::network::layers::Branch;
+use crate::network::single_layers::Branch;
 
 /// The modules of a graph in data-flow order, and which of its nodes belong to them.
 pub(super) struct Modules {
@@ -87,11 +87,11 @@ pub(super) fn find(graph: &Graph) -> Modules {
 fn single(graph: &Graph, index: usize) -> Option<Found> {
     let kind = match graph.operator(index) {
         "Conv" => ModuleKind::Convolution,
-        "MaxPool" => ModuleKind::MaxPool,
+        "MaxPool" => ModuleKind::MaxPooling,
         "LRN" => ModuleKind::LocalResponseNormalization,
-        "AveragePool" | "GlobalAveragePool" => ModuleKind::AveragePool,
+        "AveragePool" | "GlobalAveragePool" => ModuleKind::AveragePooling,
         "Dropout" => ModuleKind::Dropout,
-        "Gemm" | "MatMul" => ModuleKind::Linear,
+        "Gemm" | "MatMul" => ModuleKind::FullyConnected,
         "Softmax" => ModuleKind::Softmax,
         _ => return None,
     };
@@ -111,7 +111,7 @@ fn single(graph: &Graph, index: usize) -> Option<Found> {
 fn belongs(graph: &Graph, kind: ModuleKind, last: usize, next: usize) -> bool {
     match kind {
         ModuleKind::Convolution => is_activation(graph, next),
-        ModuleKind::Linear => {
+        ModuleKind::FullyConnected => {
             graph.operator(last) == "MatMul"
                 && graph.operator(next) == "Add"
                 && graph.node(next).input.iter().any(|tensor| graph.is_constant(tensor))

@@ -154,7 +154,7 @@ fn a_5x5_branch_of_3x3_is_told_by_its_place() {
     let (inception_3a, _) = report.inceptions().next().unwrap();
     assert_eq!(inception_3a.parameters, 163_696 - (25 - 9) * 16 * 32);
     assert_eq!(inception_3a.parameters_without_reduction, Some(393_472 - (25 - 9) * 192 * 32));
-    let pool = report.modules.iter().find(|row| row.kind == ModuleKind::AveragePool).unwrap();
+    let pool = report.modules.iter().find(|row| row.kind == ModuleKind::AveragePooling).unwrap();
     assert_eq!(pool.output.as_deref(), Some(&[1, 1, 1024][..]));
 }
 
@@ -175,7 +175,7 @@ fn padding_is_what_the_windows_read() {
     }
 }
 
-/// The average pool in place of a module's max-pool: no inception module of this kind, no error.
+/// Average pooling in place of a module's max pooling: no inception module of this kind, no error.
 #[test]
 fn what_is_not_recognised_is_a_layer_without_a_module() {
     let mut model = zeroed();

@@ -28,7 +28,7 @@ pub(in crate::plan) trait Arithmetic: Debug + Send + Sync + 'static {
         outputs: &mut [Destination<'_, Self::Element>],
     );
 
-    /// Local response normalisation of the rows of `output`.
+    /// Local response normalization of the rows of `output`.
     fn normalise(
         isa: Isa,
         parameters: LrnParameters,

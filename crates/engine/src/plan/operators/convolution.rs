@@ -1,4 +1,4 @@
-//! A convolution, and the classifier, which is one of 1x1.
+//! A convolution, and the fully connected layer, which is one of 1x1.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ impl<A: Arithmetic> Operator for Convolution<A> {
     }
 }
 
-/// The classifier: from the mean of each channel to the logits, `[1, classes]` in f32.
+/// The fully connected layer: from the mean of each channel to the logits, `[1, classes]` in f32.
 pub(in crate::plan) struct FullyConnected<A: ToLogits> {
     pub(in crate::plan) weights: A::Weights,
     pub(in crate::plan) channels: usize,

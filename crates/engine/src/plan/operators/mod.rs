@@ -3,9 +3,9 @@
 //! | file | what it runs |
 //! |---|---|
 //! | `image` | from a photo's bytes to the first map |
-//! | `convolution` | a convolution with its ReLU; the classifier |
+//! | `convolution` | a convolution with its ReLU; the fully connected layer |
 //! | `inception` | an inception module |
-//! | `pooling` | max-pool, average pool, local response normalisation |
+//! | `pooling` | max pooling, average pooling, local response normalization |
 //! | `layout` | maps to and from tract's NCHW |
 //! | `quantise` | maps from f32 to u8 and back |
 //! | `arithmetic` | the number format of these |

@@ -1,4 +1,4 @@
-//! What stands between the convolutions: pools, and local response normalisation.
+//! What stands between the convolutions: pools, and local response normalization.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -50,9 +50,9 @@ impl<T: Datum + PoolElement + Default + Debug> Operator for MaxPooling<T> {
     }
 }
 
-/// Local response normalisation across channels.
+/// Local response normalization across channels.
 #[derive(Debug)]
-pub(in crate::plan) struct LocalResponseNorm<A> {
+pub(in crate::plan) struct LocalResponseNormalization<A> {
     pub(in crate::plan) isa: Isa,
     pub(in crate::plan) parameters: LrnParameters,
     pub(in crate::plan) units: Units,
@@ -61,7 +61,7 @@ pub(in crate::plan) struct LocalResponseNorm<A> {
     pub(in crate::plan) arithmetic: PhantomData<A>,
 }
 
-impl<A: Arithmetic> Operator for LocalResponseNorm<A> {
+impl<A: Arithmetic> Operator for LocalResponseNormalization<A> {
     type Scratch = ();
     const NAME: &'static str = "LocalResponseNorm";
 

@@ -43,11 +43,11 @@ pub(super) enum Layer {
     Inception(Box<Inception>),
     /// The largest value of each window; windows are clipped at the map's edge.
     MaxPooling(PoolGeometry),
-    /// Local response normalisation across channels.
-    LocalResponseNorm(LrnParameters),
+    /// Local response normalization across channels.
+    LocalResponseNormalization(LrnParameters),
     /// The mean of each channel over the whole map.
     AveragePooling,
-    /// A convolution of 1x1 on a map of 1x1: the classifier.
+    /// A convolution of 1x1 on a map of 1x1: the fully connected layer.
     FullyConnected(Convolution),
 }
 

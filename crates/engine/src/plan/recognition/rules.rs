@@ -142,7 +142,7 @@ fn local_response_norm(model: &TypedModel, outlet: OutletId) -> Option<(Layer, O
     let parameters =
         LrnParameters { size: lrn.size, alpha: lrn.alpha, beta: lrn.beta, bias: lrn.bias };
     let has_kernel = lrn.size % 2 == 1 && lrn.size <= LrnParameters::LARGEST;
-    has_kernel.then_some((Layer::LocalResponseNorm(parameters), node.inputs[0]))
+    has_kernel.then_some((Layer::LocalResponseNormalization(parameters), node.inputs[0]))
 }
 
 /// The mean over the whole map: a pool of the map's size, or the sum over its axes by its pixels.
@@ -266,8 +266,8 @@ fn conv_geometry(model: &TypedModel, spec: &PoolSpec, input: OutletId) -> Option
 
 fn pool_geometry(model: &TypedModel, spec: &PoolSpec, input: OutletId) -> Option<PoolGeometry> {
     let (kernel, stride, padding) = window(model, spec, input)?;
-    let dense = spec.dilations().iter().all(|&dilation| dilation == 1);
-    (kernel.0 == kernel.1 && dense).then_some(PoolGeometry { kernel: kernel.0, stride, padding })
+    let close = spec.dilations().iter().all(|&dilation| dilation == 1);
+    (kernel.0 == kernel.1 && close).then_some(PoolGeometry { kernel: kernel.0, stride, padding })
 }
 
 /// Kernel `(height, width)`, stride and padding at the top and left, where these are the same for

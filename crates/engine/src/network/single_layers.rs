@@ -4,7 +4,7 @@
 //!
 //! - a convolution with kernel `k`, stride `s` and 'same' padding `p = (k - 1) / 2` gives
 //!   `floor((side + 2p - k) / s) + 1`, which is `side` when `s` is 1;
-//! - a max-pool 3x3 with stride 2 gives `ceil((side - 3) / 2) + 1`. Caffe rounds up, so that a
+//! - max pooling 3x3 with stride 2 gives `ceil((side - 3) / 2) + 1`. Caffe rounds up, so that a
 //!   last window which reaches one pixel over the edge still counts; most other frameworks round
 //!   down and would lose a row. ONNX says the same with a padding of one pixel at the end, but
 //!   only where the window does reach over: an odd side fits exactly and needs none.
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::description::{GoogLeNet, Inception, Kind, Module};
 
-/// A map between two layers: `side` x `side` pixels of `channels` values. Behind the average pool
+/// A map between two layers: `side` x `side` pixels of `channels` values. Behind the average pooling
 /// the side is 1, and the map is a vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FeatureMap {
@@ -38,7 +38,7 @@ pub enum Branch {
     /// Reduction and 5x5 convolution.
     #[serde(rename = "5x5")]
     Five,
-    /// Max-pool and projection.
+    /// Max pooling and projection.
     #[serde(rename = "pool")]
     Pool,
 }
@@ -98,17 +98,17 @@ pub enum Operation {
     /// Convolution with bias, then ReLU.
     Convolution(Window),
     /// Maximum of each window; padding counts as minus infinity.
-    MaxPool(Window),
+    MaxPooling(Window),
     /// See [`Kind::LocalResponseNormalization`].
     LocalResponseNormalization,
     /// Joins several maps along the channels.
     Concatenation,
     /// Mean of the whole map.
-    AveragePool(Window),
+    AveragePooling(Window),
     /// See [`Kind::Dropout`].
     Dropout,
     /// Fully connected layer with bias.
-    Linear,
+    FullyConnected,
     /// See [`Kind::Softmax`].
     Softmax,
 }
@@ -117,7 +117,7 @@ impl Operation {
     /// The window that slides over the map, if one does.
     pub fn window(self) -> Option<Window> {
         match self {
-            Self::Convolution(window) | Self::MaxPool(window) | Self::AveragePool(window) => {
+            Self::Convolution(window) | Self::MaxPooling(window) | Self::AveragePooling(window) => {
                 Some(window)
             }
             _ => None,
@@ -195,16 +195,16 @@ impl Writing {
                 let window = Window::same(kernel, stride);
                 (Operation::Convolution(window), window.map(side, outputs))
             }
-            Kind::MaxPool => {
+            Kind::MaxPooling => {
                 let window = Window::halving(side);
-                (Operation::MaxPool(window), window.map(side, channels))
+                (Operation::MaxPooling(window), window.map(side, channels))
             }
-            Kind::AveragePool => {
+            Kind::AveragePooling => {
                 let window = Window { kernel: side, stride: 1, pad_begin: 0, pad_end: 0 };
-                (Operation::AveragePool(window), window.map(side, channels))
+                (Operation::AveragePooling(window), window.map(side, channels))
             }
-            Kind::Linear { outputs } => {
-                (Operation::Linear, FeatureMap { side: 1, channels: outputs })
+            Kind::FullyConnected { outputs } => {
+                (Operation::FullyConnected, FeatureMap { side: 1, channels: outputs })
             }
             Kind::LocalResponseNormalization => (Operation::LocalResponseNormalization, from.map),
             Kind::Dropout => (Operation::Dropout, from.map),
@@ -267,13 +267,13 @@ impl Writing {
         self.last()
     }
 
-    /// The max-pool of a module: unlike those between the modules it keeps the map's side.
+    /// The max pooling of a module: unlike that between the modules it keeps the map's side.
     fn pool(&mut self, module: &'static str, from: Source) -> Source {
         self.layers.push(Layer {
             name: format!("{module}/pool"),
             module,
             branch: Some(Branch::Pool),
-            operation: Operation::MaxPool(Window::same(3, 1)),
+            operation: Operation::MaxPooling(Window::same(3, 1)),
             reads: from.layer.into_iter().collect(),
             input: from.map,
             output: from.map,

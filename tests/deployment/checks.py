@@ -1,10 +1,10 @@
-"""The bars, and what was measured against each."""
+"""What is checked, and what was measured against each."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
-class Bars:
+class Checks:
     rows: list[tuple[bool, str, str]] = field(default_factory=list)
 
     def check(self, what: str, held: bool, measured: str):
