@@ -110,7 +110,7 @@ pub struct Metrics {
     pub request_seconds: HistogramVec,
     /// Decoding of one image.
     pub decode_seconds: Histogram,
-    /// Requests refused before any work, by the error's code.
+    /// Requests refused before any work, by the error's code and, when the queue is full, the bound that was met.
     pub rejected: IntCounterVec,
     panics: IntCounterVec,
     /// Lines of the log that could not be written.
@@ -164,7 +164,7 @@ impl Metrics {
                 &registry,
                 "googlenet_rejected_total",
                 "Requests refused before any work",
-                &["reason"],
+                &["reason", "bound"],
             )?,
             panics,
             log_lines_lost: counter(

@@ -113,6 +113,16 @@ pub enum FullBy {
 }
 
 impl FullBy {
+    /// As the metric of refusals names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Places => "places",
+            Self::Share => "share",
+            Self::Time => "time",
+            Self::Bodies => "body_memory",
+        }
+    }
+
     fn sentence(self) -> &'static str {
         match self {
             Self::Places => "the queue is full",
@@ -288,6 +298,9 @@ impl IntoResponse for ApiError {
             // RFC 9110, section 12.5.3.
             let codings = HeaderValue::from_static("gzip, deflate");
             response.headers_mut().insert(header::ACCEPT_ENCODING, codings);
+        }
+        if let Self::QueueFull { bound, .. } = self {
+            response.extensions_mut().insert(bound);
         }
         response.extensions_mut().insert(self.payload());
         response

@@ -11,7 +11,7 @@ use axum::response::Response;
 use tracing::Instrument;
 
 use super::client_address::{PeerAddress, client_address, client_key};
-use super::error::{ErrorBody, ErrorPayload};
+use super::error::{ErrorBody, ErrorPayload, FullBy};
 use super::request_id::RequestId;
 use super::request_log::{Answered, RequestLog};
 use super::state::AppState;
@@ -69,7 +69,8 @@ pub async fn request_context(
     state.metrics.requests.with_label_values(&[endpoint, status.as_str()]).inc();
     state.metrics.request_seconds.with_label_values(&[endpoint]).observe(elapsed.as_secs_f64());
     if let Some(code) = code.filter(|_| status.as_u16() == 429 || status.as_u16() == 503) {
-        state.metrics.rejected.with_label_values(&[code]).inc();
+        let bound = response.extensions().get().copied().map_or("", FullBy::as_str);
+        state.metrics.rejected.with_label_values(&[code, bound]).inc();
     }
     log.answered(Answered { status, code, elapsed });
     response

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -92,20 +91,16 @@ fn surround(router: Router<AppState>, state: &AppState) -> Router {
         .fallback(|| async { ApiError::NotFound })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(no_sniff));
+        .layer(SetResponseHeaderLayer::overriding(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ));
     if let Some(cors) = cors(&state.settings.cors_origins) {
         router = router.layer(cors).layer(timing_allow_origin(&state.settings.cors_origins));
     }
     router = router.layer(from_fn(message_checks));
     router = router.layer(from_fn_with_state(state.clone(), unread_body));
     router.layer(from_fn_with_state(state.clone(), request_context)).with_state(state.clone())
-}
-
-async fn no_sniff(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let value = HeaderValue::from_static("nosniff");
-    response.headers_mut().insert("x-content-type-options", value);
-    response
 }
 
 fn cors(origins: &[String]) -> Option<CorsLayer> {

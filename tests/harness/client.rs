@@ -198,6 +198,13 @@ pub fn form(parts: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
 /// One metric's value, its labels as in the text; 0 when it is not there.
 pub async fn metric(address: SocketAddr, name: &str) -> f64 {
     let text = String::from_utf8(get(address, "/metrics").await.body).unwrap();
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.map_or(0.0, |value| value.parse().unwrap())
+    let (name, labels) = name.split_once('{').unwrap_or((name, ""));
+    let labels: Vec<&str> = labels.trim_end_matches('}').split(',').collect();
+    let value = |line: &str| -> Option<f64> {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (its_name, its_labels) = series.split_once('{').unwrap_or((series, ""));
+        let is_one = its_name == name && labels.iter().all(|label| its_labels.contains(label));
+        is_one.then(|| value.parse().unwrap())
+    };
+    text.lines().filter_map(value).sum()
 }

@@ -1,6 +1,8 @@
 //! `POST /classify` and the endpoints beside it, over a real socket.
 
-use crate::harness::{CLASSES, TestService, client, images};
+use std::process::Command;
+
+use crate::harness::{CLASSES, TestService, client, images, small_model};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
@@ -160,11 +162,105 @@ async fn model_endpoints() {
     let labels = client::get(service.address, "/model/labels").await.json();
     assert_eq!(labels["labels"].as_array().unwrap().len(), CLASSES);
 
-    let request = client::head("GET", "/model/summary", &[("Accept", "text/plain")]);
-    let text = client::send(service.address, &request).await;
-    assert!(text.header("content-type").starts_with("text/plain"), "{text:?}");
-    assert!(String::from_utf8(text.body).unwrap().contains("inception_5b"));
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_summary_is_text_or_json() {
+    let service = TestService::start(&[]).await;
+    for (accept, kind) in [
+        ("text/plain", "text/plain"),
+        ("TEXT/PLAIN;charset=utf-8", "text/plain"),
+        ("text/*", "text/plain"),
+        ("text/plain, application/json", "text/plain"),
+        ("*/*, text/plain", "text/plain"),
+        ("text/plain;q=0.9, */*;q=0.1", "text/plain"),
+        ("application/json;q=0.5, text/plain;q=0.8", "text/plain"),
+        ("application/json, text/plain", "application/json"),
+        ("text/plain;q=0.5, application/json", "application/json"),
+        ("text/plain; q=0.5, */*", "application/json"),
+        ("text/plain;q=0, */*;q=0.1", "application/json"),
+        ("text/plain;q=0", "application/json"),
+        ("text/html, */*;q=0.8", "application/json"),
+        ("*/*", "application/json"),
+        ("", "application/json"),
+        (",;q=x", "application/json"),
+    ] {
+        let request = client::head("GET", "/model/summary", &[("Accept", accept)]);
+        let answer = client::send(service.address, &request).await;
+        assert!(answer.header("content-type").starts_with(kind), "{accept}: {answer:?}");
+        assert!(answer.header("vary").starts_with("accept"), "{accept}: {answer:?}");
+    }
+    service.stop().await;
+}
+
+/// The text of the command and of the path is the same, and it says what the JSON says.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_summary_is_the_same_in_both_forms() {
+    let service = TestService::start(&[]).await;
+    let json = client::get(service.address, "/model/summary").await.json();
+    let request = client::head("GET", "/model/summary", &[("Accept", "text/plain")]);
+    let text = client::send(service.address, &request).await.body;
+    service.stop().await;
+    let folder = tempfile::tempdir().unwrap();
+    let model = small_model(folder.path());
+    let program = env!("CARGO_BIN_EXE_googlenet");
+    let command = Command::new(program).args(["summary", "--model"]).arg(model).output().unwrap();
+    assert!(command.status.success() && command.stdout == text, "{command:?}");
+    let text = String::from_utf8(text).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().map(cells).collect();
+    let row = |cells: &[String]| assert!(rows.iter().any(|row| row == cells), "{cells:?}\n{text}");
+    for module in json["modules"].as_array().unwrap() {
+        let name = module["name"].as_str().unwrap().to_owned();
+        let numbers = [&module["parameters"], &module["multiply_adds"]].map(thousands);
+        let kind = kind(module["kind"].as_str().unwrap()).to_owned();
+        let sizes = module["output"].as_array().unwrap().iter().map(Value::to_string);
+        let output = sizes.collect::<Vec<_>>().join(" x ");
+        row(&[vec![name.clone(), kind, output], numbers.to_vec()].concat());
+        if let Some(branches) = module["branches"].as_object() {
+            let six =
+                ["o_1", "r_3", "o_3", "r_5", "o_5", "pool"].map(|of| branches[of].to_string());
+            let costs =
+                ["parameters", "parameters_without_reduction"].map(|of| thousands(&module[of]));
+            let is_its = |row: &&Vec<&str>| row.len() > 7 && row[0] == name && row[1..7] == six;
+            let found =
+                rows.iter().find(is_its).unwrap_or_else(|| panic!("{name} {six:?}\n{text}"));
+            assert!(costs.iter().all(|cost| found.contains(&cost.as_str())), "{costs:?}\n{text}");
+        }
+    }
+    for operator in json["operators"].as_array().unwrap() {
+        let words =
+            ["operator", "path", "reads", "writes"].map(|of| operator[of].as_str().unwrap());
+        row(&[words.map(str::to_owned).to_vec(), vec![operator["count"].to_string()]].concat());
+    }
+    let [parameters, multiply_adds] =
+        ["parameters", "multiply_adds"].map(|of| thousands(&json[of]));
+    row(&["Total".into(), parameters.clone(), multiply_adds.clone()]);
+    assert!(text.contains(&format!("Parameters:          {parameters} (")), "{text}");
+    assert!(text.contains(&format!("Multiply-adds:       {multiply_adds} an image")), "{text}");
+}
+
+/// Two spaces stand between columns.
+fn cells(line: &str) -> Vec<&str> {
+    line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()
+}
+
+/// What the text calls a kind of module.
+fn kind(in_json: &str) -> &str {
+    match in_json {
+        "max_pool" => "max pooling",
+        "average_pool" => "average pooling",
+        "local_response_normalization" => "local response normalization",
+        "linear" => "fully connected",
+        other => other,
+    }
+}
+
+/// `6,998,552`
+fn thousands(number: &Value) -> String {
+    let digits = number.as_u64().unwrap().to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap());
+    groups.collect::<Vec<_>>().join(",")
 }
 
 #[tokio::test(flavor = "multi_thread")]

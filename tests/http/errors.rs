@@ -199,7 +199,8 @@ async fn queue_full() {
         let answer = client::classify(address, &image).await;
         assert_error(&answer, status, "queue_full");
         assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1, "{answer:?}");
-        assert_eq!(service.metric("googlenet_rejected_total{reason=\"queue_full\"}").await, 1.0);
+        let refused = "googlenet_rejected_total{reason=\"queue_full\",bound=\"places\"}";
+        assert_eq!(service.metric(refused).await, 1.0);
         gate.open();
         assert_eq!(running.await.unwrap().status, 200);
         assert_eq!(waiting.await.unwrap().status, 200);
