@@ -3,6 +3,9 @@
 //! The format has no specification but the documentation of `BITMAPFILEHEADER`, `BITMAPCOREHEADER`,
 //! `BITMAPINFOHEADER` and their successors; the names here are those. The decoder is given the headers,
 //! the palette and the pixels, and nothing of what may lie between or behind them.
+//!
+//! image 0.25.10 has no limit for what its decoder of bitmaps reserves. The checks here can go when it compares the size
+//! with the pixels that are there, and with a limit, before it reserves anything.
 
 use std::io::BufReader;
 
@@ -19,7 +22,7 @@ const READ_BYTES: usize = 64 << 10;
 /// `BITMAPFILEHEADER`.
 const FILE_HEADER_BYTES: usize = 14;
 
-/// The largest side that the decoder takes, in pixels.
+/// The largest side that the decoder takes, in pixels: `MAX_WIDTH_HEIGHT` of image 0.25.10.
 const MOST_SIDE_PIXELS: u32 = 65_535;
 
 /// Checks the headers, and that plain pixels are all there.

@@ -13,8 +13,9 @@ use super::frame::{Component, Frame};
 use super::zune_reader::{Reader, ReaderOf};
 
 /// Whether the layout is one that this decoder is right for. It is not for several scans, for
-/// components sampled more than the first, and for colours other than grey and YCbCr (its issues
-/// 419, 422, 436 and 442). Of several scans that each hold the whole picture it decodes every one.
+/// components sampled more than the first, and for colours other than grey and YCbCr (zune-jpeg
+/// 0.5.15, its issues 419, 422, 436 and 442: each layout can come back when its issue is closed).
+/// Of several scans that each hold the whole picture it decodes every one.
 pub(super) fn is_right_for(frame: &Frame) -> bool {
     let usual = match frame.components[..] {
         [_] => true,

@@ -3,6 +3,9 @@
 //! The chunks are walked here, and the decoder is given those only that the pixels depend on: IHDR,
 //! PLTE, tRNS, the first run of IDAT, and an IEND. Texts, profiles and animations of any size and number
 //! therefore cost nothing; what is wanted of them is read here, under limits.
+//!
+//! png 0.18.1 reads texts, profiles and whole chunks under the one limit that its rows have as well, so that a large text
+//! fails a small picture. The walk can go when it passes over chunks that nobody asked for without keeping them.
 
 mod chunks;
 mod metadata;

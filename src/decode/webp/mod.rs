@@ -4,6 +4,9 @@
 //! consists of, always an extended one (RFC 9649, 2.7). Left to itself it reads beyond the end that the
 //! file states, takes its word for lengths of metadata, and compares the size of a bitstream with the
 //! canvas only after it has decoded it.
+//!
+//! That is image-webp 0.2.4, whose memory limit is for metadata alone and which image 0.25.10 gives none. The walk can
+//! go when one limit holds for all that it reserves, and the sizes are compared before anything is decoded.
 
 mod chunks;
 mod prefix_groups;

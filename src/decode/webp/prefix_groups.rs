@@ -2,7 +2,8 @@
 //! far as the image that tells which block uses which group.
 //!
 //! The decoder builds every group up to the highest number that this image contains, of up to 20 KiB
-//! each, whether a block uses it or not: 65,536 groups fit into a bitstream of 4 MB.
+//! each, whether a block uses it or not: 65,536 groups fit into a bitstream of 4 MB. That is image-webp 0.2.4; this can
+//! go when it builds those groups only that are used, as libwebp does, or counts them against a limit.
 
 /// Codes of a group: green with lengths, red, blue, alpha, distance.
 const ALPHABETS: [usize; 5] = [256 + 24, 256, 256, 256, 40];
