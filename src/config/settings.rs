@@ -196,3 +196,42 @@ impl DownloadConfig {
         download
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        config: ServeConfig,
+    }
+
+    fn resolved(flags: &[&str]) -> Result<Settings, SettingsError> {
+        let machine =
+            Machine { cores: 3, cpu_quota_cores: Some(3.5), memory_limit_bytes: Some(256 << 20) };
+        let flags = ["test"].iter().chain(flags);
+        Arguments::parse_from(flags).config.resolve(&machine)
+    }
+
+    #[test]
+    fn what_is_left_open_follows_from_the_machine() {
+        let settings = resolved(&["--listen=:8080"]).unwrap();
+        assert_eq!((settings.workers, settings.model.plan.cores), (3, 3));
+        assert_eq!(settings.max_connections, 512);
+        assert_eq!(settings.memory.limit_bytes, Some(256 << 20));
+        let settings = resolved(&["--workers=2", "--max-connections=9"]).unwrap();
+        assert_eq!((settings.workers, settings.model.plan.cores), (2, 3));
+        assert_eq!(settings.max_connections, 9);
+    }
+
+    #[test]
+    fn clients_and_operators_have_two_addresses() {
+        let flags = ["--listen=127.0.0.1:8080", "--admin-listen=127.0.0.1:8080"];
+        assert!(matches!(resolved(&flags), Err(SettingsError::SameAddress(_))));
+        let any = resolved(&["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"]).unwrap();
+        assert_eq!(any.admin_listen, Some(any.listen));
+    }
+}
