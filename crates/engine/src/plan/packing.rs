@@ -44,12 +44,10 @@ impl Pack for Float {
                 Some((size, part)) => {
                     FloatPacked::Winograd(WinogradWeights::pack(isa, size, geometry, part))
                 }
-                None => FloatPacked::Direct(ConvWeights::pack(
-                    isa,
-                    geometry,
-                    &parts,
-                    OutputSize::of_width(width),
-                )),
+                None => {
+                    let output = OutputSize::of_width(width);
+                    FloatPacked::Direct(Box::new(ConvWeights::pack(isa, geometry, &parts, output)))
+                }
             },
             activation: if relu { Activation::Relu } else { Activation::Identity },
         }

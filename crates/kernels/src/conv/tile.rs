@@ -257,26 +257,68 @@ unsafe fn tile<
     block: &Block<'_, P::Weight, F::Output>,
     mut at: impl FnMut(usize) -> (usize, usize),
 ) {
-    // The first PIXELS / STRIP of these are used.
+    // Of PIXELS strips the first PIXELS / STRIP are used.
     let mut strips = [(0, 0); PIXELS];
     for (index, strip) in strips[..PIXELS / STRIP].iter_mut().enumerate() {
         *strip = at(index);
     }
-    // SAFETY: `geometry.first` has shown that all windows lie within the input, and a run has a step; the
-    // weights have FRAME.steps for each of VECTORS; the targets have all rows and the width.
+    // SAFETY: the strips lie within the map, and so do their windows within the input; the targets have
+    // all rows and the width.
     unsafe {
-        let windows: [*const P::Element; PIXELS] = from_fn(|strip| {
-            let (row, column) = strips[strip];
-            layout.input.add(row * layout.row_step + column * layout.pixel_step)
-        });
-        let offsets: [usize; STRIP] = from_fn(|pixel| pixel * layout.pixel_step);
+        let windows = Windows {
+            first: strips.map(|(row, column)| {
+                layout.input.add(row * layout.row_step + column * layout.pixel_step)
+            }),
+            offsets: from_fn(|pixel| pixel * layout.pixel_step),
+        };
+        let mut sums = steps::<P, F, PIXELS, STRIP, VECTORS>(layout, block, &windows);
+        if P::LIMIT.is_some() {
+            add_rests::<P, F, PIXELS, STRIP, VECTORS>(layout, block, &windows, &mut sums);
+        }
+        for (pixel, sums) in sums.into_iter().enumerate() {
+            let (row, column) = strips[pixel / STRIP];
+            let column = column + pixel % STRIP;
+            for (vector, (sums, target)) in sums.into_iter().zip(block.targets).enumerate() {
+                let to = target.first.add(row * target.row + column * target.pixel);
+                layout.finish.write(P::floats(sums), block.first + vector, to, target.lanes);
+            }
+        }
+    }
+}
+
+/// Where the windows of a tile's pixels begin: those of a strip stand `offsets` behind its first.
+struct Windows<E, const PIXELS: usize, const STRIP: usize> {
+    first: [*const E; PIXELS],
+    offsets: [usize; STRIP],
+}
+
+/// The sums of all steps.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn steps<
+    P: Product,
+    F: Finish,
+    const PIXELS: usize,
+    const STRIP: usize,
+    const VECTORS: usize,
+>(
+    layout: &Layout<P::Element, F>,
+    block: &Block<'_, P::Weight, F::Output>,
+    windows: &Windows<P::Element, PIXELS, STRIP>,
+) -> [[P::Sums; VECTORS]; PIXELS] {
+    // SAFETY: `geometry.first` has shown that all windows lie within the input, and a run has a step; the
+    // weights have FRAME.steps for each of VECTORS, and the bias its lanes.
+    unsafe {
         let start: [P::Sums; VECTORS] =
             from_fn(|vector| P::start(block.bias.add(vector * P::FRAME.lanes)));
         let mut sums = [start; PIXELS];
+        let offsets = windows.offsets;
         let mut weights = block.weights;
         let run = layout.geometry.run();
         for ky in 0..layout.geometry.kernel.0 {
-            let lines = windows.map(|window| window.wrapping_add(ky * layout.input_row));
+            let lines = windows.first.map(|first| first.wrapping_add(ky * layout.input_row));
             let mut tap = 0;
             loop {
                 let vectors: [P::Weights; VECTORS] =
@@ -299,28 +341,41 @@ unsafe fn tile<
                 }
             }
         }
-        if P::LIMIT.is_some() {
-            for vector in 0..VECTORS {
-                let rests = &block.packed.rests;
-                for group in rests.of_vectors[block.first + vector].clone() {
-                    let RestGroup { row, tap } = rests.groups[group];
-                    let rest = rests.weights.first::<P::Weight>();
-                    let rest = rest.add(group * P::FRAME.lanes * P::FRAME.group);
-                    let behind = row * layout.input_row + tap;
-                    each_pixel!(PIXELS, PIXEL => {
-                        let window = windows[PIXEL / STRIP].add(offsets[PIXEL % STRIP]);
-                        let sum = &mut sums[PIXEL][vector];
-                        *sum = P::add_rest(*sum, window.add(behind), rest);
-                    });
-                }
-            }
-        }
-        for (pixel, sums) in sums.into_iter().enumerate() {
-            let (row, column) = strips[pixel / STRIP];
-            let column = column + pixel % STRIP;
-            for (vector, (sums, target)) in sums.into_iter().zip(block.targets).enumerate() {
-                let to = target.first.add(row * target.row + column * target.pixel);
-                layout.finish.write(P::floats(sums), block.first + vector, to, target.lanes);
+        sums
+    }
+}
+
+/// Adds what was left of weights beyond the product's limit.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn add_rests<
+    P: Product,
+    F: Finish,
+    const PIXELS: usize,
+    const STRIP: usize,
+    const VECTORS: usize,
+>(
+    layout: &Layout<P::Element, F>,
+    block: &Block<'_, P::Weight, F::Output>,
+    windows: &Windows<P::Element, PIXELS, STRIP>,
+    sums: &mut [[P::Sums; VECTORS]; PIXELS],
+) {
+    let rests = &block.packed.rests;
+    let first = rests.weights.first::<P::Weight>();
+    #[allow(clippy::needless_range_loop)] // the sums of a vector are a column
+    for vector in 0..VECTORS {
+        for group in rests.of_vectors[block.first + vector].clone() {
+            let RestGroup { row, tap } = rests.groups[group];
+            // SAFETY: a group has weights for each lane, and its taps are of the window.
+            unsafe {
+                let rest = first.add(group * P::FRAME.lanes * P::FRAME.group);
+                let behind = row * layout.input_row + tap;
+                each_pixel!(PIXELS, PIXEL => {
+                    let window = windows.first[PIXEL / STRIP].add(windows.offsets[PIXEL % STRIP]);
+                    sums[PIXEL][vector] = P::add_rest(sums[PIXEL][vector], window.add(behind), rest);
+                });
             }
         }
     }

@@ -69,7 +69,7 @@ pub(in crate::plan) struct FloatWeights {
 
 /// The two ways to convolve in f32.
 pub(in crate::plan) enum FloatPacked {
-    Direct(ConvWeights),
+    Direct(Box<ConvWeights>),
     Winograd(WinogradWeights),
 }
 
