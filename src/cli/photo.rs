@@ -2,6 +2,8 @@
 
 use std::panic::catch_unwind;
 
+use bytes::Bytes;
+
 use super::CliError;
 use crate::decode::{self, DecodeLimits, Warning};
 use crate::preprocess::{Crops, Preprocessor};
@@ -22,11 +24,12 @@ pub(super) fn read(
     preprocessor: &Preprocessor,
     crops: Crops,
 ) -> Result<Photo, CliError> {
-    let header = decode::read_header(bytes, &LIMITS).map_err(CliError::failed)?;
+    let file =
+        decode::read_header(&Bytes::copy_from_slice(bytes), &LIMITS).map_err(CliError::failed)?;
     let at_least = preprocessor.preprocessing().resize.size();
     // The decoders are other people's: one that panics costs this file, not those behind it.
-    let decoded = catch_unwind(|| decode::decode(bytes, &header, at_least))
-        .map_err(|_| CliError::Failed(format!("the {} decoder failed on it", header.format)))?
+    let decoded = catch_unwind(|| decode::decode(&file, at_least))
+        .map_err(|_| CliError::Failed(format!("the {} decoder failed on it", file.format)))?
         .map_err(CliError::failed)?;
     let crops = preprocessor.crops(&decoded.pixels, crops).map_err(CliError::failed)?;
     let inputs = crops.into_iter().map(Input::Pixels).collect();

@@ -9,6 +9,7 @@
 
 use std::io::BufReader;
 
+use bytes::Bytes;
 use image::ColorType;
 use image::codecs::bmp::BmpDecoder;
 use image::metadata::Orientation;
@@ -26,8 +27,8 @@ const FILE_HEADER_BYTES: usize = 14;
 const MOST_SIDE_PIXELS: u32 = 65_535;
 
 /// Checks the headers, and that plain pixels are all there.
-pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
-    let picture = Picture::read(bytes)?;
+pub(super) fn read_header(file: &Bytes) -> Result<Checked<Picture>, DecodeError> {
+    let picture = Picture::read(file)?;
     let Info { width, height, .. } = picture.info;
     let pixels = u64::from(width) * u64::from(height);
     let channels = if picture.info.has_alpha { 4 } else { 3 };
@@ -37,12 +38,12 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
         orientation: Orientation::NoTransforms,
         decode_bytes: pixels.saturating_mul(channels).saturating_add(working_bytes(&picture)),
         decode_time: raster::time(pixels, nanoseconds(&picture.info)),
+        picture,
     })
 }
 
 /// Decodes the pixels.
-pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
-    let picture = Picture::read(bytes)?;
+pub(super) fn decode(picture: &Picture) -> Result<Stored, DecodeError> {
     let size = (picture.info.width, picture.info.height);
     if size.0.max(size.1) > MOST_SIDE_PIXELS {
         let detail = format!("a side of more than {MOST_SIDE_PIXELS} pixels");
@@ -52,7 +53,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
     let file = BufReader::with_capacity(READ_BYTES, picture.for_decoder());
     let decoder =
         BmpDecoder::new(file).map_err(|error| DecodeError::from_image(Format::Bmp, error))?;
-    let mut samples = raster::run(Format::Bmp, decoder, size, working_bytes(&picture))?;
+    let mut samples = raster::run(Format::Bmp, decoder, size, working_bytes(picture))?;
     if samples.color == ColorType::Rgba8 {
         make_opaque_if_unseen(&mut samples.bytes);
     }
@@ -71,7 +72,7 @@ fn make_opaque_if_unseen(rgba: &mut [u8]) {
 }
 
 /// A row of indices, and small buffers.
-fn working_bytes(picture: &Picture<'_>) -> u64 {
+fn working_bytes(picture: &Picture) -> u64 {
     u64::from(picture.info.width).saturating_add(raster::SMALL_BUFFERS_BYTES)
 }
 
@@ -111,17 +112,17 @@ struct Info {
 }
 
 /// The parts of a file.
-#[derive(Clone, Copy, Debug)]
-struct Picture<'a> {
+#[derive(Debug)]
+pub(super) struct Picture {
     info: Info,
     /// Both headers, masks and palette.
-    head: &'a [u8],
+    head: Bytes,
     /// The pixels, and for runs what follows them.
-    pixels: &'a [u8],
+    pixels: Bytes,
 }
 
-impl<'a> Picture<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+impl Picture {
+    fn read(bytes: &Bytes) -> Result<Self, DecodeError> {
         let header_bytes = u32_at(bytes, 14)?;
         let info = match header_bytes {
             12 => core_header(bytes)?,
@@ -141,17 +142,17 @@ impl<'a> Picture<'a> {
             let length = usize::try_from(row.saturating_mul(info.height.into())).ok();
             pixels = length.and_then(|length| pixels.get(..length)).ok_or_else(cut_off)?;
         }
-        Ok(Self { info, head, pixels })
+        Ok(Self { info, head: bytes.slice_ref(head), pixels: bytes.slice_ref(pixels) })
     }
 
     /// The headers with the pixels right behind them, as a file.
-    fn for_decoder(&self) -> Spliced<'a> {
+    fn for_decoder(&self) -> Spliced<'_> {
         let mut file = Spliced::default();
         // Nothing reads the file's length or the reserved bytes; the offset is that of the pixels.
         let offset = u32::try_from(self.head.len()).unwrap_or(u32::MAX);
         file.push([b"BM\0\0\0\0\0\0\0\0".as_slice(), &offset.to_le_bytes()].concat());
         file.push(self.head.get(FILE_HEADER_BYTES..).unwrap_or_default());
-        file.push(self.pixels);
+        file.push(&self.pixels[..]);
         file
     }
 }
@@ -252,6 +253,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn read_header(bytes: &[u8]) -> Result<Checked<Picture>, DecodeError> {
+        super::read_header(&Bytes::copy_from_slice(bytes))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
+        super::decode(&read_header(bytes)?.picture)
+    }
 
     const RGBA_MASKS: [u32; 4] = [0xff_0000, 0xff00, 0xff, 0xff00_0000];
 

@@ -6,6 +6,7 @@
 //! gif 0.14.2 keeps XMP and profiles while it reads the header, and image 0.25.10 gives it none of the caller's limits.
 //! The walk can go when these hold from the first byte.
 
+use bytes::Bytes;
 use image::codecs::gif::GifDecoder;
 use image::metadata::Orientation;
 
@@ -26,8 +27,8 @@ const SCREEN_NANOSECONDS: u64 = 8;
 const RGBA_BYTES: u64 = 4;
 
 /// Walks the blocks up to the first frame.
-pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
-    let picture = Picture::read(bytes)?;
+pub(super) fn read_header(file: &Bytes) -> Result<Checked<Picture>, DecodeError> {
+    let picture = Picture::read(file)?;
     let (width, height) = picture.screen();
     let screen = u64::from(width) * u64::from(height);
     let frame = u64::from(picture.frame.width) * u64::from(picture.frame.height);
@@ -40,12 +41,12 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
         decode_time: raster::time(frame, FRAME_NANOSECONDS + placed)
             .saturating_add(raster::time(screen, SCREEN_NANOSECONDS))
             .saturating_add(raster::time(picture.data.len() as u64, DATA_NANOSECONDS)),
+        picture,
     })
 }
 
 /// Decodes the first frame on its screen.
-pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
-    let picture = Picture::read(bytes)?;
+pub(super) fn decode(picture: &Picture) -> Result<Stored, DecodeError> {
     let (width, height) = picture.screen();
     let size = (width.into(), height.into());
     let decoder = GifDecoder::new(picture.for_decoder())
@@ -64,27 +65,27 @@ struct Frame {
 }
 
 /// The blocks of the first frame.
-#[derive(Clone, Copy, Debug)]
-struct Picture<'a> {
-    signature: &'a [u8],
+#[derive(Debug)]
+pub(super) struct Picture {
+    signature: Bytes,
     /// The size that the file states (18), in pixels.
     stated: (u16, u16),
     /// Flags, background and aspect ratio of the screen descriptor.
     screen_flags: [u8; 3],
-    global_colours: &'a [u8],
+    global_colours: Bytes,
     /// The graphic control extension's block (23).
     control: Option<[u8; 4]>,
     frame: Frame,
     frame_flags: u8,
     /// The local colour table and what follows it, up to the end of the frame's data.
-    data: &'a [u8],
+    data: Bytes,
     /// Whether the data has its end within the file.
     is_whole: bool,
 }
 
-impl<'a> Picture<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut rest = bytes;
+impl Picture {
+    fn read(file: &Bytes) -> Result<Self, DecodeError> {
+        let mut rest = &file[..];
         let signature = take(&mut rest, 6)?;
         let [w0, w1, h0, h1, screen_flags @ ..] = *take_array::<7>(&mut rest)?;
         let global_colours = take(&mut rest, colours_bytes(screen_flags[0]))?;
@@ -118,14 +119,14 @@ impl<'a> Picture<'a> {
         let is_whole = skip_blocks(&mut rest).is_ok();
         let left_over = if is_whole { rest.len() } else { 0 };
         let picture = Self {
-            signature,
+            signature: file.slice_ref(signature),
             stated: (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1])),
             screen_flags,
-            global_colours,
+            global_colours: file.slice_ref(global_colours),
             control,
             frame,
             frame_flags,
-            data: begin.get(..begin.len() - left_over).unwrap_or_default(),
+            data: file.slice_ref(&begin[..begin.len() - left_over]),
             is_whole,
         };
         picture.placed()
@@ -171,13 +172,13 @@ impl<'a> Picture<'a> {
     }
 
     /// The first frame alone, as a file.
-    fn for_decoder(&self) -> Spliced<'a> {
+    fn for_decoder(&self) -> Spliced<'_> {
         let (width, height) = self.screen();
         let Frame { left, top, width: frame_width, height: frame_height } = self.frame;
         let mut file = Spliced::default();
-        file.push(self.signature);
+        file.push(&self.signature[..]);
         file.push([&le(&[width, height]), self.screen_flags.as_slice()].concat());
-        file.push(self.global_colours);
+        file.push(&self.global_colours[..]);
         if let Some([flags, d0, d1, transparent]) = self.control {
             file.push(vec![b'!', GRAPHIC_CONTROL, 4, flags, d0, d1, transparent, 0]);
         }
@@ -185,7 +186,7 @@ impl<'a> Picture<'a> {
         descriptor.extend(le(&[left, top, frame_width, frame_height]));
         descriptor.push(self.frame_flags);
         file.push(descriptor);
-        file.push(self.data);
+        file.push(&self.data[..]);
         // Behind data that is cut off a trailer would be read as data.
         if self.is_whole {
             file.push(b";".as_slice());
@@ -239,6 +240,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn read_header(bytes: &[u8]) -> Result<Checked<Picture>, DecodeError> {
+        super::read_header(&Bytes::copy_from_slice(bytes))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
+        super::decode(&read_header(bytes)?.picture)
+    }
 
     /// The pixels of a frame of 2 x 2, the colours in their order. The codes are 4 (clear), 0, 1, 2 of
     /// three bits, and 3, 5 (end) of four.

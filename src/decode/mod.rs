@@ -15,7 +15,7 @@ mod error;
 mod foreign;
 mod format;
 mod gif;
-mod header;
+mod image_file;
 mod jpeg;
 mod made_photo;
 mod png;
@@ -28,12 +28,13 @@ mod webp;
 
 use image::metadata::Orientation;
 use image::{RgbImage, imageops};
+use image_file::Picture;
 use stored::Stored;
 
 pub use error::DecodeError;
 pub use foreign::is_address;
 pub use format::Format;
-pub use header::{DecodeLimits, Header, read_header};
+pub use image_file::{DecodeLimits, ImageFile, read_header};
 pub use made_photo::made_photo;
 pub use stored::Warning;
 
@@ -52,7 +53,7 @@ pub struct Decoded {
     pub warnings: Vec<Warning>,
 }
 
-/// Decodes the file that `header` was read from.
+/// Decodes a file that was checked.
 ///
 /// A large JPEG is decoded at a reduced scale that leaves at least `at_least` pixels on the shorter
 /// side; `usize::MAX` asks for full scale.
@@ -61,29 +62,25 @@ pub struct Decoded {
 /// [`DecodeError::Corrupt`] when the bytes are damaged or end too early (of JPEG only when nothing can be
 /// made of them: else [`Decoded::warnings`] says so), [`DecodeError::UnsupportedFeature`] when the
 /// format is used in a way that is not decoded.
-pub fn decode(bytes: &[u8], header: &Header, at_least: usize) -> Result<Decoded, DecodeError> {
-    let Stored { mut pixels, colour_profile, warnings } = match header.format {
-        Format::Jpeg => jpeg::decode(bytes, at_least)?,
-        Format::Png => png::decode(bytes)?,
-        Format::Gif => gif::decode(bytes)?,
-        Format::WebP => webp::decode(bytes)?,
-        Format::Bmp => bmp::decode(bytes)?,
-        Format::Tiff => tiff::decode(bytes)?,
+pub fn decode(file: &ImageFile, at_least: usize) -> Result<Decoded, DecodeError> {
+    let Stored { mut pixels, colour_profile, warnings } = match &file.picture {
+        Picture::Jpeg(photo) => jpeg::decode(photo, at_least)?,
+        Picture::Png(picture) => png::decode(picture)?,
+        Picture::Gif(picture) => gif::decode(picture)?,
+        Picture::WebP(picture) => webp::decode(picture)?,
+        Picture::Bmp(picture) => bmp::decode(picture)?,
+        Picture::Tiff(directory) => tiff::decode(directory)?,
     };
-    let is_scaled = header.format == Format::Jpeg;
-    if !is_scaled && pixels.dimensions() != (header.width, header.height) {
-        return Err(DecodeError::corrupt(header.format, "the header belongs to another file"));
-    }
-    let (width, height) = if swaps_sides(header.orientation) {
-        (header.height, header.width)
+    let (width, height) = if swaps_sides(file.orientation) {
+        (file.height, file.width)
     } else {
-        (header.width, header.height)
+        (file.width, file.height)
     };
     if let Some(profile) = &colour_profile {
         colour::to_srgb(&mut pixels, profile);
     }
-    let pixels = orient(pixels, header.orientation);
-    Ok(Decoded { pixels, format: header.format, width, height, warnings })
+    let pixels = orient(pixels, file.orientation);
+    Ok(Decoded { pixels, format: file.format, width, height, warnings })
 }
 
 /// Whether width and height change places.

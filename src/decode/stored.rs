@@ -7,8 +7,8 @@ use image::metadata::Orientation;
 use serde::Serialize;
 
 /// What the check of a header found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Checked {
+#[derive(Debug)]
+pub(super) struct Checked<P> {
     /// Width in pixels as stored.
     pub(super) width: u32,
     /// Height in pixels as stored.
@@ -19,6 +19,17 @@ pub(super) struct Checked {
     pub(super) decode_bytes: u64,
     /// Estimate of the time that decoding takes on one core of 2023.
     pub(super) decode_time: Duration,
+    /// The parts of the file that decoding goes by.
+    pub(super) picture: P,
+}
+
+impl<P> Checked<P> {
+    /// With the parts as `wrap` makes them of what they are.
+    pub(super) fn map<Q>(self, wrap: impl FnOnce(P) -> Q) -> Checked<Q> {
+        let Self { width, height, orientation, decode_bytes, decode_time, picture } = self;
+        let picture = wrap(picture);
+        Checked { width, height, orientation, decode_bytes, decode_time, picture }
+    }
 }
 
 /// A decoded picture as stored: the orientation and the colour profile not applied.

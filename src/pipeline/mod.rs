@@ -10,7 +10,7 @@ use bytes::Bytes;
 pub use prepare_pool::{KeptMemory, MemoryNeed, PrepareError, PreparePool, PrepareThreads, Work};
 
 use crate::batcher::{Ask, InferError, Inference, Place};
-use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, Header, Warning};
+use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, ImageFile, Warning};
 use crate::metrics::{Metrics, PanicPlace};
 use crate::preprocess::{Crops, PreprocessError, Preprocessor};
 use googlenet_engine::model::{Input, Pixels, Probabilities};
@@ -21,12 +21,7 @@ pub trait Decoder: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`DecodeError`] when the image is corrupt.
-    fn decode(
-        &self,
-        bytes: &[u8],
-        header: &Header,
-        at_least: usize,
-    ) -> Result<Decoded, DecodeError>;
+    fn decode(&self, file: &ImageFile, at_least: usize) -> Result<Decoded, DecodeError>;
 }
 
 /// The decoder of the service.
@@ -34,13 +29,8 @@ pub trait Decoder: Send + Sync + 'static {
 pub struct ImageDecoder;
 
 impl Decoder for ImageDecoder {
-    fn decode(
-        &self,
-        bytes: &[u8],
-        header: &Header,
-        at_least: usize,
-    ) -> Result<Decoded, DecodeError> {
-        decode::decode(bytes, header, at_least)
+    fn decode(&self, file: &ImageFile, at_least: usize) -> Result<Decoded, DecodeError> {
+        decode::decode(file, at_least)
     }
 }
 
@@ -131,8 +121,7 @@ pub enum ClassifyError {
 
 /// An encoded image, its header read: what is known before it has a place in the queue.
 pub struct Encoded {
-    bytes: Bytes,
-    header: Header,
+    file: ImageFile,
     need: MemoryNeed,
     decode_time: Duration,
     crops: Crops,
@@ -167,29 +156,31 @@ impl Pipeline {
     pub async fn read_header(&self, bytes: Bytes, crops: Crops) -> Result<Encoded, ClassifyError> {
         let (limits, to_read) = (self.limits, bytes.clone());
         let read = move || decode::read_header(&to_read, &limits);
-        let header = match self.pool.run_briefly(read).await {
-            Err(PrepareError::Panicked) => return Err(self.decoder_panicked(&bytes)),
+        let file = match self.pool.run_briefly(read).await {
+            Err(PrepareError::Panicked) => {
+                return Err(self.decoder_panicked(Format::sniff(&bytes)));
+            }
             read => read??,
         };
         let kept_bytes = self.preprocessor.crops_bytes(crops);
-        let decode_bytes = header.decode_bytes_at(self.at_least());
+        let decode_bytes = file.decode_bytes_at(self.at_least());
         if decode_bytes > MOST_IMAGE_BYTES {
             let (needed_bytes, limit_bytes) = (decode_bytes, MOST_IMAGE_BYTES);
             return Err(PrepareError::Memory { needed_bytes, limit_bytes }.into());
         }
         let need = MemoryNeed { running_bytes: decode_bytes + kept_bytes, kept_bytes };
         self.pool.check(need)?;
-        let decode_time = header.decode_time(self.at_least());
+        let decode_time = file.decode_time(self.at_least());
         tracing::debug!(
-            format = header.format.as_str(),
-            width = header.width,
-            height = header.height,
+            format = file.format.as_str(),
+            width = file.width,
+            height = file.height,
             bytes = bytes.len(),
             decode_bytes,
             estimate_ms = milliseconds(decode_time),
             "header read"
         );
-        Ok(Encoded { bytes, header, need, decode_time, crops })
+        Ok(Encoded { file, need, decode_time, crops })
     }
 
     /// Classifies one encoded image. The future may be dropped at any time: the place is freed, and
@@ -227,15 +218,16 @@ impl Pipeline {
         place: &mut Place,
         image: Encoded,
     ) -> Result<(Prepared, KeptMemory), ClassifyError> {
-        let Encoded { bytes, header, need, crops, .. } = image;
+        let Encoded { file, need, crops, .. } = image;
+        let format = file.format;
         let work =
             Work { need, effort: place.effort(), turn: place.turn(), begin_by: place.begin_by() };
         let (decoder, preprocessor) = (Arc::clone(&self.decoder), Arc::clone(&self.preprocessor));
-        let (at_least, to_decode) = (self.at_least(), bytes.clone());
+        let at_least = self.at_least();
         let decoding = place.begin_decoding();
         let prepare = move |started: Instant| -> Result<Prepared, ClassifyError> {
             let _decoding = decoding;
-            let mut decoded = decoder.decode(&to_decode, &header, at_least)?;
+            let mut decoded = decoder.decode(&file, at_least)?;
             let decode = started.elapsed();
             // The pixels are not kept beside the crops.
             let crops = preprocessor.crops(&std::mem::take(&mut decoded.pixels), crops)?;
@@ -246,7 +238,7 @@ impl Pipeline {
             (prepare(started), started.elapsed())
         };
         let ((prepared, taken), kept) = match self.pool.run(work, timed).await {
-            Err(PrepareError::Panicked) => return Err(self.decoder_panicked(&bytes)),
+            Err(PrepareError::Panicked) => return Err(self.decoder_panicked(Some(format))),
             prepared => prepared?,
         };
         let decode = prepared.as_ref().map(|prepared| prepared.decode);
@@ -271,13 +263,13 @@ impl Pipeline {
     /// How this machine decodes a made photo, by the estimate of its header: 2 is half as fast.
     pub fn measure_decoding(&self) -> f64 {
         let Ok(photo) = decode::made_photo(MADE_WIDTH, MADE_HEIGHT) else { return 1.0 };
-        let Ok(header) = decode::read_header(&photo, &self.limits) else { return 1.0 };
-        let estimate = header.decode_time(usize::MAX).as_secs_f64();
+        let Ok(file) = decode::read_header(&photo.into(), &self.limits) else { return 1.0 };
+        let estimate = file.decode_time(usize::MAX).as_secs_f64();
         // The first run is slower: pages are touched and code is read for the first time.
         let seconds = (0..3).map(|_| {
             let started = Instant::now();
             // Only how long it takes counts.
-            let _ = decode::decode(&photo, &header, usize::MAX);
+            let _ = decode::decode(&file, usize::MAX);
             started.elapsed().as_secs_f64()
         });
         seconds.fold(f64::INFINITY, f64::min) / estimate
@@ -288,9 +280,9 @@ impl Pipeline {
         self.preprocessor.preprocessing().resize.size()
     }
 
-    fn decoder_panicked(&self, bytes: &[u8]) -> ClassifyError {
+    fn decoder_panicked(&self, format: Option<Format>) -> ClassifyError {
         self.metrics.panics(PanicPlace::Decode).inc();
-        match Format::sniff(bytes) {
+        match format {
             Some(format) => ClassifyError::DecoderPanicked { format },
             None => DecodeError::UnsupportedFormat.into(),
         }

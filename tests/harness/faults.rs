@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use googlenet::decode::{DecodeError, Decoded, Header};
+use googlenet::decode::{DecodeError, Decoded, ImageFile};
 use googlenet::pipeline::{Decoder, ImageDecoder};
 use googlenet_engine::model::{Engine, EngineError, Input, OperatorCount, Probabilities, Session};
 
@@ -18,13 +18,8 @@ pub const PANICS_IN_DECODER: [u8; 3] = [3, 2, 1];
 pub struct PanickingDecoder;
 
 impl Decoder for PanickingDecoder {
-    fn decode(
-        &self,
-        bytes: &[u8],
-        header: &Header,
-        at_least: usize,
-    ) -> Result<Decoded, DecodeError> {
-        let decoded = ImageDecoder.decode(bytes, header, at_least)?;
+    fn decode(&self, file: &ImageFile, at_least: usize) -> Result<Decoded, DecodeError> {
+        let decoded = ImageDecoder.decode(file, at_least)?;
         assert!(decoded.pixels.get_pixel(0, 0).0 != PANICS_IN_DECODER, "injected in the decoder");
         Ok(decoded)
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::harness::client::{self, Answer};
 use crate::harness::process::Process;
+use bytes::Bytes;
 use googlenet::decode::{DecodeLimits, decode, read_header};
 
 const LIMITS: DecodeLimits = DecodeLimits { max_pixels: 32_000_000, max_side_pixels: 65_535 };
@@ -97,8 +98,9 @@ fn wrong_answer(case: &Case<'_>, answer: &Answer) -> Option<String> {
 
 fn wrong_pixels(bytes: &[u8], reference: &Path) -> Result<(), String> {
     let expected = image::open(reference).map_err(|error| error.to_string())?.to_rgb8();
-    let header = read_header(bytes, &LIMITS).map_err(|error| error.to_string())?;
-    let decoded = decode(bytes, &header, FULL_SCALE).map_err(|error| error.to_string())?.pixels;
+    let file = Bytes::copy_from_slice(bytes);
+    let file = read_header(&file, &LIMITS).map_err(|error| error.to_string())?;
+    let decoded = decode(&file, FULL_SCALE).map_err(|error| error.to_string())?.pixels;
     let (size, right_size) = (decoded.dimensions(), expected.dimensions());
     if size != right_size {
         return Err(format!("{size:?} pixels in place of {right_size:?}"));

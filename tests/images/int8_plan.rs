@@ -131,10 +131,10 @@ fn a_table_of_other_weights_is_refused() {
 }
 
 fn crop(path: &Path, preprocessor: &Preprocessor) -> Input {
-    let bytes = std::fs::read(path).unwrap();
+    let bytes = std::fs::read(path).unwrap().into();
     let limits = DecodeLimits { max_pixels: 1 << 30, max_side_pixels: u32::MAX };
-    let header = decode::read_header(&bytes, &limits).unwrap();
-    let decoded = decode::decode(&bytes, &header, 256).unwrap();
+    let file = decode::read_header(&bytes, &limits).unwrap();
+    let decoded = decode::decode(&file, 256).unwrap();
     let one = Crops::try_from(1).unwrap();
     Input::Pixels(preprocessor.crops(&decoded.pixels, one).unwrap().into_iter().next().unwrap())
 }

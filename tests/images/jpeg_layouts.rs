@@ -4,6 +4,7 @@
 use std::panic::catch_unwind;
 
 use crate::jpeg_encoder::{Component, Picture, Scan, encode};
+use bytes::Bytes;
 use googlenet::decode::{DecodeError, DecodeLimits, Decoded, Warning, decode, read_header};
 use image::RgbImage;
 
@@ -43,7 +44,8 @@ fn mean_difference(a: &RgbImage, b: &RgbImage) -> f64 {
 }
 
 fn decode_bytes(bytes: &[u8]) -> Result<Decoded, DecodeError> {
-    decode(bytes, &read_header(bytes, &LIMITS)?, FULL_SCALE)
+    let file = Bytes::copy_from_slice(bytes);
+    decode(&read_header(&file, &LIMITS)?, FULL_SCALE)
 }
 
 fn by_libjpeg(bytes: &[u8]) -> Option<RgbImage> {

@@ -25,8 +25,8 @@ fn shared() -> Option<PathBuf> {
 
 fn crop_of(path: &Path, at_least: usize) -> Vec<u8> {
     let bytes = without_profile(&fs::read(path).unwrap());
-    let header = read_header(&bytes, &LIMITS).unwrap();
-    let decoded = decode(&bytes, &header, at_least).unwrap();
+    let file = read_header(&bytes.into(), &LIMITS).unwrap();
+    let decoded = decode(&file, at_least).unwrap();
     let preprocessor = Preprocessor::new(Preprocessing::bvlc()).unwrap();
     let crops = preprocessor.crops(&decoded.pixels, Crops::One).unwrap();
     crops[0].as_bytes().to_vec()

@@ -12,6 +12,8 @@ mod profile;
 mod zune;
 mod zune_reader;
 
+use bytes::Bytes;
+
 use super::stored::{Checked, Stored, Warning};
 use super::{DecodeError, Format};
 use frame::Frame;
@@ -21,42 +23,57 @@ use markers::read_frame;
 /// At larger scales, in eighths, the decoder of full scale is as fast.
 const LARGEST_REDUCED_SCALE: u8 = 2;
 
-/// Reads the file's segments; says too whether a reduced scale saves most of the time.
-pub(super) fn read_header(bytes: &[u8]) -> Result<(Checked, bool), DecodeError> {
-    let frame = read_frame(bytes)?;
+/// A file and what its segments say.
+#[derive(Debug)]
+pub(super) struct Photo {
+    file: Bytes,
+    frame: Frame,
+}
+
+impl Photo {
+    /// Whether a reduced scale saves most of the time.
+    pub(super) fn is_faster_reduced(&self) -> bool {
+        self.frame.is_one_scan()
+    }
+}
+
+/// Reads the file's segments.
+pub(super) fn read_header(file: &Bytes) -> Result<Checked<Photo>, DecodeError> {
+    let frame = read_frame(file)?;
     frame.check()?;
-    let checked = Checked {
+    Ok(Checked {
         width: frame.width.into(),
         height: frame.height.into(),
         orientation: frame.orientation,
         decode_bytes: frame.decode_bytes(),
         decode_time: frame.decode_time(),
-    };
-    Ok((checked, frame.is_one_scan()))
+        picture: Photo { file: file.clone(), frame },
+    })
 }
 
 /// Decodes as stored (the orientation not applied): a large photo at a reduced scale that leaves at least
 /// `at_least` pixels on the shorter side, any other at full scale.
-pub(super) fn decode(bytes: &[u8], at_least: usize) -> Result<Stored, DecodeError> {
-    let frame = read_frame(bytes)?;
-    frame.check()?;
-    let reduced = reduced_scale(&frame, at_least);
+pub(super) fn decode(
+    Photo { file, frame }: &Photo,
+    at_least: usize,
+) -> Result<Stored, DecodeError> {
+    let reduced = reduced_scale(frame, at_least);
     let fast = match reduced {
-        None if zune::is_right_for(&frame) => zune::decode(bytes, &frame),
+        None if zune::is_right_for(frame) => zune::decode(file, frame),
         _ => None,
     };
     let (pixels, warnings) = match fast {
         Some(pixels) => (pixels, Vec::new()),
         None => {
             let scale = reduced.unwrap_or(libjpeg::FULL_SCALE);
-            let picture = libjpeg::decode(bytes, &frame, scale).ok_or_else(|| {
+            let picture = libjpeg::decode(file, frame, scale).ok_or_else(|| {
                 DecodeError::corrupt(Format::Jpeg, "its compressed data cannot be read")
             })?;
-            let warnings = warnings(&frame, &picture);
+            let warnings = warnings(frame, &picture);
             (picture.pixels, warnings)
         }
     };
-    Ok(Stored { pixels, colour_profile: profile::collect(bytes, &frame), warnings })
+    Ok(Stored { pixels, colour_profile: profile::collect(file, frame), warnings })
 }
 
 /// The smallest scale, in eighths, that leaves enough pixels; none where it would save little.

@@ -1,5 +1,7 @@
 //! The chunks of a PNG file (ISO/IEC 15948, 5.3) and which of them make the picture.
 
+use bytes::Bytes;
+
 use super::super::spliced::Spliced;
 use super::super::{DecodeError, Format};
 
@@ -36,46 +38,46 @@ pub(super) struct Header {
 }
 
 /// A text chunk (11.3.3), its keyword taken off.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Text<'a> {
+#[derive(Debug)]
+pub(super) struct Text {
     /// `tEXt`, `zTXt` or `iTXt`.
     pub(super) kind: [u8; 4],
     /// What follows the keyword and its zero.
-    pub(super) body: &'a [u8],
+    pub(super) body: Bytes,
 }
 
 /// The chunks of a file that anything is read from.
-#[derive(Clone, Debug)]
-pub(super) struct Picture<'a> {
+#[derive(Debug)]
+pub(in crate::decode) struct Picture {
     pub(super) header: Header,
     /// The first PLTE and the first tRNS, whole, in their order.
-    tables: Vec<&'a [u8]>,
+    tables: Vec<Bytes>,
     pub(super) has_transparency: bool,
     /// The signature with IHDR, whole.
-    head: &'a [u8],
+    head: Bytes,
     /// The first run of IDAT chunks, whole.
-    pixels: &'a [u8],
+    pixels: Bytes,
     /// Of the first eXIf whose checksum is right.
-    pub(super) exif: Option<&'a [u8]>,
+    pub(super) exif: Option<Bytes>,
     /// Of the first text whose keyword says that it is EXIF in hexadecimal digits.
-    pub(super) raw_exif: Option<Text<'a>>,
+    pub(super) raw_exif: Option<Text>,
     /// Of the first iCCP whose checksum is right.
-    pub(super) profile: Option<&'a [u8]>,
+    pub(super) profile: Option<Bytes>,
 }
 
-impl<'a> Picture<'a> {
+impl Picture {
     /// Walks the chunks, with IEND or the end of the file as the last.
     ///
     /// What precedes the pixels and the pixels must be whole. Behind them a chunk that the file does
     /// not hold wholly is where the walk ends: the picture is there.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+    pub(super) fn read(bytes: &Bytes) -> Result<Self, DecodeError> {
         let (first, mut at) = chunk_at(bytes, SIGNATURE_BYTES)?;
         let mut picture = Self {
             header: header(&first)?,
             tables: Vec::new(),
             has_transparency: false,
-            head: bytes.get(..at).unwrap_or_default(),
-            pixels: &[],
+            head: bytes.slice(..at),
+            pixels: Bytes::new(),
             exif: None,
             raw_exif: None,
             profile: None,
@@ -85,7 +87,7 @@ impl<'a> Picture<'a> {
             if chunk.kind == *b"IDAT" {
                 break;
             }
-            picture.keep_before_pixels(&chunk)?;
+            picture.keep_before_pixels(bytes, &chunk)?;
             at = next;
         }
         let begin = at;
@@ -98,45 +100,48 @@ impl<'a> Picture<'a> {
             }
             (_, at) = chunk_at(bytes, at)?;
         }
-        picture.pixels = bytes.get(begin..at).unwrap_or_default();
+        picture.pixels = bytes.slice(begin..at);
         while let Ok((chunk, next)) = chunk_at(bytes, at)
             && chunk.kind != *b"IEND"
         {
-            picture.keep_metadata(&chunk);
+            picture.keep_metadata(bytes, &chunk);
             at = next;
         }
         picture.check_palette()?;
         Ok(picture)
     }
 
-    fn keep_before_pixels(&mut self, chunk: &Chunk<'a>) -> Result<(), DecodeError> {
+    fn keep_before_pixels(&mut self, file: &Bytes, chunk: &Chunk<'_>) -> Result<(), DecodeError> {
         let header = self.header;
         let keeps = |kind: &[u8; 4]| self.tables.iter().any(|table| table.get(4..8) == Some(kind));
         match &chunk.kind {
             b"IEND" => return Err(corrupt("it has no pixels")),
             b"PLTE" if header.colour == Colour::Palette && !keeps(b"PLTE") => {
-                self.tables.push(chunk.whole);
+                self.tables.push(file.slice_ref(chunk.whole));
             }
             b"tRNS" if !matches!(header.colour, Colour::GreyAlpha | Colour::Rgba) => {
                 if !keeps(b"tRNS") && chunk.is_intact() {
-                    self.tables.push(chunk.whole);
+                    self.tables.push(file.slice_ref(chunk.whole));
                     self.has_transparency = true;
                 }
             }
-            _ => self.keep_metadata(chunk),
+            _ => self.keep_metadata(file, chunk),
         }
         Ok(())
     }
 
-    fn keep_metadata(&mut self, chunk: &Chunk<'a>) {
+    fn keep_metadata(&mut self, file: &Bytes, chunk: &Chunk<'_>) {
         match &chunk.kind {
-            b"eXIf" if self.exif.is_none() && chunk.is_intact() => self.exif = Some(chunk.body),
+            b"eXIf" if self.exif.is_none() && chunk.is_intact() => {
+                self.exif = Some(file.slice_ref(chunk.body));
+            }
             b"iCCP" if self.profile.is_none() && chunk.is_intact() => {
-                self.profile = Some(chunk.body);
+                self.profile = Some(file.slice_ref(chunk.body));
             }
             b"tEXt" | b"zTXt" | b"iTXt" if self.raw_exif.is_none() => {
                 let body = chunk.body.strip_prefix(b"Raw profile type exif\0");
-                self.raw_exif = body.map(|body| Text { kind: chunk.kind, body });
+                self.raw_exif =
+                    body.map(|body| Text { kind: chunk.kind, body: file.slice_ref(body) });
             }
             _ => {}
         }
@@ -151,13 +156,13 @@ impl<'a> Picture<'a> {
     }
 
     /// What the pixels depend on, and nothing else, as a file.
-    pub(super) fn for_decoder(&self) -> Spliced<'a> {
+    pub(super) fn for_decoder(&self) -> Spliced<'_> {
         let mut file = Spliced::default();
-        file.push(self.head);
+        file.push(&self.head[..]);
         for table in &self.tables {
-            file.push(*table);
+            file.push(&table[..]);
         }
-        file.push(self.pixels);
+        file.push(&self.pixels[..]);
         file.push(IEND);
         file
     }

@@ -15,8 +15,8 @@ pub(super) use super::super::embedded::MOST_PROFILE_BYTES;
 const MOST_TEXT_BYTES: u64 = 256 << 10;
 
 /// As the eXIf chunk says or, where there is none, the text in which ImageMagick keeps EXIF.
-pub(super) fn orientation(picture: &Picture<'_>) -> Orientation {
-    let orientation = match (picture.exif, picture.raw_exif) {
+pub(super) fn orientation(picture: &Picture) -> Orientation {
+    let orientation = match (&picture.exif, &picture.raw_exif) {
         (Some(exif), _) => orientation_of_exif(exif),
         (None, Some(text)) => plain(text).and_then(|text| orientation_of_exif(&from_hex(&text)?)),
         (None, None) => None,
@@ -25,19 +25,19 @@ pub(super) fn orientation(picture: &Picture<'_>) -> Orientation {
 }
 
 /// The profile of iCCP (ISO/IEC 15948, 11.3.2.3): a name, a zero, the method (0), deflated bytes.
-pub(super) fn profile(picture: &Picture<'_>) -> Option<Vec<u8>> {
+pub(super) fn profile(picture: &Picture) -> Option<Vec<u8>> {
     if !matches!(picture.header.colour, Colour::Rgb | Colour::Palette | Colour::Rgba) {
         return None;
     }
-    let [0, deflated @ ..] = behind_zero(picture.profile?)? else {
+    let [0, deflated @ ..] = behind_zero(picture.profile.as_ref()?)? else {
         return None;
     };
     rgb_profile(inflate(deflated, MOST_PROFILE_BYTES)?)
 }
 
 /// The text itself, inflated if need be (11.3.3.2 to 11.3.3.4).
-fn plain(text: Text<'_>) -> Option<Cow<'_, [u8]>> {
-    let (is_deflated, body) = match (&text.kind, text.body) {
+fn plain(text: &Text) -> Option<Cow<'_, [u8]>> {
+    let (is_deflated, body) = match (&text.kind, &text.body[..]) {
         (b"tEXt", body) => (false, body),
         (b"zTXt", [0, body @ ..]) => (true, body),
         // Behind the method: a language and the keyword in it, each with a zero.

@@ -11,7 +11,11 @@ mod chunks;
 mod metadata;
 mod rows;
 
-use self::chunks::{Colour, Picture};
+use bytes::Bytes;
+
+pub(super) use self::chunks::Picture;
+
+use self::chunks::Colour;
 use super::stored::{Checked, Stored};
 use super::{DecodeError, raster, rgb};
 
@@ -27,8 +31,8 @@ const LITERAL_NANOSECONDS: u64 = 4;
 const RUN_BYTES: u64 = 8;
 
 /// Checks the chunks, and reads size and orientation.
-pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
-    let picture = Picture::read(bytes)?;
+pub(super) fn read_header(file: &Bytes) -> Result<Checked<Picture>, DecodeError> {
+    let picture = Picture::read(file)?;
     let header = picture.header;
     let pixels = u64::from(header.width) * u64::from(header.height);
     let output = pixels.saturating_mul(bytes_a_pixel(&picture));
@@ -46,22 +50,22 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
         decode_time: raster::time(output, BYTE_NANOSECONDS)
             .saturating_add(raster::time(literal, LITERAL_NANOSECONDS))
             .saturating_add(raster::time(pixels, PIXEL_NANOSECONDS + passes)),
+        picture,
     })
 }
 
 /// Decodes as stored (the orientation not applied).
-pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
-    let picture = Picture::read(bytes)?;
+pub(super) fn decode(picture: &Picture) -> Result<Stored, DecodeError> {
     let size = (picture.header.width, picture.header.height);
-    let pixels = rows::decode(picture.for_decoder(), size, working_bytes(&picture))?;
+    let pixels = rows::decode(picture.for_decoder(), size, working_bytes(picture))?;
     let mut stored = Stored::from(pixels);
-    stored.colour_profile = metadata::profile(&picture);
+    stored.colour_profile = metadata::profile(picture);
     Ok(stored)
 }
 
 /// Bytes a pixel of the decoder's output: palettes become colours, less than 8 bits become 8, and a
 /// tRNS becomes a channel of alpha.
-fn bytes_a_pixel(picture: &Picture<'_>) -> u64 {
+fn bytes_a_pixel(picture: &Picture) -> u64 {
     let transparent = u64::from(picture.has_transparency);
     let channels = match picture.header.colour {
         Colour::Grey => 1 + transparent,
@@ -73,7 +77,7 @@ fn bytes_a_pixel(picture: &Picture<'_>) -> u64 {
 }
 
 /// Rows before and after they are unfiltered, widened and made RGB, as buffers that grow by doubling.
-fn working_bytes(picture: &Picture<'_>) -> u64 {
+fn working_bytes(picture: &Picture) -> u64 {
     let row = u64::from(picture.header.width).saturating_mul(bytes_a_pixel(picture));
     row.saturating_mul(16).saturating_add(raster::SMALL_BUFFERS_BYTES)
 }
@@ -88,6 +92,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn read_header(bytes: &[u8]) -> Result<Checked<Picture>, DecodeError> {
+        super::read_header(&Bytes::copy_from_slice(bytes))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
+        super::decode(&read_header(bytes)?.picture)
+    }
 
     fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
         let mut crc = flate2::Crc::new();
@@ -166,7 +178,7 @@ mod tests {
         let empty = vec![chunk(b"IDAT", b""); 10_000];
         let bytes = grey(&[vec![chunk(b"tEXt", b"a\0b"); 10_000].concat()], &empty);
         assert_eq!(grey_levels(&bytes), Ok(vec![10, 20, 30, 40]));
-        assert!(Picture::read(&bytes).unwrap().pieces() <= 5);
+        assert!(read_header(&bytes).unwrap().picture.pieces() <= 5);
     }
 
     #[test]

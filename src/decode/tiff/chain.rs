@@ -123,10 +123,6 @@ impl<'a> Entries<'a> {
         self.file.order
     }
 
-    pub(super) fn file(&self) -> &'a [u8] {
-        self.file.bytes
-    }
-
     fn is_secondary(&self) -> Result<bool, DecodeError> {
         Ok(self.integer(tags::NEW_SUBFILE_TYPE, 0)? & REDUCED_OR_MASK != 0
             || self.integer(tags::SUBFILE_TYPE, 0)? == OLD_REDUCED)
@@ -145,7 +141,7 @@ impl<'a> Entries<'a> {
         Values::locate(bytes, order, what, field).map(Some)
     }
 
-    pub(super) fn integers(&self, tag: u16) -> Result<Option<Integers<'a>>, DecodeError> {
+    pub(super) fn integers(&self, tag: u16) -> Result<Option<Integers<&'a [u8]>>, DecodeError> {
         self.values(tag)?.map(Values::integers).transpose()
     }
 

@@ -8,6 +8,7 @@ use super::ycbcr::{Subsampling, YCbCr};
 use super::{corrupt, tags, unsupported};
 
 /// What the samples of a pixel mean.
+#[derive(Debug)]
 pub(super) enum Colours {
     Grey {
         white_is_zero: bool,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::super::rgb;
 use super::colour::{Alpha, Colours};
 use super::compression::Compression;
@@ -21,7 +23,7 @@ pub(super) fn decode_bytes(directory: &Directory) -> u64 {
     let decompressors = DECOMPRESSOR_BYTES * directory.samples.planes() as u64;
     // With bits turned round the compressed bytes are held, of one chunk in each plane.
     let turned = if directory.reversed_bits { directory.layout.compressed_bytes() } else { 0 };
-    let profile = directory.colour_profile.map_or(0, <[u8]>::len) as u64;
+    let profile = directory.colour_profile.as_ref().map_or(0, Bytes::len) as u64;
     [rows, decompressors, turned, profile].into_iter().fold(picture, u64::saturating_add)
 }
 

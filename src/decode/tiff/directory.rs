@@ -1,5 +1,6 @@
 //! What is known of the picture before a pixel of it is decoded: all of it checked.
 
+use bytes::Bytes;
 use image::metadata::Orientation;
 
 use super::super::DecodeError;
@@ -20,7 +21,8 @@ const PROFILE_COLOURS: std::ops::Range<usize> = 16..20;
 const PROFILE_OF_RGB: &[u8] = b"RGB ";
 
 /// The directory of the picture; all that is decoded goes by it.
-pub(super) struct Directory<'a> {
+#[derive(Debug)]
+pub(in crate::decode) struct Directory {
     /// In pixels, at least 1.
     pub(super) width: u32,
     /// In pixels, at least 1.
@@ -34,15 +36,15 @@ pub(super) struct Directory<'a> {
     pub(super) predictor: Predictor,
     pub(super) colours: Colours,
     pub(super) alpha: Alpha,
-    pub(super) layout: Layout<'a>,
+    pub(super) layout: Layout,
     /// An ICC profile of RGB.
-    pub(super) colour_profile: Option<&'a [u8]>,
+    pub(super) colour_profile: Option<Bytes>,
 }
 
-impl<'a> Directory<'a> {
+impl Directory {
     /// Finds the picture's directory and checks it.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let entries = picture_entries(bytes)?;
+    pub(super) fn read(file: &Bytes) -> Result<Self, DecodeError> {
+        let entries = picture_entries(file)?;
         let (width, height) =
             (side(&entries, tags::IMAGE_WIDTH)?, side(&entries, tags::IMAGE_LENGTH)?);
         let samples = Samples::read(&entries)?;
@@ -57,7 +59,7 @@ impl<'a> Directory<'a> {
         if predictor != Predictor::None && colours.subsampling().is_some() {
             return Err(unsupported("a predictor of subsampled YCbCr"));
         }
-        let layout = Layout::read(&entries, (width, height), samples.planes())?;
+        let layout = Layout::read(file, &entries, (width, height), samples.planes())?;
         if let Some(subsampling) = colours.subsampling()
             && layout.down > 1
             && !layout.height.is_multiple_of(subsampling.down)
@@ -74,7 +76,9 @@ impl<'a> Directory<'a> {
             reversed_bits: reversed_bits(&entries)?,
             predictor,
             alpha: colours.alpha(&entries, &samples)?,
-            colour_profile: colour_profile(&entries)?.filter(|_| colours.are_rgb()),
+            colour_profile: colour_profile(&entries)?
+                .filter(|_| colours.are_rgb())
+                .map(|profile| file.slice_ref(profile)),
             colours,
             layout,
         })

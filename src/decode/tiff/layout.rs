@@ -1,5 +1,7 @@
 //! The strips or tiles that a picture is cut into (TIFF 6.0, sections 3 and 15).
 
+use bytes::Bytes;
+
 use super::super::{DecodeError, Format};
 use super::chain::Entries;
 use super::values::Integers;
@@ -12,7 +14,8 @@ const MOST_CHUNKS: u64 = 65_536;
 const LARGEST_TILE_SIDE: u64 = 4096;
 
 /// Where each strip or tile of a picture lies, in the picture and in the file.
-pub(super) struct Layout<'a> {
+#[derive(Debug)]
+pub(super) struct Layout {
     /// Width of a chunk in pixels: that of the picture, or of a tile.
     pub(super) width: u32,
     /// Height of a chunk in pixels; strips end with the picture, tiles are filled up.
@@ -21,16 +24,17 @@ pub(super) struct Layout<'a> {
     pub(super) across: u32,
     /// Chunks below each other.
     pub(super) down: u32,
-    file: &'a [u8],
-    offsets: Integers<'a>,
-    byte_counts: Integers<'a>,
+    file: Bytes,
+    offsets: Integers<Bytes>,
+    byte_counts: Integers<Bytes>,
 }
 
-impl<'a> Layout<'a> {
+impl Layout {
     /// Reads how a picture of `width` x `height` pixels, at least one each, in so many `planes`, is cut
     /// up, and checks that each piece lies within the file.
     pub(super) fn read(
-        entries: &Entries<'a>,
+        file: &Bytes,
+        entries: &Entries<'_>,
         (width, height): (u32, u32),
         planes: usize,
     ) -> Result<Self, DecodeError> {
@@ -50,15 +54,16 @@ impl<'a> Layout<'a> {
         if chunk_height == 0 {
             return Err(corrupt("its strips have no rows"));
         }
-        let required = |tag| -> Result<Integers<'a>, DecodeError> {
-            entries.integers(tag)?.ok_or_else(|| corrupt(format!("tag {tag} is missing")))
+        let required = |tag| -> Result<Integers<Bytes>, DecodeError> {
+            let list = entries.integers(tag)?.map(|list| list.within(file));
+            list.ok_or_else(|| corrupt(format!("tag {tag} is missing")))
         };
         let layout = Self {
             width: chunk_width,
             height: chunk_height,
             across: width.div_ceil(chunk_width),
             down: height.div_ceil(chunk_height),
-            file: entries.file(),
+            file: file.clone(),
             offsets: required(offsets)?,
             byte_counts: required(byte_counts)?,
         };
@@ -107,17 +112,17 @@ impl<'a> Layout<'a> {
         &self,
         plane: usize,
         (column, row): (u32, u32),
-    ) -> Result<&'a [u8], DecodeError> {
+    ) -> Result<&[u8], DecodeError> {
         let within = u64::from(row) * u64::from(self.across) + u64::from(column);
         // Fewer than 65,536, as was checked.
         self.chunk((plane as u64 * self.in_plane() + within) as usize)
     }
 
-    fn chunk(&self, index: usize) -> Result<&'a [u8], DecodeError> {
+    fn chunk(&self, index: usize) -> Result<&[u8], DecodeError> {
         let beyond = || corrupt("a strip or tile lies beyond its end");
-        let at = |list: Integers| usize::try_from(list.get(index)?).ok();
-        let from = at(self.offsets).ok_or_else(beyond)?;
-        let length = at(self.byte_counts).ok_or_else(beyond)?;
+        let at = |list: &Integers<Bytes>| usize::try_from(list.get(index)?).ok();
+        let from = at(&self.offsets).ok_or_else(beyond)?;
+        let length = at(&self.byte_counts).ok_or_else(beyond)?;
         if length == 0 {
             return Err(unsupported("a picture with strips or tiles left out"));
         }

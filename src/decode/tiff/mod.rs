@@ -28,28 +28,30 @@ mod tests;
 mod values;
 mod ycbcr;
 
-use directory::Directory;
+use bytes::Bytes;
+
+pub(super) use directory::Directory;
 
 use super::stored::{Checked, Stored};
 use super::{DecodeError, Format};
 
 /// Reads and checks the directory of the picture.
-pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
-    let directory = Directory::read(bytes)?;
+pub(super) fn read_header(file: &Bytes) -> Result<Checked<Directory>, DecodeError> {
+    let directory = Directory::read(file)?;
     Ok(Checked {
         width: directory.width,
         height: directory.height,
         orientation: directory.orientation,
         decode_bytes: cost::decode_bytes(&directory),
         decode_time: cost::decode_time(&directory),
+        picture: directory,
     })
 }
 
 /// Decodes as stored (the orientation not applied).
-pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
-    let directory = Directory::read(bytes)?;
-    let colour_profile = directory.colour_profile.map(<[u8]>::to_vec);
-    Ok(Stored { colour_profile, ..picture::decode(&directory)?.into() })
+pub(super) fn decode(directory: &Directory) -> Result<Stored, DecodeError> {
+    let colour_profile = directory.colour_profile.as_deref().map(<[u8]>::to_vec);
+    Ok(Stored { colour_profile, ..picture::decode(directory)?.into() })
 }
 
 fn corrupt(detail: impl ToString) -> DecodeError {

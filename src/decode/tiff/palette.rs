@@ -6,6 +6,7 @@ use super::samples::{Depth, Samples};
 use super::{corrupt, tags, unsupported};
 
 /// A table of at most 256 colours.
+#[derive(Debug)]
 pub(super) struct Palette(Vec<[u8; 3]>);
 
 impl Palette {

@@ -9,7 +9,7 @@ use super::{corrupt, unsupported};
 
 /// The rows of one strip or tile.
 pub(super) struct Rows<'a> {
-    directory: &'a Directory<'a>,
+    directory: &'a Directory,
     /// One reader for each plane.
     planes: Vec<Box<dyn Read + 'a>>,
     /// Rows that were given.
@@ -41,10 +41,7 @@ impl Buffers {
 
 impl<'a> Rows<'a> {
     /// The rows of the strip or tile in this column and row of strips or tiles.
-    pub(super) fn open(
-        directory: &'a Directory<'a>,
-        chunk: (u32, u32),
-    ) -> Result<Self, DecodeError> {
+    pub(super) fn open(directory: &'a Directory, chunk: (u32, u32)) -> Result<Self, DecodeError> {
         let open = |plane| {
             let mut data = Cow::Borrowed(directory.layout.data(plane, chunk)?);
             if directory.reversed_bits {

@@ -1,13 +1,24 @@
 //! Pictures in every form, and files that say what is not so.
 
+use bytes::Bytes;
 use image::RgbImage;
 use proptest::prelude::*;
 
+use super::super::stored::{Checked, Stored};
 use super::super::{DecodeError, rgb};
+use super::directory::Directory;
+use super::tags;
 use super::test_file::{BYTE, FORMS, Form, LONG, LONG8, RATIONAL, SHORT, Written, compress, file};
-use super::{decode, read_header, tags};
 
 const CLASSIC: Form = FORMS[0];
+
+fn read_header(bytes: &[u8]) -> Result<Checked<Directory>, DecodeError> {
+    super::read_header(&Bytes::copy_from_slice(bytes))
+}
+
+fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
+    super::decode(&read_header(bytes)?.picture)
+}
 
 fn pixels(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     let checked = read_header(bytes)?;

@@ -2,6 +2,8 @@
 //!
 //! Nothing is copied: values stay in the file and are read one by one, whatever their number.
 
+use bytes::Bytes;
+
 use super::super::DecodeError;
 use super::corrupt;
 
@@ -94,7 +96,7 @@ impl<'a> Values<'a> {
     }
 
     /// The entry's values as unsigned integers.
-    pub(super) fn integers(self) -> Result<Integers<'a>, DecodeError> {
+    pub(super) fn integers(self) -> Result<Integers<&'a [u8]>, DecodeError> {
         match self.kind {
             Kind::Unsigned(item_bytes) => {
                 Ok(Integers { bytes: self.bytes, item_bytes, order: self.order })
@@ -126,26 +128,34 @@ impl<'a> Values<'a> {
 }
 
 /// A list of unsigned integers that stays in the file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Integers<'a> {
-    bytes: &'a [u8],
+#[derive(Debug)]
+pub(super) struct Integers<B> {
+    bytes: B,
     item_bytes: usize,
     order: ByteOrder,
 }
 
-impl Integers<'_> {
-    pub(super) fn len(self) -> usize {
-        self.bytes.len() / self.item_bytes
+impl Integers<&[u8]> {
+    /// The same, held by the file that they are in.
+    pub(super) fn within(self, file: &Bytes) -> Integers<Bytes> {
+        let Self { bytes, item_bytes, order } = self;
+        Integers { bytes: file.slice_ref(bytes), item_bytes, order }
+    }
+}
+
+impl<B: AsRef<[u8]>> Integers<B> {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.as_ref().len() / self.item_bytes
     }
 
-    pub(super) fn get(self, index: usize) -> Option<u64> {
+    pub(super) fn get(&self, index: usize) -> Option<u64> {
         let from = index.checked_mul(self.item_bytes)?;
-        let item = self.bytes.get(from..from.checked_add(self.item_bytes)?)?;
+        let item = self.bytes.as_ref().get(from..from.checked_add(self.item_bytes)?)?;
         Some(self.order.unsigned(item))
     }
 
-    pub(super) fn iter(self) -> impl Iterator<Item = u64> {
-        self.bytes.chunks_exact(self.item_bytes).map(move |item| self.order.unsigned(item))
+    pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
+        self.bytes.as_ref().chunks_exact(self.item_bytes).map(move |item| self.order.unsigned(item))
     }
 }
 

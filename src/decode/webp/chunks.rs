@@ -1,5 +1,7 @@
 //! The chunks of a WebP file (RFC 9649, 2.3 to 2.7) and which of them make the first picture.
 
+use bytes::Bytes;
+
 use super::super::spliced::Spliced;
 use super::super::{DecodeError, Format};
 
@@ -17,16 +19,16 @@ type Size = (u32, u32);
 
 /// A bitstream, the body of its chunk.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Stream<'a> {
+pub(super) enum Stream<B> {
     /// `VP8 ` (RFC 6386).
-    Lossy(&'a [u8]),
+    Lossy(B),
     /// `VP8L` (RFC 9649, 3).
-    Lossless(&'a [u8]),
+    Lossless(B),
 }
 
 /// The chunks of a file that anything is read from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Picture<'a> {
+#[derive(Debug)]
+pub(in crate::decode) struct Picture {
     /// Of the whole picture.
     pub(super) canvas: Size,
     /// Of the frame that is decoded, which lies within the canvas.
@@ -36,19 +38,19 @@ pub(super) struct Picture<'a> {
     /// The header of the first frame (2.7.1.1), if the file is animated.
     pub(super) animation: Option<[u8; 16]>,
     /// The body of ALPH.
-    pub(super) alpha_plane: Option<&'a [u8]>,
-    pub(super) stream: Stream<'a>,
+    pub(super) alpha_plane: Option<Bytes>,
+    pub(super) stream: Stream<Bytes>,
     /// The body of the first EXIF.
-    pub(super) exif: Option<&'a [u8]>,
+    pub(super) exif: Option<Bytes>,
     /// The body of the first ICCP.
-    pub(super) profile: Option<&'a [u8]>,
+    pub(super) profile: Option<Bytes>,
 }
 
-impl<'a> Picture<'a> {
+impl Picture {
     /// Walks every chunk within the length that the file states.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+    pub(super) fn read(file: &Bytes) -> Result<Self, DecodeError> {
         let mut found = Found::default();
-        for (count, chunk) in Chunks(riff_body(bytes)?).enumerate() {
+        for (count, chunk) in Chunks(riff_body(file)?).enumerate() {
             if count >= MOST_CHUNKS {
                 return Err(too_many_chunks());
             }
@@ -61,7 +63,7 @@ impl<'a> Picture<'a> {
         };
         if let (Some(canvas), true) = (canvas, flags & ANIMATION_FLAG != 0) {
             let frame = found.frame.ok_or_else(|| corrupt("its first frame is missing"))?;
-            return found.animated(frame, canvas, flags);
+            return found.animated(file, frame, canvas, flags);
         }
         let Still { alpha_plane, stream } = found.still;
         let stream = stream.ok_or_else(|| corrupt("it has no picture"))?;
@@ -81,13 +83,21 @@ impl<'a> Picture<'a> {
             },
         };
         check_alpha(alpha_plane, frame)?;
-        let Found { exif, profile, .. } = found;
-        let (canvas, animation) = (frame, None);
-        Ok(Self { canvas, frame, has_alpha, animation, alpha_plane, stream, exif, profile })
+        let own = |part| file.slice_ref(part);
+        Ok(Self {
+            canvas: frame,
+            frame,
+            has_alpha,
+            animation: None,
+            alpha_plane: alpha_plane.map(own),
+            stream: stream.within(file),
+            exif: found.exif.map(own),
+            profile: found.profile.map(own),
+        })
     }
 
     /// The first picture alone, as an extended file.
-    pub(super) fn for_decoder(&self) -> Spliced<'a> {
+    pub(super) fn for_decoder(&self) -> Spliced<'_> {
         let alpha = if self.has_alpha { ALPHA_FLAG } else { 0 };
         let animation = if self.animation.is_some() { ANIMATION_FLAG } else { 0 };
         let mut canvas = vec![alpha | animation, 0, 0, 0];
@@ -97,7 +107,7 @@ impl<'a> Picture<'a> {
         let mut head = [b"VP8X\x0a\0\0\0".as_slice(), &canvas].concat();
         let stream = self.stream.body();
         let frame_bytes =
-            self.alpha_plane.map_or(0, chunk_bytes).saturating_add(chunk_bytes(stream));
+            self.alpha_plane.as_deref().map_or(0, chunk_bytes).saturating_add(chunk_bytes(stream));
         if let Some(frame) = self.animation {
             // What the background is, and how often it is repeated, does not matter to one frame.
             head.extend(b"ANIM\x06\0\0\0\0\0\0\0\0\0ANMF");
@@ -109,7 +119,7 @@ impl<'a> Picture<'a> {
         file.push(le_length(4 + head.len() + frame_bytes).to_vec());
         file.push(b"WEBP".as_slice());
         file.push(head);
-        if let Some(plane) = self.alpha_plane {
+        if let Some(plane) = &self.alpha_plane {
             push_chunk(&mut file, b"ALPH", plane);
         }
         push_chunk(&mut file, self.stream.name(), stream);
@@ -133,7 +143,7 @@ struct Found<'a> {
 #[derive(Default)]
 struct Still<'a> {
     alpha_plane: Option<&'a [u8]>,
-    stream: Option<Stream<'a>>,
+    stream: Option<Stream<&'a [u8]>>,
 }
 
 impl<'a> Still<'a> {
@@ -174,10 +184,11 @@ impl<'a> Found<'a> {
 
     fn animated(
         self,
+        file: &Bytes,
         frame: &'a [u8],
         canvas: Size,
         flags: u8,
-    ) -> Result<Picture<'a>, DecodeError> {
+    ) -> Result<Picture, DecodeError> {
         let (header, chunks) =
             frame.split_first_chunk::<16>().ok_or_else(|| corrupt("its first frame is cut off"))?;
         let mut still = Still::default();
@@ -204,30 +215,40 @@ impl<'a> Found<'a> {
         // Alpha belongs to lossy frames; lossless ones have their own.
         let alpha_plane = still.alpha_plane.filter(|_| matches!(stream, Stream::Lossy(_)));
         check_alpha(alpha_plane, size)?;
+        let own = |part| file.slice_ref(part);
         Ok(Picture {
             canvas,
             frame: size,
             has_alpha: flags & ALPHA_FLAG != 0,
             animation: Some(unblended),
-            alpha_plane,
-            stream,
-            exif: self.exif,
-            profile: self.profile,
+            alpha_plane: alpha_plane.map(own),
+            stream: stream.within(file),
+            exif: self.exif.map(own),
+            profile: self.profile.map(own),
         })
     }
 }
 
-impl<'a> Stream<'a> {
-    fn name(self) -> &'static [u8; 4] {
+impl Stream<Bytes> {
+    fn name(&self) -> &'static [u8; 4] {
         match self {
             Self::Lossy(_) => b"VP8 ",
             Self::Lossless(_) => b"VP8L",
         }
     }
 
-    fn body(self) -> &'a [u8] {
+    fn body(&self) -> &[u8] {
         match self {
             Self::Lossy(body) | Self::Lossless(body) => body,
+        }
+    }
+}
+
+impl Stream<&[u8]> {
+    fn within(self, file: &Bytes) -> Stream<Bytes> {
+        match self {
+            Self::Lossy(body) => Stream::Lossy(file.slice_ref(body)),
+            Self::Lossless(body) => Stream::Lossless(file.slice_ref(body)),
         }
     }
 
@@ -357,8 +378,20 @@ mod tests {
     use image::metadata::Orientation;
     use proptest::prelude::*;
 
-    use super::super::{decode, read_header};
+    use super::super::super::stored::{Checked, Stored};
     use super::*;
+
+    fn read_header(bytes: &[u8]) -> Result<Checked<Picture>, DecodeError> {
+        super::super::read_header(&Bytes::copy_from_slice(bytes))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
+        super::super::decode(&read_header(bytes)?.picture)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Picture, DecodeError> {
+        Picture::read(&Bytes::copy_from_slice(bytes))
+    }
 
     fn chunk(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
         let length = u32::try_from(body.len()).unwrap().to_le_bytes();
@@ -407,7 +440,7 @@ mod tests {
 
     #[test]
     fn a_bitstream_of_another_size_than_its_canvas_is_refused() {
-        let fits = |bytes: Vec<u8>| Picture::read(&bytes).is_ok();
+        let fits = |bytes: Vec<u8>| read(&bytes).is_ok();
         assert!(fits(file(&[canvas(0, 16, 8), lossy(16, 8)])));
         assert!(!fits(file(&[canvas(0, 16, 8), lossy(17, 8)])));
         assert!(!fits(file(&[canvas(0, 16, 8), lossy(16, 7)])));
@@ -428,33 +461,33 @@ mod tests {
         let mut bytes = file(&[canvas(0, 16, 8), lossy(16, 8)]);
         let stated = bytes.len();
         bytes.extend(lossy(16_383, 12_000));
-        let picture = Picture::read(&bytes).unwrap();
+        let picture = read(&bytes).unwrap();
         let mut given = Vec::new();
         picture.for_decoder().read_to_end(&mut given).unwrap();
         assert_eq!(given, bytes[..stated]);
         let hidden = file(&[canvas(0, 16, 8)]);
-        assert!(Picture::read(&[hidden, lossy(16_383, 12_000)].concat()).is_err());
+        assert!(read(&[hidden, lossy(16_383, 12_000)].concat()).is_err());
     }
 
     #[test]
     fn lengths_beyond_the_file_are_refused() {
         let whole = file(&[canvas(0, 16, 8), lossy(16, 8)]);
         for length in 12..whole.len() {
-            assert!(Picture::read(&whole[..length]).is_err(), "{length}");
+            assert!(read(&whole[..length]).is_err(), "{length}");
         }
         let mut lying = file(&[canvas(0, 16, 8), lossy(16, 8), chunk(b"EXIF", &[0; 4])]);
         let at = lying.len() - 8;
         lying[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert!(Picture::read(&lying).is_err());
+        assert!(read(&lying).is_err());
         let mut partition = file(&[lossy(16, 8)]);
         partition[22] = 0xff;
-        assert!(Picture::read(&partition).is_err());
+        assert!(read(&partition).is_err());
     }
 
     #[test]
     fn alpha_is_of_the_size_of_its_frame() {
         let plane = |body: &[u8]| {
-            Picture::read(&file(&[canvas(0x10, 4, 2), chunk(b"ALPH", body), lossy(4, 2)])).is_ok()
+            read(&file(&[canvas(0x10, 4, 2), chunk(b"ALPH", body), lossy(4, 2)])).is_ok()
         };
         assert!(plane(&[0; 9]));
         assert!(!plane(&[0; 8]));
@@ -462,7 +495,7 @@ mod tests {
         assert!(!plane(&[2; 9]));
         assert!(!plane(&[]));
         let bytes = file(&[canvas(0x10, 4, 2), lossy(4, 2)]);
-        assert!(!Picture::read(&bytes).unwrap().has_alpha);
+        assert!(!read(&bytes).unwrap().has_alpha);
     }
 
     #[test]
@@ -532,10 +565,10 @@ mod tests {
                 bytes[at] = byte;
             }
             let _ = read_header(&bytes);
-            if let Ok(picture) = Picture::read(&bytes) {
+            if let Ok(picture) = read(&bytes) {
                 let mut given = Vec::new();
                 picture.for_decoder().read_to_end(&mut given).unwrap();
-                let again = Picture::read(&given).unwrap();
+                let again = read(&given).unwrap();
                 prop_assert_eq!((again.canvas, again.frame), (picture.canvas, picture.frame));
                 prop_assert_eq!(again.has_alpha, picture.has_alpha);
             }

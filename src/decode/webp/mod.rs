@@ -13,10 +13,13 @@ mod prefix_groups;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 
-use self::chunks::{Picture, Stream};
+pub(super) use self::chunks::Picture;
+
+use self::chunks::Stream;
 use super::embedded::{MOST_PROFILE_BYTES, orientation_of_exif, rgb_profile};
 use super::stored::{Checked, Stored};
 use super::{DecodeError, Format, raster};
@@ -41,29 +44,36 @@ const MOST_COUNTED_PIXELS: u64 = 1 << 26;
 const GROUP_BYTES: u64 = 21 << 10;
 
 /// Checks every chunk, and reads size and orientation.
-pub(super) fn read_header(bytes: &[u8]) -> Result<Checked, DecodeError> {
-    let picture = Picture::read(bytes)?;
+pub(super) fn read_header(file: &Bytes) -> Result<Checked<Picture>, DecodeError> {
+    let picture = Picture::read(file)?;
     let (width, height) = picture.canvas;
-    let canvas = u64::from(width) * u64::from(height);
-    let groups = if canvas > MOST_COUNTED_PIXELS { MOST_GROUPS } else { prefix_groups(&picture)? };
-    let orientation = picture.exif.and_then(orientation_of_exif);
+    let groups = if counts_groups_late(&picture) { MOST_GROUPS } else { prefix_groups(&picture)? };
+    let orientation = picture.exif.as_deref().and_then(orientation_of_exif);
     Ok(Checked {
         width,
         height,
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
-        decode_bytes: canvas
+        decode_bytes: area(picture.canvas)
             .saturating_mul(if picture.has_alpha { 4 } else { 3 })
             .saturating_add(working_bytes(&picture))
             .saturating_add(u64::from(groups) * GROUP_BYTES)
-            .saturating_add(picture.profile.map_or(0, |profile| profile.len() as u64)),
+            .saturating_add(picture.profile.as_ref().map_or(0, |profile| profile.len() as u64)),
         decode_time: decode_time(&picture),
+        picture,
     })
 }
 
-fn decode_time(picture: &Picture<'_>) -> Duration {
-    let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
+fn area((width, height): (u32, u32)) -> u64 {
+    u64::from(width) * u64::from(height)
+}
+
+fn counts_groups_late(picture: &Picture) -> bool {
+    area(picture.canvas) > MOST_COUNTED_PIXELS
+}
+
+fn decode_time(picture: &Picture) -> Duration {
     let frame = area(picture.frame);
-    let stream = match picture.stream {
+    let stream = match &picture.stream {
         Stream::Lossy(stream) => raster::time(frame, LOSSY_NANOSECONDS)
             .saturating_add(raster::time(stream.len() as u64, LOSSY_BYTE_NANOSECONDS)),
         Stream::Lossless(_) => raster::time(frame, LOSSLESS_NANOSECONDS),
@@ -76,21 +86,23 @@ fn decode_time(picture: &Picture<'_>) -> Duration {
 }
 
 /// Decodes as stored (the orientation not applied).
-pub(super) fn decode(bytes: &[u8]) -> Result<Stored, DecodeError> {
-    let picture = Picture::read(bytes)?;
-    prefix_groups(&picture)?;
+pub(super) fn decode(picture: &Picture) -> Result<Stored, DecodeError> {
+    if counts_groups_late(picture) {
+        prefix_groups(picture)?;
+    }
     let decoder = WebPDecoder::new(picture.for_decoder())
         .map_err(|error| DecodeError::from_image(Format::WebP, error))?;
-    let samples = raster::run(Format::WebP, decoder, picture.canvas, working_bytes(&picture))?;
+    let samples = raster::run(Format::WebP, decoder, picture.canvas, working_bytes(picture))?;
     let mut stored = raster::to_stored(Format::WebP, samples, picture.canvas)?;
-    let profile = picture.profile.filter(|profile| profile.len() as u64 <= MOST_PROFILE_BYTES);
+    let profile =
+        picture.profile.as_ref().filter(|profile| profile.len() as u64 <= MOST_PROFILE_BYTES);
     stored.colour_profile = profile.and_then(|profile| rgb_profile(profile.to_vec()));
     Ok(stored)
 }
 
 /// Groups of prefix codes in the lossless part of the picture.
-fn prefix_groups(picture: &Picture<'_>) -> Result<u32, DecodeError> {
-    let groups = match (picture.stream, picture.alpha_plane) {
+fn prefix_groups(picture: &Picture) -> Result<u32, DecodeError> {
+    let groups = match (&picture.stream, picture.alpha_plane.as_deref()) {
         (Stream::Lossless(body), _) => prefix_groups::count(body.get(5..), picture.frame),
         // Compressed alpha has the same form, without a header.
         (Stream::Lossy(_), Some([info, plane @ ..])) if info & 3 == 1 => {
@@ -108,12 +120,11 @@ fn prefix_groups(picture: &Picture<'_>) -> Result<u32, DecodeError> {
 }
 
 /// What the decoder reserves beside its output.
-fn working_bytes(picture: &Picture<'_>) -> u64 {
-    let area = |(width, height): (u32, u32)| u64::from(width).saturating_mul(height.into());
+fn working_bytes(picture: &Picture) -> u64 {
     let frame = area(picture.frame);
     // Macroblocks are of 16 x 16; brightness a byte a pixel, two colour planes of a quarter each.
     let blocks = area((picture.frame.0.next_multiple_of(16), picture.frame.1.next_multiple_of(16)));
-    let stream = match picture.stream {
+    let stream = match &picture.stream {
         // With what is remembered of a block, and copies of the bitstream.
         Stream::Lossy(stream) => {
             (blocks.saturating_mul(7) / 4).saturating_add((stream.len() as u64).saturating_mul(3))

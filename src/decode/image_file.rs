@@ -1,7 +1,8 @@
-//! What a file says of itself, read and checked before any pixel is reserved.
+//! An image file whose structure has been read and checked, before any pixel is reserved.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use image::metadata::Orientation;
 
 use super::stored::Checked;
@@ -16,9 +17,10 @@ pub struct DecodeLimits {
     pub max_side_pixels: u32,
 }
 
-/// What the header of a file says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
+/// An image file that has been checked: what its header says, and what its pixels are decoded from. The file is
+/// read once: a decoder goes by what the check has found.
+#[derive(Debug)]
+pub struct ImageFile {
     /// Format, found from the first bytes.
     pub format: Format,
     /// Width in pixels as stored (before the EXIF orientation is applied).
@@ -29,17 +31,27 @@ pub struct Header {
     /// decoder works with and copies of the file's metadata; the file itself is not counted.
     pub decode_bytes: u64,
     decode_time: Duration,
-    /// Whether most of the time is saved at a quarter of the scale, which is to be had for JPEG.
-    is_faster_reduced: bool,
     pub(super) orientation: Orientation,
+    pub(super) picture: Picture,
+}
+
+/// What the check of each format has found.
+#[derive(Debug)]
+pub(super) enum Picture {
+    Jpeg(jpeg::Photo),
+    Png(png::Picture),
+    Gif(gif::Picture),
+    WebP(webp::Picture),
+    Bmp(bmp::Picture),
+    Tiff(tiff::Directory),
 }
 
 /// Decoding at a reduced scale takes a third of the time or less.
 const REDUCED: u32 = 3;
 
-impl Header {
+impl ImageFile {
     /// Upper estimate of the memory that decoding takes at a scale that leaves `at_least` pixels on the
-    /// shorter side, as [`Header::decode_bytes`] is at full scale.
+    /// shorter side, as [`ImageFile::decode_bytes`] is at full scale.
     pub fn decode_bytes_at(&self, at_least: usize) -> u64 {
         let pixels = u64::from(self.width) * u64::from(self.height);
         // A sixteenth of the pixels is left.
@@ -54,10 +66,12 @@ impl Header {
     /// Estimate of the time that decoding takes on one core of 2023, alone, at a scale that leaves
     /// `at_least` pixels on the shorter side (see [`decode`](super::decode)).
     pub fn decode_time(&self, at_least: usize) -> Duration {
-        if self.is_faster_reduced && self.is_reduced(at_least) {
-            self.decode_time / REDUCED
-        } else {
-            self.decode_time
+        // Most of the time is saved at a quarter of the scale, which is to be had for JPEG.
+        match &self.picture {
+            Picture::Jpeg(photo) if photo.is_faster_reduced() && self.is_reduced(at_least) => {
+                self.decode_time / REDUCED
+            }
+            _ => self.decode_time,
         }
     }
 
@@ -73,27 +87,23 @@ impl Header {
 /// [`DecodeError::UnsupportedFormat`] for what is not, [`DecodeError::TooLarge`] when the size passes
 /// `limits`, [`DecodeError::TooMany`], [`DecodeError::UnsupportedFeature`] and
 /// [`DecodeError::Corrupt`], also for a picture without pixels.
-pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, DecodeError> {
-    if bytes.is_empty() {
+pub fn read_header(file: &Bytes, limits: &DecodeLimits) -> Result<ImageFile, DecodeError> {
+    if file.is_empty() {
         return Err(DecodeError::Empty);
     }
-    let Some(format) = Format::sniff(bytes) else {
+    let Some(format) = Format::sniff(file) else {
         let foreign = |what| DecodeError::ForeignFormat { what };
-        return Err(foreign::name(bytes).map_or(DecodeError::UnsupportedFormat, foreign));
+        return Err(foreign::name(file).map_or(DecodeError::UnsupportedFormat, foreign));
     };
-    let mut is_faster_reduced = false;
-    let Checked { width, height, orientation, decode_bytes, decode_time } = match format {
-        Format::Jpeg => {
-            let (checked, has_one_scan) = jpeg::read_header(bytes)?;
-            is_faster_reduced = has_one_scan;
-            checked
-        }
-        Format::Png => png::read_header(bytes)?,
-        Format::Gif => gif::read_header(bytes)?,
-        Format::WebP => webp::read_header(bytes)?,
-        Format::Bmp => bmp::read_header(bytes)?,
-        Format::Tiff => tiff::read_header(bytes)?,
+    let checked = match format {
+        Format::Jpeg => jpeg::read_header(file)?.map(Picture::Jpeg),
+        Format::Png => png::read_header(file)?.map(Picture::Png),
+        Format::Gif => gif::read_header(file)?.map(Picture::Gif),
+        Format::WebP => webp::read_header(file)?.map(Picture::WebP),
+        Format::Bmp => bmp::read_header(file)?.map(Picture::Bmp),
+        Format::Tiff => tiff::read_header(file)?.map(Picture::Tiff),
     };
+    let Checked { width, height, orientation, decode_bytes, decode_time, picture } = checked;
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
         return Err(DecodeError::corrupt(format, "its width or height is 0"));
@@ -107,9 +117,9 @@ pub fn read_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Decode
     // zune-jpeg keeps copies of metadata, and of TIFF a profile is copied; the others take what they
     // count themselves.
     let metadata_bytes = match format {
-        Format::Jpeg | Format::Tiff => bytes.len() as u64,
+        Format::Jpeg | Format::Tiff => file.len() as u64,
         Format::Png | Format::Gif | Format::WebP | Format::Bmp => 0,
     };
     let decode_bytes = decode_bytes.saturating_add(turned_bytes).saturating_add(metadata_bytes);
-    Ok(Header { format, width, height, decode_bytes, decode_time, is_faster_reduced, orientation })
+    Ok(ImageFile { format, width, height, decode_bytes, decode_time, orientation, picture })
 }
