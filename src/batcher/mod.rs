@@ -1,10 +1,12 @@
 //! Gathers images into batches for the workers.
 //!
 //! `admission` decides who gets a place and `policy` when a batch goes (both pure), `clients` whose turn
-//! it is, `queue` holds the waiting images, `place` is what one image has of it, `worker` is one
-//! worker's thread, and `drain_rate` and `effort` tell how long the queue and the decoding will take.
+//! it is, `queue` holds the waiting images, `admit` gives out its places, `place` is what one image has of
+//! it, `worker` is one worker's thread, and `drain_rate` and `effort` tell how long the queue and the decoding will take.
 
 mod admission;
+mod admit;
+mod ask;
 mod clients;
 mod drain_rate;
 mod effort;
@@ -21,10 +23,12 @@ use crate::metrics::BatcherMetrics;
 use googlenet_engine::model::{Engine, EngineError};
 
 pub use admission::Bound;
+pub use admit::AdmitError;
+pub use ask::Ask;
 pub use clients::{ClientKey, Turn};
 pub use effort::Effort;
-pub use place::{Ask, Decoding, Place};
-pub use queue::{AdmitError, InferError, Inference, Queue};
+pub use place::{Decoding, Place};
+pub use queue::{InferError, Inference, Queue};
 
 /// How images are gathered.
 #[derive(Clone, Copy, Debug)]

@@ -6,25 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::Span;
 
+use super::ask::{Ask, run_time};
 use super::clients::{ClientKey, Turn};
 use super::effort::Effort;
 use super::queue::{InferError, Inference, Job, Queue};
 use googlenet_engine::model::Input;
-
-/// An image that asks for a place.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    /// The time that decoding it is estimated to take; zero for a tensor.
-    pub decode_time: Duration,
-    /// Inputs that it will be: its crops.
-    pub inputs: usize,
-}
-
-/// What the runs of an image count in the share of its client, beside the decoding.
-pub(super) fn run_time(ask: Ask) -> Duration {
-    const RUN: Duration = Duration::from_millis(10);
-    RUN * u32::try_from(ask.inputs).unwrap_or(u32::MAX)
-}
 
 /// An image's part of the decoding that is to be done. It goes with the work: who drops a place leaves it to
 /// a decoder that has begun.
