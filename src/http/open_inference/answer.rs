@@ -5,9 +5,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::infer::INFERENCE_HEADER_CONTENT_LENGTH;
 use super::metadata::ModelParameters;
-use super::request::{Datatype, Output};
+use super::request::{INFERENCE_HEADER_CONTENT_LENGTH, Output};
+use super::request_json::Datatype;
 use crate::http::error::ApiError;
 use crate::topk::{TopK, top_k};
 use googlenet_engine::model::Probabilities;

@@ -1,10 +1,10 @@
-//! Streams the array `inputs[0].data` of a request's JSON into a tensor, without a tree of values
-//! in between.
+//! Streams the array `data` of a request's JSON into a tensor, without a tree of values in between.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use bytes::Bytes;
+use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// Takes the elements of a tensor in row-major order.
 pub trait Elements {
@@ -20,64 +20,45 @@ pub trait Elements {
     fn text(&mut self, text: &str) -> Result<(), String>;
 }
 
-/// Reads `inputs[0].data` of `json`, an array that is flat or nested as `shape` says.
-///
-/// # Errors
-/// When the JSON is broken, the array is nested otherwise, or `elements` refuses one.
-pub fn read_elements(
-    json: &[u8],
-    shape: &[usize],
-    elements: &mut impl Elements,
-) -> Result<(), serde_json::Error> {
-    let mut array = Array { shape, leaf_depth: None, elements };
-    let mut json = serde_json::Deserializer::from_slice(json);
-    At { path: &["inputs", "data"], array: &mut array }.deserialize(&mut json)?;
-    json.end()
+/// An array of a request's JSON.
+#[derive(Clone, Debug)]
+pub struct JsonArray {
+    json: Bytes,
+    /// Where it begins.
+    at: usize,
+    length: usize,
 }
 
-/// What stands at a path of member names; arrays on the way have one element.
-struct At<'a, 'e, E> {
-    path: &'a [&'a str],
-    array: &'a mut Array<'e, E>,
-}
-
-impl<'de, E: Elements> DeserializeSeed<'de> for At<'_, '_, E> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
-        if self.path.is_empty() {
-            Node { depth: 0, array: self.array }.deserialize(input)
-        } else {
-            input.deserialize_any(self)
-        }
-    }
-}
-
-impl<'de, E: Elements> Visitor<'de> for At<'_, '_, E> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "`{}`", self.path.join("."))
+impl JsonArray {
+    /// `array`, a part of `json`.
+    pub fn new(json: &Bytes, array: &RawValue) -> Self {
+        let array = json.slice_ref(array.get().as_bytes());
+        let at = array.as_ptr().addr() - json.as_ptr().addr();
+        Self { json: json.clone(), at, length: array.len() }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            match self.path.split_first() {
-                Some((first, path)) if *first == key => {
-                    map.next_value_seed(At { path, array: &mut *self.array })?;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
+    /// Reads the elements of an array that is flat or nested as `shape` says.
+    ///
+    /// # Errors
+    /// A sentence, when the array is nested otherwise, or `elements` refuses one.
+    pub fn read(&self, shape: &[usize], elements: &mut impl Elements) -> Result<(), String> {
+        let mut array = Array { shape, leaf_depth: None, elements };
+        let text = &self.json[self.at..self.at + self.length];
+        let read = Node { depth: 0, array: &mut array };
+        read.deserialize(&mut serde_json::Deserializer::from_slice(text))
+            .map_err(|error| self.told(&error))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
-        let Self { path, array } = self;
-        while sequence.next_element_seed(At { path, array: &mut *array })?.is_some() {}
-        Ok(())
+    /// What is wrong, and where in the whole JSON.
+    fn told(&self, error: &serde_json::Error) -> String {
+        let sentence = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let Some(sentence) = sentence.strip_suffix(&place) else { return sentence };
+        let before = &self.json[..self.at];
+        let line_begins = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+        let lines = memchr::memchr_iter(b'\n', before).count();
+        let columns = if error.line() == 1 { self.at - line_begins } else { 0 };
+        format!("{sentence} at line {} column {}", lines + error.line(), columns + error.column())
     }
 }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
 use futures_util::future::try_join_all;
 
 use super::answer::{InferAnswer, respond};
 use super::model_path::ModelPath;
-use super::request::{Checked, InferRequest, Input, InputKind, invalid, read_request};
+use super::request::{Checked, Input, InputKind, json_bytes, read_request};
+use super::request_json::InferRequest;
 use super::tensor::{body_copies, memory_need, read_images, read_tensors};
 use crate::batcher::{Ask, Effort, Place};
 use crate::http::body::{ReceivedBody, read_body};
@@ -24,10 +24,6 @@ use crate::http::state::{AppState, Service};
 use crate::pipeline::{ClassifyError, Encoded, Timing, Work};
 use crate::preprocess::Crops;
 use googlenet_engine::model::{self, Probabilities};
-
-/// Where the JSON of a body ends and the raw bytes begin.
-pub const INFERENCE_HEADER_CONTENT_LENGTH: HeaderName =
-    HeaderName::from_static("inference-header-content-length");
 
 /// Classifies images, given as a normalised tensor (`data_0`) or as encoded files (`image`).
 ///
@@ -135,14 +131,6 @@ pub async fn infer_version(
     request: Request,
 ) -> Result<Response, ApiError> {
     infer(state, client, tally, path, request).await
-}
-
-fn json_bytes(headers: &HeaderMap) -> Result<Option<usize>, ApiError> {
-    let Some(value) = headers.get(INFERENCE_HEADER_CONTENT_LENGTH) else { return Ok(None) };
-    let number = value.to_str().ok().and_then(|text| text.parse().ok());
-    number.map(Some).ok_or_else(|| {
-        invalid("the header Inference-Header-Content-Length must be a number of bytes")
-    })
 }
 
 /// One image's answer, and how long each stage took.

@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model_path::ModelPath;
-use super::request::{Datatype, IMAGE_INPUT};
+use super::request::IMAGE_INPUT;
+use super::request_json::Datatype;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::state::AppState;
 use googlenet_engine::model::OutputKind;

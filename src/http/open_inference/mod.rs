@@ -10,6 +10,8 @@ mod infer;
 mod metadata;
 mod model_path;
 mod request;
+mod request_json;
+mod short_arrays;
 mod tensor;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -1,144 +1,27 @@
-//! The JSON of an inference request without its data: what is sent and what is asked for.
+//! An inference request that fits the model: what is sent and what is asked for.
 //!
-//! The data is passed over here. It is read in a second pass, when the number of images is known
-//! and there is a place for each ([`super::tensor`]).
+//! Its elements are read when the number of images is known and there is a place for each
+//! ([`super::tensor`]).
 
-use std::fmt;
-use std::marker::PhantomData;
-
+use axum::http::{HeaderMap, HeaderName};
 use bytes::Bytes;
-use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::ToSchema;
 
+use super::elements::JsonArray;
+use super::request_json::{Datatype, InferRequest, RequestInput, RequestOutput};
 use crate::http::error::{ApiError, shown};
-use crate::http::json_text::{
-    Members, Object, WholeNumber, object_or_null, told, without_byte_order_mark,
-};
-use crate::http::openapi::bodies::infer_input_example;
+use crate::http::json_text::{Object, told, without_byte_order_mark};
 use crate::topk::TopK;
 use googlenet_engine::model_info::ModelInfo;
 
+/// Where the JSON of a body ends and the raw bytes begin.
+pub const INFERENCE_HEADER_CONTENT_LENGTH: HeaderName =
+    HeaderName::from_static("inference-header-content-length");
 /// The input for encoded images.
 pub const IMAGE_INPUT: &str = "image";
 /// What BVLC's GoogLeNet calls its input: taken for any model.
 const TENSOR_INPUT: &str = "data_0";
 /// What BVLC's GoogLeNet calls its output: taken for any model.
 const OUTPUT: &str = "prob_1";
-/// Elements of `inputs`, `outputs` and `shape` at most: memory follows the bytes of a body.
-const MAX_ELEMENTS: usize = 16;
-
-/// Type of a tensor's elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Datatype {
-    /// 32-bit floating point.
-    Fp32,
-    /// Strings of bytes.
-    Bytes,
-}
-
-/// An inference request.
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct InferRequest {
-    /// Comes back in the answer.
-    id: Option<String>,
-    #[serde(default, deserialize_with = "object_or_null")]
-    parameters: Option<RequestParameters>,
-    /// One tensor.
-    #[serde(deserialize_with = "few_objects")]
-    #[schema(min_items = 1, max_items = 1)]
-    inputs: Vec<RequestInput>,
-    /// What is asked for; the output as FP32 if left out.
-    #[serde(default, deserialize_with = "few_objects_or_null")]
-    #[schema(max_items = 1, nullable, required = false)]
-    outputs: Vec<RequestOutput>,
-}
-
-/// How the request wants its answer. Others are passed over.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-pub struct RequestParameters {
-    /// Outputs come as raw bytes behind the answer's JSON.
-    binary_data_output: Option<bool>,
-}
-
-/// An input: `data_0` (or the graph's own name for it) or `image`.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(example = json!(infer_input_example()))]
-pub struct RequestInput {
-    /// `data_0`: FP32 `[n, 3, side, side]`, normalised, channels in the model's order.
-    /// `image`: BYTES `[n]` or `[n, 1]`, encoded images.
-    name: String,
-    datatype: Datatype,
-    #[serde(deserialize_with = "few")]
-    #[schema(value_type = Vec<u64>)]
-    shape: Vec<WholeNumber>,
-    #[serde(default, deserialize_with = "object_or_null")]
-    parameters: Option<InputParameters>,
-    /// The elements in row-major order, flat or nested as `shape` says; images in base64. Left out
-    /// when they come as raw bytes behind the JSON.
-    #[schema(schema_with = data_schema)]
-    data: Option<IgnoredAny>,
-}
-
-/// Where an input's elements are. Others are passed over.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-pub struct InputParameters {
-    /// Raw bytes behind the JSON that are the elements: FP32 little endian; BYTES each with its length
-    /// before it, 32 bits little endian.
-    #[schema(value_type = Option<u64>)]
-    binary_data_size: Option<WholeNumber>,
-    #[schema(ignore)]
-    shared_memory_region: Option<IgnoredAny>,
-}
-
-/// An output that is asked for.
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct RequestOutput {
-    #[schema(example = "prob_1")]
-    name: String,
-    #[serde(default, deserialize_with = "object_or_null")]
-    parameters: Option<OutputParameters>,
-}
-
-/// In which form. Others are passed over.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-pub struct OutputParameters {
-    /// As raw bytes behind the answer's JSON.
-    binary_data: Option<bool>,
-    /// How many classes to list, best first, as BYTES `probability:class:label` instead of the
-    /// probabilities.
-    #[schema(minimum = 1, maximum = 1000, value_type = Option<u64>)]
-    classification: Option<WholeNumber>,
-    #[schema(ignore)]
-    shared_memory_region: Option<IgnoredAny>,
-}
-
-impl Members for InferRequest {
-    const EXPECTED: &'static str = "an object with `inputs` (an array of one), and with `id`, `parameters` and `outputs` if wanted";
-}
-
-impl Members for RequestParameters {
-    const EXPECTED: &'static str = "an object, with `binary_data_output` if wanted";
-}
-
-impl Members for RequestInput {
-    const EXPECTED: &'static str =
-        "an object with `name`, `datatype`, `shape`, and `data` or `parameters`";
-}
-
-impl Members for InputParameters {
-    const EXPECTED: &'static str =
-        "an object, with `binary_data_size` if raw bytes follow the JSON";
-}
-
-impl Members for RequestOutput {
-    const EXPECTED: &'static str = "an object with `name`, and with `parameters` if wanted";
-}
-
-impl Members for OutputParameters {
-    const EXPECTED: &'static str = "an object, with `binary_data` or `classification` if wanted";
-}
 
 /// A request that fits the model; its data is not read yet.
 #[derive(Debug)]
@@ -176,8 +59,8 @@ pub enum InputKind {
 /// Where an input's elements are.
 #[derive(Clone, Debug)]
 pub enum Data {
-    /// In this JSON, at `inputs[0].data`.
-    Json(Bytes),
+    /// In the JSON.
+    Json(JsonArray),
     /// These raw bytes.
     Binary(Bytes),
 }
@@ -200,6 +83,18 @@ impl Input {
     }
 }
 
+/// Bytes of the JSON, when raw bytes follow it.
+///
+/// # Errors
+/// [`ApiError::InvalidInput`] when the header is no number.
+pub fn json_bytes(headers: &HeaderMap) -> Result<Option<usize>, ApiError> {
+    let Some(value) = headers.get(INFERENCE_HEADER_CONTENT_LENGTH) else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(|| {
+        invalid("the header Inference-Header-Content-Length must be a number of bytes")
+    })
+}
+
 /// Reads a request's JSON: the first `json_bytes` of the body, or all of it.
 ///
 /// # Errors
@@ -218,12 +113,12 @@ pub fn read_request(
     }
     let (json, binary) = (body.slice(..json_length), body.slice(json_length..));
     let json = json.slice_ref(without_byte_order_mark(&json));
-    let Object(request): Object<InferRequest> = serde_json::from_slice(&json).map_err(|e| {
+    let Object(request): Object<InferRequest<'_>> = serde_json::from_slice(&json).map_err(|e| {
         invalid(format!("the request is not the JSON that is expected: {}", told(&e)))
     })?;
     let binary_output = request.parameters.and_then(|p| p.binary_data_output).unwrap_or(false);
     let output = check_output(request.outputs, binary_output, model)?;
-    let inputs = <[RequestInput; 1]>::try_from(request.inputs).map_err(|inputs| {
+    let inputs = <[RequestInput<'_>; 1]>::try_from(request.inputs).map_err(|inputs| {
         invalid(format!(
             "give one input, `{TENSOR_INPUT}` or `{IMAGE_INPUT}`, not {}",
             inputs.len()
@@ -232,13 +127,13 @@ pub fn read_request(
     let [input] = inputs;
     let shape: Vec<usize> = input.shape.iter().map(|number| number.0).collect();
     let kind = check_input(&input, &shape, model)?;
-    let data = find_data(&input, json, binary)?;
+    let data = find_data(&input, &json, binary)?;
     let name = input.name;
     Ok(Checked { id: request.id, input: Input { name, kind, shape, data }, output })
 }
 
 fn check_input(
-    input: &RequestInput,
+    input: &RequestInput<'_>,
     shape: &[usize],
     model: &ModelInfo,
 ) -> Result<InputKind, ApiError> {
@@ -275,13 +170,13 @@ fn check_input(
     }
 }
 
-fn find_data(input: &RequestInput, json: Bytes, binary: Bytes) -> Result<Data, ApiError> {
+fn find_data(input: &RequestInput<'_>, json: &Bytes, binary: Bytes) -> Result<Data, ApiError> {
     let name = &input.name;
     let parameters = input.parameters.as_ref();
     if parameters.is_some_and(|p| p.shared_memory_region.is_some()) {
         return Err(invalid(format!("input `{name}`: shared memory is not supported")));
     }
-    match (&input.data, parameters.and_then(|p| p.binary_data_size).map(|size| size.0)) {
+    match (input.data, parameters.and_then(|p| p.binary_data_size).map(|size| size.0)) {
         (Some(_), Some(_)) => {
             Err(invalid(format!("input `{name}` has both `data` and `binary_data_size`: give one")))
         }
@@ -294,7 +189,7 @@ fn find_data(input: &RequestInput, json: Bytes, binary: Bytes) -> Result<Data, A
              Inference-Header-Content-Length says where the JSON ends",
             binary.len()
         ))),
-        (Some(_), None) if binary.is_empty() => Ok(Data::Json(json)),
+        (Some(data), None) if binary.is_empty() => Ok(Data::Json(JsonArray::new(json, data))),
         (Some(_), None) => Err(invalid(format!(
             "{} bytes follow the JSON, but input `{name}` has no binary_data_size",
             binary.len()
@@ -340,59 +235,6 @@ fn check_output(
 /// An error of this protocol: 400 `invalid_input`.
 pub fn invalid(sentence: impl Into<String>) -> ApiError {
     ApiError::InvalidInput(sentence.into())
-}
-
-/// An array of up to [`MAX_ELEMENTS`].
-fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Vec<T>, D::Error> {
-    struct Few<T>(PhantomData<T>);
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            write!(f, "an array of up to {MAX_ELEMENTS}")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Vec<T>, A::Error> {
-            let mut elements = Vec::new();
-            while let Some(element) = array.next_element()? {
-                if elements.len() == MAX_ELEMENTS {
-                    return Err(A::Error::invalid_length(MAX_ELEMENTS + 1, &self));
-                }
-                elements.push(element);
-            }
-            Ok(elements)
-        }
-    }
-    input.deserialize_seq(Few(PhantomData))
-}
-
-/// The same of objects.
-fn few_objects<'de, D: Deserializer<'de>, T: Deserialize<'de> + Members>(
-    input: D,
-) -> Result<Vec<T>, D::Error> {
-    let objects = few::<D, Object<T>>(input)?;
-    Ok(objects.into_iter().map(|Object(value)| value).collect())
-}
-
-/// The same; `null` is an empty array.
-fn few_objects_or_null<'de, D: Deserializer<'de>, T: Deserialize<'de> + Members>(
-    input: D,
-) -> Result<Vec<T>, D::Error> {
-    struct Array<T>(Vec<T>);
-    impl<'de, T: Deserialize<'de> + Members> Deserialize<'de> for Array<T> {
-        fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-            few_objects(input).map(Self)
-        }
-    }
-    Option::<Array<T>>::deserialize(input).map(|array| array.map_or_else(Vec::new, |a| a.0))
-}
-
-fn data_schema() -> utoipa::openapi::schema::Array {
-    use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType};
-    let anything = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
-    let description = "The elements in row-major order, flat or nested as `shape` says; images in base64. Left out \
-        when they come as raw bytes behind the JSON.";
-    ArrayBuilder::new().items(anything).description(Some(description)).build()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::elements::{Elements, read_elements};
+use super::elements::Elements;
 use super::request::{Data, Input, invalid};
 use crate::http::base64_image;
 use crate::http::body_memory::BODY_COPIES;
@@ -54,9 +54,7 @@ pub fn body_copies(json_bytes: Option<usize>) -> usize {
 fn read_elements_of(input: &Input) -> Result<Vec<Arc<[f32]>>, String> {
     let mut tensors = Tensors::new(input);
     match &input.data {
-        Data::Json(json) => {
-            read_elements(json, &input.shape, &mut tensors).map_err(|e| e.to_string())?;
-        }
+        Data::Json(array) => array.read(&input.shape, &mut tensors)?,
         Data::Binary(bytes) => {
             let expected = tensors.expected * size_of::<f32>();
             if bytes.len() != expected {
@@ -139,9 +137,9 @@ impl Elements for Tensors {
 fn read_encoded(input: &Input) -> Result<Vec<Bytes>, String> {
     let expected = input.images();
     match &input.data {
-        Data::Json(json) => {
+        Data::Json(array) => {
             let mut encoded = Encoded { expected, images: Vec::new() };
-            read_elements(json, &input.shape, &mut encoded).map_err(|e| e.to_string())?;
+            array.read(&input.shape, &mut encoded)?;
             match encoded.images.len() {
                 count if count == expected => Ok(encoded.images),
                 count => Err(format!("there are {count} elements, the shape takes {expected}")),
@@ -201,8 +199,10 @@ fn split_lengths(mut bytes: Bytes, expected: usize) -> Result<Vec<Bytes>, String
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::value::RawValue;
     use serde_json::{Value, json};
 
+    use super::super::elements::JsonArray;
     use super::super::request::InputKind;
     use super::*;
 
@@ -237,8 +237,9 @@ mod tests {
     }
 
     fn from_json(kind: InputKind, shape: &[usize], data: &Value) -> Result<Images, ApiError> {
-        let json = json!({"data": [9], "inputs": [{"x": {"data": [8]}, "data": data}]});
-        read(&input(kind, shape, Data::Json(json.to_string().into())))
+        let json = Bytes::from(format!("[\n1, {data}]"));
+        let (_, array): (u8, &RawValue) = serde_json::from_slice(&json).unwrap();
+        read(&input(kind, shape, Data::Json(JsonArray::new(&json, array))))
     }
 
     fn from_raw(kind: InputKind, shape: &[usize], raw: Vec<u8>) -> Result<Images, ApiError> {
@@ -344,7 +345,10 @@ mod tests {
         let tensor = |data| from_json(InputKind::Tensor, &[1, 3, 1, 1], &data);
         assert_refused(tensor(json!([1, 2e9, 3])), "element 1 is 2000000000");
         assert_refused(tensor(json!([1, 2, -1e300])), "element 2 is -inf");
-        assert_refused(tensor(json!([1, 2, "3"])), "element 2 is a string");
+        assert_refused(
+            tensor(json!([1, 2, "3"])),
+            "element 2 is a string: FP32 takes numbers at line 2 column 11",
+        );
         assert_refused(tensor(json!([1, 2, null])), "expected numbers");
         assert_refused(tensor(json!([1, 2, true])), "expected numbers");
         assert_refused(tensor(json!([])), "0 elements");
