@@ -15,7 +15,7 @@ use crate::http::{self, AppState, BodyMemory, ConnectionLimits, Service, Unanswe
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::machine::{self, MemoryBudget};
 use crate::metrics::Metrics;
-use crate::pipeline::{Decoder, ImageDecoder, Pipeline, PreparePool, PrepareThreads};
+use crate::pipeline::{BlockingPool, BlockingThreads, Decoder, ImageDecoder, Pipeline};
 use crate::preprocess::{PreprocessError, Preprocessor};
 use googlenet_engine::loaded_model::{LoadedModel, ModelError};
 
@@ -181,7 +181,7 @@ fn serve(
 
 /// Blocking threads that the service needs: to prepare images, to load the model and to join threads.
 pub fn blocking_threads(workers: usize) -> usize {
-    PrepareThreads::for_workers(workers).total() + 2
+    BlockingThreads::for_workers(workers).total() + 2
 }
 
 /// Connections that may wait to be accepted; the system caps it (`net.core.somaxconn`). When it is
@@ -209,7 +209,7 @@ fn start(
     decoder: Arc<dyn Decoder>,
 ) -> Result<Batcher, AppError> {
     let settings = &state.settings;
-    let threads = PrepareThreads::for_workers(settings.workers);
+    let threads = BlockingThreads::for_workers(settings.workers);
     let batcher_config = BatcherConfig {
         workers: settings.workers,
         max_batch_size: settings.max_batch_size,
@@ -238,19 +238,19 @@ fn start(
         decoder,
         limits: DecodeLimits { max_pixels: settings.max_pixels, max_side_pixels: MAX_SIDE_PIXELS },
         preprocessor: Arc::new(Preprocessor::new(model.info.preprocessing.clone())?),
-        pool: PreparePool::new(threads, memory.decode_bytes),
+        pool: BlockingPool::new(threads, memory.decode_bytes),
+        queue: batcher.queue(),
         reject_damaged: settings.reject_damaged,
         metrics: state.metrics.clone(),
     };
     let slowness = pipeline.measure_decoding();
-    batcher.queue().calibrate_decoding(slowness);
+    pipeline.queue.calibrate_decoding(slowness);
     tracing::debug!(slowness, "decoding measured");
     let service = Service {
         model: Arc::new(model.info),
         body_memory: BodyMemory::new(memory.body_bytes),
         operators,
         pipeline,
-        queue: batcher.queue(),
     };
     // Set once: this function runs once for each state.
     let _ = state.service.set(service);

@@ -25,7 +25,7 @@ use googlenet_engine::model::{
 use googlenet_engine::model_info::{ModelInfo, ModelIdentity};
 use googlenet_engine::network::ModelReport;
 use googlenet_engine::network::report::Totals;
-use googlenet::pipeline::{ImageDecoder, Pipeline, PreparePool, PrepareThreads};
+use googlenet::pipeline::{BlockingPool, BlockingThreads, ImageDecoder, Pipeline};
 use googlenet::preprocess::Preprocessor;
 use googlenet_engine::weights::Labels;
 use serde_json::Value;
@@ -62,7 +62,7 @@ impl InProcess {
         let config = Arguments::parse_from(flags).config;
         let settings = config.resolve(&Machine::of_this_process()).unwrap();
         let metrics = Metrics::new().unwrap();
-        let threads = PrepareThreads::for_workers(1);
+        let threads = BlockingThreads::for_workers(1);
         let batcher_config = BatcherConfig {
             workers: 1,
             max_batch_size: settings.max_batch_size,
@@ -78,7 +78,8 @@ impl InProcess {
             decoder: Arc::new(ImageDecoder),
             limits: DecodeLimits { max_pixels: settings.max_pixels, max_side_pixels: 65_535 },
             preprocessor: Arc::new(Preprocessor::new(model.preprocessing.clone()).unwrap()),
-            pool: PreparePool::new(threads, MEMORY_BYTES),
+            pool: BlockingPool::new(threads, MEMORY_BYTES),
+            queue: batcher.queue(),
             reject_damaged: false,
             metrics: metrics.clone(),
         };
@@ -87,7 +88,6 @@ impl InProcess {
             body_memory: BodyMemory::new(MEMORY_BYTES),
             operators: Vec::new(),
             pipeline,
-            queue: batcher.queue(),
         };
         let state = AppState {
             settings: Arc::new(settings),

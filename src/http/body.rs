@@ -10,10 +10,10 @@ use http_body_util::BodyExt;
 use tokio::task::yield_now;
 
 use super::body_memory::BodyShare;
+use super::client::Client;
 use super::content_coding::{ContentCoding, FIRST_BYTES, INFLATE_AT_ONCE, Inflater};
 use super::deadline::out_of_time;
 use super::error::{ApiError, FullBy};
-use super::request_context::Client;
 use super::state::{AppState, Service};
 use crate::config::OverloadStatus;
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-use crate::batcher::ClientKey;
+use crate::pipeline::ClientKey;
 
 /// The other end of the connection; in the extensions of each request.
 #[derive(Clone, Copy, Debug)]

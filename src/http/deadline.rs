@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep_until, timeout_at};
 
+use super::client::Deadline;
 use super::error::ApiError;
-use super::request_context::Deadline;
 use super::state::AppState;
 
 /// How much of `drain_timeout` a client gets that does not do its part: that sends no more of a body, or

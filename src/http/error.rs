@@ -9,10 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::batcher::{AdmitError, Bound, InferError};
 use crate::config::OverloadStatus;
 use crate::decode::DecodeError;
-use crate::pipeline::{ClassifyError, PrepareError};
+use crate::pipeline::{AdmitError, Bound, ClassifyError, InferError, TensorError, WorkError};
 
 impl From<OverloadStatus> for StatusCode {
     fn from(status: OverloadStatus) -> Self {
@@ -53,11 +52,11 @@ pub enum ApiError {
     #[error("this path does not take this method; the header Allow lists those it takes")]
     MethodNotAllowed,
     #[error(
-        "the body did not arrive within {} ms (--request-timeout-ms): send it faster, or a smaller image",
+        "the body did not arrive within {} ms (--request-timeout-ms): send it faster, or a smaller one",
         .0.as_millis()
     )]
     RequestTimeout(Duration),
-    #[error("the body is larger than {0} bytes (--max-body-bytes): send a smaller image")]
+    #[error("the body is larger than {0} bytes (--max-body-bytes): send a smaller one")]
     BodyTooLarge(usize),
     #[error("{0}")]
     ImageTooLarge(String),
@@ -212,24 +211,64 @@ impl ApiError {
             ClassifyError::DecoderPanicked { .. } | ClassifyError::Damaged { .. } => {
                 Self::CorruptImage(error.to_string())
             }
-            ClassifyError::Prepare(error) => Self::from_prepare(error, overload_status),
+            ClassifyError::Work(error) => Self::from_work(error, Sent::Image, overload_status),
         }
     }
 
-    /// What a client hears of an image or a tensor that could not be made ready.
-    pub fn from_prepare(error: PrepareError, overload_status: StatusCode) -> Self {
+    /// What a client hears of a tensor that was not classified.
+    pub fn from_tensor(error: TensorError<Self>, overload_status: StatusCode) -> Self {
         match error {
-            PrepareError::NotBegun => Self::QueueFull {
+            TensorError::Work(error) => Self::from_work(error, Sent::Tensor, overload_status),
+            TensorError::Elements(error) => error,
+            TensorError::Infer(error) => error.into(),
+        }
+    }
+
+    /// What a client hears of what it sent that was not read.
+    pub(super) fn from_work(error: WorkError, sent: Sent, overload_status: StatusCode) -> Self {
+        match error {
+            WorkError::NotBegun => Self::QueueFull {
                 bound: FullBy::Time,
                 retry_after: NOT_BEGUN_RETRY_AFTER,
                 status: overload_status,
             },
-            PrepareError::Memory { needed_bytes, limit_bytes } => Self::ImageTooLarge(format!(
-                "preparing this image or tensor takes {needed_bytes} bytes of memory, the limit is \
-                 {limit_bytes} (by --decode-memory-bytes, and 192 MiB for one image): send a smaller one"
+            WorkError::Memory { needed_bytes, limit_bytes } => Self::ImageTooLarge(format!(
+                "{} takes {needed_bytes} bytes of memory, the limit is {limit_bytes} ({}",
+                sent.reading(),
+                sent.memory_advice()
             )),
-            PrepareError::Panicked => Self::Internal("preparing the input panicked".into()),
-            PrepareError::Closed => Self::ShuttingDown,
+            WorkError::Panicked => Self::Internal(format!("{} panicked", sent.reading())),
+            WorkError::Closed => Self::ShuttingDown,
+        }
+    }
+}
+
+/// What a client sent, for what it hears of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// An encoded image.
+    Image,
+    /// A tensor of images.
+    Tensor,
+    /// A body that has yet to be taken apart.
+    Body,
+}
+
+impl Sent {
+    fn reading(self) -> &'static str {
+        match self {
+            Self::Image => "decoding this image",
+            Self::Tensor => "reading this tensor",
+            Self::Body => "reading this body",
+        }
+    }
+
+    fn memory_advice(self) -> &'static str {
+        match self {
+            Self::Image => {
+                "by --decode-memory-bytes, and 192 MiB for one image): send a smaller one"
+            }
+            Self::Tensor | Self::Body => "by --decode-memory-bytes): send fewer images at once",
         }
     }
 }

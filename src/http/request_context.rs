@@ -1,7 +1,6 @@
 //! Around every request: its id, its span, its deadline, the body of its error, its log line.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -10,12 +9,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 
+use super::client::{Client, Deadline};
 use super::client_address::{PeerAddress, client_address, client_key};
 use super::error::{ErrorBody, ErrorPayload, FullBy};
 use super::request_id::RequestId;
 use super::request_log::{Answered, RequestLog};
 use super::state::AppState;
-use crate::batcher::ClientKey;
 use crate::lifecycle::Phase;
 
 /// What balancers, orchestrators and Prometheus ask for every few seconds, for as long as a replica lives.
@@ -29,19 +28,6 @@ const PROBES: [&str; 7] = [
     "/v2/models/{name}/versions/{version}/ready",
 ];
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// When a request must be answered.
-#[derive(Clone, Copy, Debug)]
-pub struct Deadline(pub Instant);
-
-/// Who waits for an answer, and until when; in the extensions of each request.
-#[derive(Clone, Copy, Debug)]
-pub struct Client {
-    /// Tells it from others.
-    pub key: ClientKey,
-    /// When it must be answered.
-    pub deadline: Deadline,
-}
 
 /// The middleware, outside of all others.
 pub async fn request_context(

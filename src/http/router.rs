@@ -1,4 +1,4 @@
-//! The table of routes, and what surrounds them.
+//! The routers of the listeners: the routes, and what surrounds them.
 
 use std::time::Duration;
 
@@ -11,16 +11,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::docs::docs;
 use super::error::ApiError;
 use super::message_checks::message_checks;
+use super::model;
 use super::request_context::request_context;
+use super::routes::{admin_routes, health_routes, public_routes};
 use super::state::AppState;
 use super::unread_body::unread_body;
-use super::{classify, health, model, open_inference};
 use crate::metrics::PanicPlace;
 
 /// How long a browser remembers that it may send a request: the longest that Chromium takes.
@@ -32,29 +31,6 @@ pub struct Routers {
     pub public: Router,
     /// `--admin-listen`, if there is one.
     pub admin: Option<Router>,
-}
-
-/// The routes that clients use.
-pub(super) fn public_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(classify::classify)).merge(open_inference::public_routes())
-}
-
-/// The routes that operators use.
-pub(super) fn admin_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(model::summary))
-        .routes(routes!(model::layers))
-        .routes(routes!(model::labels))
-        .routes(routes!(health::metrics))
-        .merge(open_inference::metadata_routes())
-}
-
-/// The routes of every listener.
-pub(super) fn health_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(health::healthz))
-        .routes(routes!(health::readyz))
-        .merge(open_inference::health_routes())
 }
 
 /// Builds the routers for the listeners that `state.settings` asks for.

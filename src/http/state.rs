@@ -1,16 +1,14 @@
 //! What the handlers share.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use super::body_memory::BodyMemory;
-use super::error::ApiError;
-use super::request_context::Client;
-use crate::batcher::{Ask, Place, Queue};
+use super::client::Client;
+use super::error::{ApiError, Sent};
 use crate::config::Settings;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
-use crate::pipeline::{ClassifyError, Pipeline};
+use crate::pipeline::{Ask, ClassifyError, Pipeline, Place, TensorError, WorkError};
 use googlenet_engine::model::OperatorCount;
 use googlenet_engine::model_info::ModelInfo;
 
@@ -35,10 +33,8 @@ pub struct Service {
     pub body_memory: BodyMemory,
     /// What runs it.
     pub operators: Vec<OperatorCount>,
-    /// Decode and preprocess.
+    /// From images and tensors to probabilities.
     pub pipeline: Pipeline,
-    /// In front of the workers.
-    pub queue: Arc<Queue>,
 }
 
 impl AppState {
@@ -59,12 +55,22 @@ impl AppState {
         ApiError::from_classify(error, self.settings.overload_status.into())
     }
 
+    /// What a client hears of a tensor that was not classified.
+    pub fn tensor_failed(&self, error: TensorError<ApiError>) -> ApiError {
+        ApiError::from_tensor(error, self.settings.overload_status.into())
+    }
+
+    /// What a client hears of a body that was not taken apart.
+    pub fn body_failed(&self, error: WorkError) -> ApiError {
+        ApiError::from_work(error, Sent::Body, self.settings.overload_status.into())
+    }
+
     /// Refuses more images than there can ever be places for.
     ///
     /// # Errors
     /// [`ApiError::TooManyImages`].
     pub fn check_number(&self, service: &Service, images: usize) -> Result<(), ApiError> {
-        let limit = self.settings.max_images.min(service.queue.capacity());
+        let limit = self.settings.max_images.min(service.pipeline.capacity());
         if images > limit { Err(ApiError::TooManyImages(limit)) } else { Ok(()) }
     }
 
@@ -78,12 +84,8 @@ impl AppState {
         client: Client,
         asks: &[Ask],
     ) -> Result<Vec<Place>, ApiError> {
-        if asks.is_empty() {
-            return Ok(Vec::new());
-        }
-        let time_left = client.deadline.0.saturating_duration_since(Instant::now());
         let status = self.settings.overload_status.into();
-        let admitted = service.queue.admit(client.key, asks, time_left);
+        let admitted = service.pipeline.admit(client.key, asks, client.deadline.0);
         admitted.map_err(|error| ApiError::from_admission(error, status))
     }
 }

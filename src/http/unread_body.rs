@@ -18,8 +18,8 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
+use super::client::Client;
 use super::deadline::out_of_time;
-use super::request_context::Client;
 use super::request_tally::RequestTally;
 use super::state::AppState;
 

@@ -1,18 +1,23 @@
-//! From the bytes of an image to its probabilities: decode, preprocess, queue, plan.
+//! From the bytes of an image, or from a tensor, to probabilities: decode, preprocess, queue, plan.
 
-mod prepare_pool;
+mod blocking_pool;
+mod outcome;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use blocking_pool::{KeptMemory, Work};
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 
-pub use prepare_pool::{KeptMemory, MemoryNeed, PrepareError, PreparePool, PrepareThreads, Work};
+pub use crate::batcher::{AdmitError, Ask, Bound, ClientKey, InferError, Place};
+pub use blocking_pool::{BlockingPool, BlockingThreads, MemoryNeed, WorkError};
+pub use outcome::{Classified, ClassifyError, TensorError, Timing};
 
-use crate::batcher::{Ask, InferError, Inference, Place};
-use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, ImageFile, Warning};
+use crate::batcher::{Effort, Inference, Queue};
+use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, ImageFile};
 use crate::metrics::{Metrics, PanicPlace};
-use crate::preprocess::{Crops, PreprocessError, Preprocessor};
+use crate::preprocess::{Crops, Preprocessor};
 use googlenet_engine::model::{Input, Pixels, Probabilities};
 
 /// Decodes images. A trait, so that a test can put a fault around the real decoder.
@@ -34,7 +39,7 @@ impl Decoder for ImageDecoder {
     }
 }
 
-/// The stages in front of the queue, shared by all requests.
+/// All stages up to the probabilities, shared by all requests.
 pub struct Pipeline {
     /// Decodes.
     pub decoder: Arc<dyn Decoder>,
@@ -42,8 +47,10 @@ pub struct Pipeline {
     pub limits: DecodeLimits,
     /// Resizes and crops.
     pub preprocessor: Arc<Preprocessor>,
-    /// Where both happen.
-    pub pool: PreparePool,
+    /// Where both happen, and tensors and JSON are read.
+    pub pool: BlockingPool,
+    /// In front of the workers.
+    pub queue: Arc<Queue>,
     /// Whether files with something wrong in them are refused, though they could be decoded.
     pub reject_damaged: bool,
     /// What is counted.
@@ -57,67 +64,6 @@ const MOST_IMAGE_BYTES: u64 = 192 << 20;
 /// The size of the photos that are decoded at the start, in pixels.
 const MADE_WIDTH: u32 = 500;
 const MADE_HEIGHT: u32 = 375;
-
-/// What an image turned out to be.
-#[derive(Clone, Debug)]
-pub struct Classified {
-    /// The mean over the crops.
-    pub probabilities: Probabilities,
-    /// Found from the bytes.
-    pub format: Format,
-    /// In pixels, as viewed.
-    pub width: u32,
-    /// In pixels, as viewed.
-    pub height: u32,
-    /// What is wrong with the file.
-    pub warnings: Vec<Warning>,
-    /// How long each stage took.
-    pub timing: Timing,
-}
-
-/// How long each stage took.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Timing {
-    /// From bytes to pixels.
-    pub decode: Duration,
-    /// From pixels to crops.
-    pub preprocess: Duration,
-    /// From joining the queue to a worker.
-    pub queue: Duration,
-    /// The run of the batch.
-    pub inference: Duration,
-}
-
-/// Why an image has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ClassifyError {
-    /// The image cannot be decoded.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// The decoder panicked on this file.
-    #[error("the {format} decoder failed on this file: it is damaged, or made to do that")]
-    DecoderPanicked {
-        /// Format of the file.
-        format: Format,
-    },
-    /// It could be decoded, but something is wrong with it, and such files are not wanted.
-    #[error("the {format} is {}: send the whole, valid file", warning.as_str())]
-    Damaged {
-        /// Format of the file.
-        format: Format,
-        /// What is wrong.
-        warning: Warning,
-    },
-    /// The memory limit is too small, or the service is ending.
-    #[error(transparent)]
-    Prepare(#[from] PrepareError),
-    /// The crops cannot be made.
-    #[error(transparent)]
-    Preprocess(#[from] PreprocessError),
-    /// The plan has no answer.
-    #[error(transparent)]
-    Infer(#[from] InferError),
-}
 
 /// An encoded image, its header read: what is known before it has a place in the queue.
 pub struct Encoded {
@@ -148,16 +94,72 @@ pub fn milliseconds(duration: Duration) -> f64 {
 }
 
 impl Pipeline {
+    /// Takes a place in the queue for each image of a client that is to be answered by `deadline`, all or none.
+    ///
+    /// # Errors
+    /// [`AdmitError`] when there are none for it now.
+    pub fn admit(
+        &self,
+        client: ClientKey,
+        asks: &[Ask],
+        deadline: Instant,
+    ) -> Result<Vec<Place>, AdmitError> {
+        if asks.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.queue.admit(client, asks, deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Images that can ever have places at the same time.
+    pub fn capacity(&self) -> usize {
+        self.queue.capacity()
+    }
+
+    /// Runs work that is brief, but too long for an async thread.
+    ///
+    /// # Errors
+    /// [`WorkError::Panicked`] when the work panics, [`WorkError::Closed`] when the service is ending.
+    pub async fn run_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, WorkError> {
+        self.pool.run_brief(work).await
+    }
+
+    /// Reads the normalised images of a tensor, for which there are `places`, and runs the network on each. Reading
+    /// takes `need` of the memory, and waits for it until `deadline`. The first image that fails drops the others.
+    ///
+    /// # Errors
+    /// [`TensorError`] says which stage failed.
+    pub async fn infer_tensor<E: Send + 'static>(
+        &self,
+        places: Vec<Place>,
+        need: MemoryNeed,
+        deadline: Instant,
+        read: impl FnOnce() -> Result<Vec<Arc<[f32]>>, E> + Send + 'static,
+    ) -> Result<Vec<(Probabilities, Timing)>, TensorError<E>> {
+        let turn = places.first().map(Place::turn).unwrap_or_default();
+        let work = Work { need, effort: Effort::Ordinary, turn, begin_by: deadline };
+        let (images, _kept) = self.pool.run(work, read).await?;
+        let images = images.map_err(TensorError::Elements)?;
+        let infer = async |(place, image): (Place, Arc<[f32]>)| {
+            let Inference { probabilities, queue, inference } =
+                place.infer(vec![Input::Tensor(image)]).await?;
+            Ok((probabilities, Timing { queue, inference, ..Timing::default() }))
+        };
+        try_join_all(places.into_iter().zip(images).map(infer)).await
+    }
+
     /// Reads the header of an encoded image; its pixels are not touched.
     ///
     /// # Errors
     /// [`ClassifyError::Decode`] when it is not an image that can be decoded within the limits,
-    /// [`ClassifyError::Prepare`] when there is never enough memory for it.
+    /// [`ClassifyError::Work`] when there is never enough memory for it.
     pub async fn read_header(&self, bytes: Bytes, crops: Crops) -> Result<Encoded, ClassifyError> {
         let (limits, to_read) = (self.limits, bytes.clone());
         let read = move || decode::read_header(&to_read, &limits);
-        let file = match self.pool.run_briefly(read).await {
-            Err(PrepareError::Panicked) => {
+        let file = match self.pool.run_brief(read).await {
+            Err(WorkError::Panicked) => {
                 return Err(self.decoder_panicked(Format::sniff(&bytes)));
             }
             read => read??,
@@ -166,7 +168,7 @@ impl Pipeline {
         let decode_bytes = file.decode_bytes_at(self.at_least());
         if decode_bytes > MOST_IMAGE_BYTES {
             let (needed_bytes, limit_bytes) = (decode_bytes, MOST_IMAGE_BYTES);
-            return Err(PrepareError::Memory { needed_bytes, limit_bytes }.into());
+            return Err(WorkError::Memory { needed_bytes, limit_bytes }.into());
         }
         let need = MemoryNeed { running_bytes: decode_bytes + kept_bytes, kept_bytes };
         self.pool.check(need)?;
@@ -238,7 +240,7 @@ impl Pipeline {
             (prepare(started), started.elapsed())
         };
         let ((prepared, taken), kept) = match self.pool.run(work, timed).await {
-            Err(PrepareError::Panicked) => return Err(self.decoder_panicked(Some(format))),
+            Err(WorkError::Panicked) => return Err(self.decoder_panicked(Some(format))),
             prepared => prepared?,
         };
         let decode = prepared.as_ref().map(|prepared| prepared.decode);

@@ -40,7 +40,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "batcher",
             "config",
             "decode",
             "lifecycle",

@@ -274,6 +274,15 @@ async fn the_largest_values_that_are_taken_have_an_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tensor_that_takes_too_much_memory_is_refused_as_a_tensor() {
+    let flags = ["--decode-memory-bytes=1048576", "--max-images=100", "--queue-capacity=100"];
+    let service = TestService::start(&flags).await;
+    let answer = infer(&service, &tensor(90, &json!([]))).await;
+    assert_error(&answer, 413, "image_too_large", "reading this tensor takes");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_image_takes_a_place_or_none_does() {
     let gate = Arc::new(Gate::default());
     let held = Arc::clone(&gate);

@@ -19,15 +19,14 @@ use parameters::{Parameters, QueryParameters, RawParameters};
 use upload_form::{UploadForm, read_upload};
 
 use super::body::{ReceivedBody, read_body};
+use super::client::Client;
 use super::deadline::before;
 use super::error::{ApiError, ErrorBody};
 use super::openapi::bodies::{ClassifyBody, ClassifyForm, EXAMPLE_IMAGE, RawBytes};
-use super::request_context::Client;
 use super::request_tally::RequestTally;
 use super::server_timing::add_server_timing;
 use super::state::{AppState, Service};
-use crate::batcher::Ask;
-use crate::pipeline::{Classified, Encoded, Timing};
+use crate::pipeline::{Ask, Classified, Encoded, Timing};
 use crate::preprocess::Crops;
 
 /// Classifies one image or several.
@@ -76,7 +75,7 @@ pub async fn classify(
     let form = UploadForm::of(request.headers())?;
     let copies = form.body_copies();
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
-    let read = read_upload(form, bytes, parameters, &state, &service.pipeline.pool);
+    let read = read_upload(form, bytes, parameters, &state, &service.pipeline);
     let upload = before(client.deadline, &state, read).await??;
     tally.set_images(upload.images.len());
     let parameters = upload.parameters.check(service.model.classes())?;

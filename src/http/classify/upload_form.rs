@@ -11,7 +11,7 @@ use crate::http::base64_image::{self, Base64Error};
 use crate::http::body_memory::BODY_COPIES;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
-use crate::pipeline::{ClassifyError, PreparePool};
+use crate::pipeline::Pipeline;
 
 /// The form of a request, from its Content-Type.
 pub enum UploadForm {
@@ -64,7 +64,7 @@ pub async fn read_upload(
     body: Bytes,
     parameters: RawParameters,
     state: &AppState,
-    pool: &PreparePool,
+    pipeline: &Pipeline,
 ) -> Result<Upload, ApiError> {
     let max_images = state.settings.max_images;
     match form {
@@ -73,8 +73,8 @@ pub async fn read_upload(
         UploadForm::Json => {
             // Twenty megabytes of base64 would keep an async thread from all other clients.
             let read = move || from_json(&body, parameters, max_images);
-            let read = pool.run_briefly(read).await;
-            read.map_err(|error| state.failed(ClassifyError::Prepare(error)))?
+            let read = pipeline.run_blocking(read).await;
+            read.map_err(|error| state.body_failed(error))?
         }
         UploadForm::Multipart(content_type) => {
             read_form(content_type, body, parameters, max_images).await

@@ -1,7 +1,6 @@
 //! `POST /v2/models/{name}/infer`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
@@ -12,18 +11,17 @@ use super::model_path::ModelPath;
 use super::request::{Checked, Input, InputKind, json_bytes, read_request};
 use super::request_json::InferRequest;
 use super::tensor::{body_copies, memory_need, read_images, read_tensors};
-use crate::batcher::{Ask, Effort, Place};
 use crate::http::body::{ReceivedBody, read_body};
+use crate::http::client::Client;
 use crate::http::deadline::before;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::openapi::bodies::{RawBytes, infer_example};
-use crate::http::request_context::Client;
 use crate::http::request_tally::RequestTally;
 use crate::http::server_timing::add_server_timing;
 use crate::http::state::{AppState, Service};
-use crate::pipeline::{ClassifyError, Encoded, Timing, Work};
+use crate::pipeline::{Ask, Encoded, Timing};
 use crate::preprocess::Crops;
-use googlenet_engine::model::{self, Probabilities};
+use googlenet_engine::model::Probabilities;
 
 /// Classifies images, given as a normalised tensor (`data_0`) or as encoded files (`image`).
 ///
@@ -74,9 +72,9 @@ pub async fn infer(
     let copies = body_copies(json_bytes);
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
     let model = Arc::clone(&service.model);
-    let read = service.pipeline.pool.run_briefly(move || read_request(bytes, json_bytes, &model));
+    let read = service.pipeline.run_blocking(move || read_request(bytes, json_bytes, &model));
     let read = before(client.deadline, &state, read).await?;
-    let read = read.map_err(|error| state.failed(ClassifyError::Prepare(error)))?;
+    let read = read.map_err(|error| state.body_failed(error))?;
     let Checked { id, input, output } = read?;
     tally.set_images(input.images());
     state.check_number(service, input.images())?;
@@ -136,9 +134,6 @@ pub async fn infer_version(
 /// One image's answer, and how long each stage took.
 type Answered = (Probabilities, Timing);
 
-/// Elements are read, not decoded: what that takes is in the time of a run.
-const TENSOR: Ask = Ask { decode_time: Duration::ZERO, inputs: 1 };
-
 /// Classifies all images of a request; the first that fails drops the others.
 async fn classify(
     state: &AppState,
@@ -146,54 +141,45 @@ async fn classify(
     client: Client,
     input: Input,
 ) -> Result<Vec<Answered>, ApiError> {
-    let pool = &service.pipeline.pool;
-    let unprepared = |error| state.failed(ClassifyError::Prepare(error));
     match input.kind {
-        InputKind::Tensor => {
-            let places = state.admit(service, client, &vec![TENSOR; input.images()])?;
-            let turn = places.first().map(Place::turn).unwrap_or_default();
-            let begin_by = client.deadline.0;
-            let need = memory_need(&input);
-            let work = Work { need, effort: Effort::Ordinary, turn, begin_by };
-            let (tensors, _kept) =
-                pool.run(work, move || read_tensors(&input)).await.map_err(unprepared)?;
-            let tensors = tensors?.into_iter().map(model::Input::Tensor);
-            try_join_all(places.into_iter().zip(tensors).map(classify_tensor)).await
-        }
-        InputKind::Images => {
-            // They are part of the body's share, and wait for the memory of their own decoding.
-            let images =
-                pool.run_briefly(move || read_images(&input)).await.map_err(unprepared)??;
-            let mut read: Vec<Encoded> = Vec::with_capacity(images.len());
-            for image in images {
-                let header = service.pipeline.read_header(image, Crops::One).await;
-                read.push(header.map_err(|error| state.failed(error))?);
-            }
-            let asks: Vec<Ask> = read.iter().map(Encoded::ask).collect();
-            let places = state.admit(service, client, &asks)?;
-            let work = places
-                .into_iter()
-                .zip(read)
-                .map(|(place, image)| classify_encoded(state, service, place, image));
-            try_join_all(work).await
-        }
+        InputKind::Tensor => classify_tensor(state, service, client, input).await,
+        InputKind::Images => classify_images(state, service, client, input).await,
     }
 }
 
-async fn classify_tensor((place, tensor): (Place, model::Input)) -> Result<Answered, ApiError> {
-    let inference = place.infer(vec![tensor]).await?;
-    let timing =
-        Timing { queue: inference.queue, inference: inference.inference, ..Timing::default() };
-    Ok((inference.probabilities, timing))
-}
-
-async fn classify_encoded(
+async fn classify_tensor(
     state: &AppState,
     service: &Service,
-    place: Place,
-    image: Encoded,
-) -> Result<Answered, ApiError> {
-    let classified = service.pipeline.classify(place, image).await;
-    let classified = classified.map_err(|error| state.failed(error))?;
-    Ok((classified.probabilities, classified.timing))
+    client: Client,
+    input: Input,
+) -> Result<Vec<Answered>, ApiError> {
+    let places = state.admit(service, client, &vec![Ask::TENSOR; input.images()])?;
+    let (need, deadline) = (memory_need(&input), client.deadline.0);
+    let read = move || read_tensors(&input);
+    let answered = service.pipeline.infer_tensor(places, need, deadline, read).await;
+    answered.map_err(|error| state.tensor_failed(error))
+}
+
+async fn classify_images(
+    state: &AppState,
+    service: &Service,
+    client: Client,
+    input: Input,
+) -> Result<Vec<Answered>, ApiError> {
+    let pipeline = &service.pipeline;
+    let failed = |error| state.failed(error);
+    // They are part of the body's share, and wait for the memory of their own decoding.
+    let images = pipeline.run_blocking(move || read_images(&input)).await;
+    let images = images.map_err(|error| state.body_failed(error))??;
+    let mut read: Vec<Encoded> = Vec::with_capacity(images.len());
+    for image in images {
+        read.push(pipeline.read_header(image, Crops::One).await.map_err(failed)?);
+    }
+    let asks: Vec<Ask> = read.iter().map(Encoded::ask).collect();
+    let places = state.admit(service, client, &asks)?;
+    let work = places.into_iter().zip(read).map(async |(place, image)| {
+        let classified = pipeline.classify(place, image).await.map_err(failed)?;
+        Ok((classified.probabilities, classified.timing))
+    });
+    try_join_all(work).await
 }

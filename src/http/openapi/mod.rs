@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::model;
-use super::router::{admin_routes, health_routes, public_routes};
+use super::routes::{admin_routes, health_routes, public_routes};
 use super::state::AppState;
 
 #[derive(OpenApi)]
