@@ -18,11 +18,11 @@ use googlenet_engine::network::summary;
 
 /// The network at a glance.
 #[derive(Serialize, ToSchema)]
-pub struct Summary {
+pub struct Summary<'a> {
     #[serde(flatten)]
-    name: ModelIdentity,
+    name: &'a ModelIdentity,
     /// What runs it.
-    framework: String,
+    framework: &'static str,
     input: InputFacts,
     /// Classes of the output.
     classes: usize,
@@ -31,10 +31,10 @@ pub struct Summary {
     /// For one image.
     multiply_adds: u64,
     /// In data-flow order.
-    modules: Vec<ModuleRow>,
+    modules: &'a [ModuleRow],
     /// What runs for a photo: `fast` are the kernels of this service, `tract` the operators that no
     /// rule knows.
-    operators: Vec<OperatorCount>,
+    operators: &'a [OperatorCount],
 }
 
 /// From a photo to the network's input.
@@ -44,7 +44,7 @@ struct InputFacts {
     layout: &'static str,
     /// `[n, channels, height, width]`; -1 is any number.
     #[schema(example = json!([-1, 3, 224, 224]))]
-    shape: Vec<i64>,
+    shape: [i64; 4],
     #[schema(value_type = String, example = "BGR")]
     channels: ChannelOrder,
     /// Subtracted from each byte, in the order of `channels`.
@@ -55,17 +55,17 @@ struct InputFacts {
     resize: Resize,
 }
 
-impl Summary {
+impl<'a> Summary<'a> {
     /// The summary of `model`, which `operators` run.
-    pub fn new(model: &ModelInfo, operators: &[OperatorCount]) -> Self {
+    pub fn new(model: &'a ModelInfo, operators: &'a [OperatorCount]) -> Self {
         let preprocessing = &model.preprocessing;
         let side = preprocessing.side as i64;
         Self {
-            name: model.identity.clone(),
-            framework: "tract".into(),
+            name: &model.identity,
+            framework: "tract",
             input: InputFacts {
                 layout: "NCHW",
-                shape: vec![-1, 3, side, side],
+                shape: [-1, 3, side, side],
                 channels: preprocessing.channels,
                 mean: preprocessing.mean,
                 scale: preprocessing.scale,
@@ -74,8 +74,8 @@ impl Summary {
             classes: model.classes(),
             parameters: model.report.totals.parameters,
             multiply_adds: model.report.totals.multiply_adds,
-            modules: model.report.modules.clone(),
-            operators: operators.to_vec(),
+            modules: &model.report.modules,
+            operators,
         }
     }
 }
@@ -127,9 +127,9 @@ fn preference(
 
 /// All layers.
 #[derive(Serialize, ToSchema)]
-pub struct Layers {
+pub struct Layers<'a> {
     /// In data-flow order.
-    layers: Vec<LayerRow>,
+    layers: &'a [LayerRow],
     /// Over all layers.
     totals: Totals,
 }
@@ -139,9 +139,9 @@ pub struct Layers {
     responses(
         (status = 200, description = "All layers", body = Layers),
         (status = 503, description = "The model is being loaded", body = ErrorBody)))]
-pub async fn layers(State(state): State<AppState>) -> Result<Json<Layers>, ApiError> {
+pub async fn layers(State(state): State<AppState>) -> Result<Response, ApiError> {
     let report = &state.service()?.model.report;
-    Ok(Json(Layers { layers: report.layers.clone(), totals: report.totals }))
+    Ok(Json(Layers { layers: &report.layers, totals: report.totals }).into_response())
 }
 
 /// One layer. Names contain `/`, which may be sent as it is or as `%2F`.
@@ -155,35 +155,35 @@ pub async fn layers(State(state): State<AppState>) -> Result<Json<Layers>, ApiEr
 pub async fn layer(
     State(state): State<AppState>,
     name: Result<Path<String>, axum::extract::rejection::PathRejection>,
-) -> Result<Json<LayerRow>, ApiError> {
+) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|e| ApiError::InvalidParameter(e.body_text()))?;
     let layers = &state.service()?.model.report.layers;
-    let found = layers.iter().find(|layer| layer.name == name).cloned();
-    found.map(Json).ok_or_else(|| {
+    let found = layers.iter().find(|layer| layer.name == name);
+    found.map(|layer| Json(layer).into_response()).ok_or_else(|| {
         ApiError::UnknownName("there is no layer of this name; GET /model/layers lists them".into())
     })
 }
 
 /// The classes.
 #[derive(Serialize, ToSchema)]
-pub struct LabelList {
+pub struct LabelList<'a> {
     /// Their number.
     classes: usize,
     /// By index.
-    labels: Vec<LabelRow>,
+    labels: Vec<LabelRow<'a>>,
 }
 
 /// One class.
 #[derive(Serialize, ToSchema)]
-struct LabelRow {
+struct LabelRow<'a> {
     /// Index in the network's output.
     class: usize,
     /// WordNet id.
-    id: String,
+    id: &'a str,
     /// Its first name.
-    label: String,
+    label: &'a str,
     /// All its names.
-    labels: Vec<String>,
+    labels: &'a [String],
 }
 
 /// The classes by index.
@@ -191,13 +191,13 @@ struct LabelRow {
     responses(
         (status = 200, description = "All classes", body = LabelList),
         (status = 503, description = "The model is being loaded", body = ErrorBody)))]
-pub async fn labels(State(state): State<AppState>) -> Result<Json<LabelList>, ApiError> {
+pub async fn labels(State(state): State<AppState>) -> Result<Response, ApiError> {
     let labels = state.service()?.model.labels.as_slice();
     let rows = labels.iter().enumerate().map(|(class, label)| LabelRow {
         class,
-        id: label.id.clone(),
-        label: label.name().to_owned(),
-        labels: label.names.clone(),
+        id: &label.id,
+        label: label.name(),
+        labels: &label.names,
     });
-    Ok(Json(LabelList { classes: labels.len(), labels: rows.collect() }))
+    Ok(Json(LabelList { classes: labels.len(), labels: rows.collect() }).into_response())
 }

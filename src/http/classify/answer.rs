@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::parameters::Parameters;
+use super::upload::Upload;
 use crate::http::error::{ApiError, ErrorPayload};
 use crate::pipeline::Classified;
 use crate::topk::top_k;
@@ -12,37 +13,37 @@ use googlenet_engine::model_info::{ModelIdentity, ModelInfo};
 /// The answer for one image, or for several.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum Answer {
+pub enum Answer<'a> {
     /// One image was sent.
-    One(OneAnswer),
+    One(OneAnswer<'a>),
     /// Several were sent.
-    Many(ManyAnswers),
+    Many(ManyAnswers<'a>),
 }
 
 /// The answer for one image.
 #[derive(Serialize, ToSchema)]
-pub struct OneAnswer {
+pub struct OneAnswer<'a> {
     /// The model that answered.
-    pub model: ModelIdentity,
+    pub model: &'a ModelIdentity,
     /// The image's classes.
     #[serde(flatten)]
-    pub result: ImageAnswer,
+    pub result: ImageAnswer<'a>,
 }
 
 /// The answer for several images.
 #[derive(Serialize, ToSchema)]
-pub struct ManyAnswers {
+pub struct ManyAnswers<'a> {
     /// The model that answered.
-    pub model: ModelIdentity,
+    pub model: &'a ModelIdentity,
     /// In the order of the images.
-    pub results: Vec<ImageResult>,
+    pub results: Vec<ImageResult<'a>>,
 }
 
 /// One image's classes.
 #[derive(Serialize, ToSchema)]
-pub struct ImageAnswer {
+pub struct ImageAnswer<'a> {
     /// Best first.
-    pub predictions: Vec<ClassAnswer>,
+    pub predictions: Vec<ClassAnswer<'a>>,
     /// What the image turned out to be.
     pub image: ImageFacts,
 }
@@ -50,27 +51,27 @@ pub struct ImageAnswer {
 /// One image among several.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum ImageResult {
+pub enum ImageResult<'a> {
     /// It was classified.
-    Classified(ImageAnswer),
+    Classified(ImageAnswer<'a>),
     /// It could not be.
     Failed(ErrorPayload),
 }
 
 /// A class with its probability.
 #[derive(Serialize, ToSchema)]
-pub struct ClassAnswer {
+pub struct ClassAnswer<'a> {
     /// Index in the network's output.
     #[schema(example = 285)]
     pub class: usize,
     /// WordNet id.
     #[schema(example = "n02124075")]
-    pub id: String,
+    pub id: &'a str,
     /// The first name of the class.
     #[schema(example = "Egyptian cat")]
-    pub label: String,
+    pub label: &'a str,
     /// All its names.
-    pub labels: Vec<String>,
+    pub labels: &'a [String],
     /// In 0..=1.
     #[schema(example = 0.4951)]
     pub probability: f32,
@@ -93,17 +94,17 @@ pub struct ImageFacts {
     pub warnings: Vec<&'static str>,
 }
 
-impl ImageAnswer {
+impl<'a> ImageAnswer<'a> {
     /// Names the best classes.
-    pub fn new(classified: &Classified, parameters: &Parameters, model: &ModelInfo) -> Self {
+    pub fn new(classified: &Classified, parameters: &Parameters, model: &'a ModelInfo) -> Self {
         let best = top_k(&classified.probabilities, parameters.top_k, parameters.min_probability);
         let named = best.into_iter().map(|prediction| {
             let label = model.labels.get(prediction.class);
             ClassAnswer {
                 class: prediction.class,
-                id: label.map(|l| l.id.clone()).unwrap_or_default(),
-                label: label.map(|l| l.name().to_owned()).unwrap_or_default(),
-                labels: label.map(|l| l.names.clone()).unwrap_or_default(),
+                id: label.map_or("", |label| &label.id),
+                label: label.map_or("", |label| label.name()),
+                labels: label.map_or(&[], |label| &label.names),
                 probability: prediction.probability,
             }
         });
@@ -119,22 +120,27 @@ impl ImageAnswer {
     }
 }
 
-impl Answer {
-    /// Several images' answer; an error when none could be classified.
+impl<'a> Answer<'a> {
+    /// The answer for what was sent; an error when no image of it could be classified.
     ///
     /// # Errors
     /// The first image's.
-    pub fn many(
-        model: ModelIdentity,
-        results: Vec<Result<ImageAnswer, ApiError>>,
+    pub fn new(
+        model: &'a ModelIdentity,
+        results: Upload<Result<ImageAnswer<'a>, ApiError>>,
     ) -> Result<Self, ApiError> {
-        if results.iter().any(Result::is_ok) {
-            let results = results.into_iter().map(|result| match result {
-                Ok(answer) => ImageResult::Classified(answer),
-                Err(error) => ImageResult::Failed(error.payload()),
-            });
-            return Ok(Self::Many(ManyAnswers { model, results: results.collect() }));
+        match results {
+            Upload::One(result) => Ok(Self::One(OneAnswer { model, result: result? })),
+            Upload::Many(results) if results.iter().any(Result::is_ok) => {
+                let results = results.into_iter().map(|result| match result {
+                    Ok(answer) => ImageResult::Classified(answer),
+                    Err(error) => ImageResult::Failed(error.payload()),
+                });
+                Ok(Self::Many(ManyAnswers { model, results: results.collect() }))
+            }
+            Upload::Many(results) => {
+                Err(results.into_iter().find_map(Result::err).unwrap_or(ApiError::MissingImage))
+            }
         }
-        Err(results.into_iter().find_map(Result::err).unwrap_or(ApiError::MissingImage))
     }
 }

@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, header};
 use bytes::Bytes;
 
 use super::content_disposition::{FilePart, PartHead, boundary};
-use super::parameters::RawParameters;
-use super::upload::Upload;
+use super::parameters::UnparsedParameters;
+use super::upload::{Upload, Uploaded};
 use crate::http::error::{ApiError, shown};
 
 /// Names of the parts that are images.
@@ -21,9 +21,9 @@ const IMAGE_PARTS: [&str; 3] = ["image", "file", "data"];
 pub(super) async fn read_form(
     content_type: HeaderValue,
     body: Bytes,
-    mut parameters: RawParameters,
+    mut parameters: UnparsedParameters,
     max_images: usize,
-) -> Result<Upload, ApiError> {
+) -> Result<Uploaded, ApiError> {
     let boundary =
         boundary(&String::from_utf8_lossy(content_type.as_bytes())).ok_or_else(no_boundary)?;
     let content_type = format!("multipart/form-data; boundary={}", quoted(&boundary));
@@ -44,10 +44,12 @@ pub(super) async fn read_form(
             Part::NotChosen => {}
         }
     }
-    match images.len() {
-        0 => Err(ApiError::MissingImage),
-        count => Ok(Upload { images, many: count > 1, parameters }),
-    }
+    let images = match <[_; 1]>::try_from(images) {
+        Ok([only]) => Upload::One(only),
+        Err(none) if none.is_empty() => return Err(ApiError::MissingImage),
+        Err(several) => Upload::Many(several),
+    };
+    Ok(Uploaded { images, parameters })
 }
 
 enum Part {
@@ -71,7 +73,7 @@ async fn part(field: Field<'_>) -> Result<Part, ApiError> {
     let is_image = IMAGE_PARTS.contains(&name.as_str());
     let is_file = match file {
         Some(FilePart::Named) => true,
-        Some(FilePart::Typed) => !RawParameters::is_name(&name),
+        Some(FilePart::Typed) => !UnparsedParameters::is_name(&name),
         Some(FilePart::Unnamed) | None => false,
     };
     if !is_image && is_file {

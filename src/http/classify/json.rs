@@ -6,8 +6,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
+use serde_json::value::RawValue;
 
-use super::parameters::RawParameters;
+use super::parameters::UnparsedParameters;
 use crate::config::MOST_IMAGES;
 use crate::http::error::ApiError;
 use crate::http::json_text::{told, without_byte_order_mark};
@@ -17,7 +18,7 @@ pub(super) struct JsonUpload<'a> {
     pub(super) image: Option<Base64Text<'a>>,
     pub(super) images: Option<Base64Texts<'a>>,
     /// Those of the query, and those of the members.
-    pub(super) parameters: RawParameters,
+    pub(super) parameters: UnparsedParameters,
 }
 
 impl<'a> JsonUpload<'a> {
@@ -25,7 +26,7 @@ impl<'a> JsonUpload<'a> {
     ///
     /// # Errors
     /// [`ApiError::InvalidJson`] when it is no JSON, or other JSON; [`ApiError::InvalidParameter`].
-    pub(super) fn read(body: &'a [u8], parameters: RawParameters) -> Result<Self, ApiError> {
+    pub(super) fn read(body: &'a [u8], parameters: UnparsedParameters) -> Result<Self, ApiError> {
         let mut json = serde_json::Deserializer::from_slice(without_byte_order_mark(body));
         let mut upload = Self { image: None, images: None, parameters };
         let members = Members { upload: &mut upload, refused: None };
@@ -84,9 +85,9 @@ impl<'de: 'a, 'a> Visitor<'de> for Members<'_, 'a> {
             match member {
                 Member::Image => once(&mut self.upload.image, map.next_value()?, "image")?,
                 Member::Images => once(&mut self.upload.images, map.next_value()?, "images")?,
-                Member::TopK => self.set("top_k", map.next_value()?),
-                Member::MinProbability => self.set("min_probability", map.next_value()?),
-                Member::Crops => self.set("crops", map.next_value()?),
+                Member::TopK => self.set("top_k", map.next_value()?)?,
+                Member::MinProbability => self.set("min_probability", map.next_value()?)?,
+                Member::Crops => self.set("crops", map.next_value()?)?,
             }
         }
         Ok(self.refused)
@@ -94,19 +95,18 @@ impl<'de: 'a, 'a> Visitor<'de> for Members<'_, 'a> {
 }
 
 impl Members<'_, '_> {
-    fn set(&mut self, name: &str, value: Option<Parameter>) {
-        let set = match value {
-            None => Ok(()),
-            Some(Parameter::Number(number)) => {
-                self.upload.parameters.set(name, &number.to_string())
-            }
-            Some(Parameter::Other) => {
-                Err(ApiError::InvalidParameter(format!("{name} must be a number")))
-            }
+    /// Sets a parameter to a number; anything else is refused when the whole body has been read.
+    fn set<E: Error>(&mut self, name: &str, value: Option<&RawValue>) -> Result<(), E> {
+        let Some(value) = value else { return Ok(()) };
+        let set = match serde_json::from_str::<Number>(value.get()) {
+            Ok(number) => self.upload.parameters.set(name, &number.to_string()),
+            Err(error) if error.is_syntax() => return Err(E::custom("number out of range")),
+            Err(_) => Err(ApiError::InvalidParameter(format!("{name} must be a number"))),
         };
         if let Err(error) = set {
             self.refused.get_or_insert(error);
         }
+        Ok(())
     }
 }
 
@@ -181,67 +181,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Base64Texts<'a> {
     }
 }
 
-/// The value of a parameter.
-pub(super) enum Parameter {
-    Number(Number),
-    /// Anything else; it is passed over.
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Parameter {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Parameter;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a number")
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Parameter, E> {
-                Ok(Parameter::Number(value.into()))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Parameter, E> {
-                Ok(Parameter::Number(value.into()))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Parameter, E> {
-                Ok(Number::from_f64(value).map_or(Parameter::Other, Parameter::Number))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Parameter, E> {
-                Ok(Parameter::Other)
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Parameter, E> {
-                Ok(Parameter::Other)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Parameter, A::Error> {
-                while array.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Parameter::Other)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parameter, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Parameter::Other)
-            }
-        }
-        input.deserialize_any(Any)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<JsonUpload<'_>, ApiError> {
-        JsonUpload::read(json.as_bytes(), RawParameters::default())
+        JsonUpload::read(json.as_bytes(), UnparsedParameters::default())
     }
 
-    fn parameters(query: &str) -> RawParameters {
-        RawParameters::from_query(query).unwrap()
+    fn parameters(query: &str) -> UnparsedParameters {
+        UnparsedParameters::from_query(query).unwrap()
     }
 
     #[test]

@@ -12,21 +12,23 @@ use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::future::join_all;
 
-use answer::{Answer, ImageAnswer, OneAnswer};
-use parameters::{Parameters, QueryParameters, RawParameters};
+use answer::{Answer, ImageAnswer};
+use parameters::{Parameters, UnparsedParameters};
+use upload::{Upload, Uploaded};
 use upload_form::{UploadForm, read_upload};
 
 use super::body::{ReceivedBody, read_body};
 use super::client::Client;
 use super::deadline::before;
 use super::error::{ApiError, ErrorBody};
-use super::openapi::bodies::{ClassifyBody, ClassifyForm, EXAMPLE_IMAGE, RawBytes};
+use super::openapi::bodies::{
+    ClassifyBody, ClassifyForm, EXAMPLE_IMAGE, QueryParameters, RawBytes,
+};
 use super::request_tally::RequestTally;
 use super::server_timing::add_server_timing;
 use super::state::{AppState, Service};
-use crate::pipeline::{Ask, Classified, Encoded, Timing};
+use crate::pipeline::{Ask, Classified, Encoded};
 use crate::preprocess::Crops;
 
 /// Classifies one image or several.
@@ -70,19 +72,20 @@ pub async fn classify(
 ) -> Result<Response, ApiError> {
     let service = state.service()?;
     // What the head says wrong is refused before the body comes.
-    let parameters = RawParameters::from_query(request.uri().query().unwrap_or_default())?;
-    parameters.check(service.model.classes())?;
+    let parameters = UnparsedParameters::from_query(request.uri().query().unwrap_or_default())?;
+    parameters.parse(service.model.classes())?;
     let form = UploadForm::of(request.headers())?;
     let copies = form.body_copies();
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
     let read = read_upload(form, bytes, parameters, &state, &service.pipeline);
-    let upload = before(client.deadline, &state, read).await??;
-    tally.set_images(upload.images.len());
-    let parameters = upload.parameters.check(service.model.classes())?;
-    state.check_number(service, upload.images.len())?;
-    let work = classify_all(&state, service, client, upload.images, parameters.crops);
+    let Uploaded { images, parameters } = before(client.deadline, &state, read).await??;
+    let count = images.as_slice().len();
+    tally.set_images(count);
+    let parameters = parameters.parse(service.model.classes())?;
+    state.check_number(service, count)?;
+    let work = classify_all(&state, service, client, images, parameters.crops);
     let results = before(client.deadline, &state, work).await??;
-    respond(service, results, parameters, upload.many)
+    respond(service, results, parameters)
 }
 
 /// Classifies each image that has a header; there is a place for each of them, or the request is refused.
@@ -90,50 +93,36 @@ async fn classify_all(
     state: &AppState,
     service: &Service,
     client: Client,
-    images: Vec<Result<Bytes, ApiError>>,
+    images: Upload<Result<Bytes, ApiError>>,
     crops: Crops,
-) -> Result<Vec<Result<Classified, ApiError>>, ApiError> {
+) -> Result<Upload<Result<Classified, ApiError>>, ApiError> {
     let pipeline = &service.pipeline;
     let failed = |error| state.failed(error);
+    let read = async |image: Result<Bytes, ApiError>| {
+        pipeline.read_header(image?, crops).await.map_err(failed)
+    };
     // One after another: a request of many images is not to keep those of others waiting.
-    let mut read: Vec<Result<Encoded, ApiError>> = Vec::with_capacity(images.len());
-    for image in images {
-        read.push(match image {
-            Ok(image) => pipeline.read_header(image, crops).await.map_err(failed),
-            Err(error) => Err(error),
-        });
-    }
-    let asks: Vec<Ask> = read.iter().flatten().map(Encoded::ask).collect();
+    let read = images.map(read).in_turn().await;
+    let asks: Vec<Ask> = read.as_slice().iter().flatten().map(Encoded::ask).collect();
     let mut places = state.admit(service, client, &asks)?.into_iter();
-    let work = read.into_iter().map(|image| image.map(|image| (places.next(), image)));
+    let work = read.map(|image| image.map(|image| (places.next(), image)));
     let work = work.map(async |image| match image? {
         (Some(place), image) => pipeline.classify(place, image).await.map_err(failed),
         (None, _) => Err(ApiError::Internal("fewer places than images".into())),
     });
-    Ok(join_all(work).await)
+    Ok(work.together().await)
 }
 
 fn respond(
     service: &Service,
-    results: Vec<Result<Classified, ApiError>>,
+    results: Upload<Result<Classified, ApiError>>,
     parameters: Parameters,
-    many: bool,
 ) -> Result<Response, ApiError> {
-    let timings: Vec<Timing> =
-        results.iter().flatten().map(|classified| classified.timing).collect();
-    let model = service.model.identity.clone();
-    let answer = |result: Result<Classified, ApiError>| {
-        result.map(|classified| ImageAnswer::new(&classified, &parameters, &service.model))
-    };
-    let mut results: Vec<_> = results.into_iter().map(answer).collect();
-    let body = match (many, results.pop()) {
-        (false, Some(only)) => Answer::One(OneAnswer { model, result: only? }),
-        (_, last) => {
-            results.extend(last);
-            Answer::many(model, results)?
-        }
-    };
-    let mut response = Json(body).into_response();
+    let Service { model, .. } = service;
+    let timings: Vec<_> = results.as_slice().iter().flatten().map(|image| image.timing).collect();
+    let results =
+        results.map(|result| result.map(|image| ImageAnswer::new(&image, &parameters, model)));
+    let mut response = Json(Answer::new(&model.identity, results)?).into_response();
     add_server_timing(&mut response, timings.into_iter());
     Ok(response)
 }

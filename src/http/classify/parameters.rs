@@ -1,16 +1,13 @@
 //! `top_k`, `min_probability` and `crops`, from the query, form fields or JSON members.
 
-use serde::Deserialize;
-use utoipa::IntoParams;
-
 use crate::http::error::{ApiError, shown};
-use crate::http::openapi::bodies::CropCount;
 use crate::preprocess::Crops;
 use crate::topk::TopK;
 
-/// The parameters as a client wrote them; each may be given once.
+/// The parameters as a client wrote them, in the query, in fields of a form, in members of JSON, or in some of
+/// each; each has one value.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct RawParameters {
+pub struct UnparsedParameters {
     top_k: Option<String>,
     min_probability: Option<String>,
     crops: Option<String>,
@@ -27,25 +24,7 @@ pub struct Parameters {
     pub crops: Crops,
 }
 
-/// The parameters for the OpenAPI document; [`RawParameters`] reads them. They have no `default` there:
-/// generated clients would send it beside a parameter of the body.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[allow(dead_code)] // only described, never read
-pub struct QueryParameters {
-    /// How many classes to list: 1 to the number of classes; 5 if left out.
-    #[param(minimum = 1, maximum = 1000)]
-    top_k: Option<u32>,
-    /// Leaves out classes with a lower probability; 0 if left out.
-    #[param(minimum = 0.0, maximum = 1.0)]
-    min_probability: Option<f32>,
-    /// Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 (and
-    /// all five mirrored).
-    #[param(value_type = CropCount, required = false)]
-    crops: Option<u32>,
-}
-
-impl RawParameters {
+impl UnparsedParameters {
     /// Reads a query string, without its `?`.
     ///
     /// # Errors
@@ -97,11 +76,11 @@ impl RawParameters {
         }
     }
 
-    /// Checks the ranges, for a network of `classes` classes.
+    /// The parameters, for a network of `classes` classes.
     ///
     /// # Errors
     /// [`ApiError::InvalidParameter`] names the parameter and its range.
-    pub fn check(&self, classes: usize) -> Result<Parameters, ApiError> {
+    pub fn parse(&self, classes: usize) -> Result<Parameters, ApiError> {
         let invalid = |name: &str, range: String| {
             ApiError::InvalidParameter(format!("{name} must be {range}"))
         };
@@ -159,7 +138,7 @@ mod tests {
             "top_k=3&top_k=3",
             "top_k=3&top_k=3.0&min_probability=0.5&min_probability=.5",
         ] {
-            RawParameters::from_query(good).unwrap().check(1000).unwrap();
+            UnparsedParameters::from_query(good).unwrap().parse(1000).unwrap();
         }
         for bad in [
             "top_k=0",
@@ -182,7 +161,8 @@ mod tests {
             "top_k=1&top_k=2",
             "topk=1",
         ] {
-            let error = RawParameters::from_query(bad).and_then(|p| p.check(1000)).unwrap_err();
+            let error =
+                UnparsedParameters::from_query(bad).and_then(|p| p.parse(1000)).unwrap_err();
             assert_eq!(error.kind().1, "invalid_parameter", "{bad}");
         }
     }

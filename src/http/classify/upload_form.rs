@@ -5,8 +5,8 @@ use bytes::Bytes;
 
 use super::form::read_form;
 use super::json::{Base64Text, JsonUpload};
-use super::parameters::RawParameters;
-use super::upload::Upload;
+use super::parameters::UnparsedParameters;
+use super::upload::{Upload, Uploaded};
 use crate::http::base64_image::{self, Base64Error};
 use crate::http::body_memory::BODY_COPIES;
 use crate::http::error::ApiError;
@@ -55,21 +55,21 @@ impl UploadForm {
     }
 }
 
-/// Finds the images in a body.
+/// Finds the images in a body, and the parameters beside those of the query.
 ///
 /// # Errors
 /// 400 when the form is broken or has no image.
 pub async fn read_upload(
     form: UploadForm,
     body: Bytes,
-    parameters: RawParameters,
+    parameters: UnparsedParameters,
     state: &AppState,
     pipeline: &Pipeline,
-) -> Result<Upload, ApiError> {
+) -> Result<Uploaded, ApiError> {
     let max_images = state.settings.max_images;
     match form {
         UploadForm::Raw if body.is_empty() => Err(ApiError::EmptyImage),
-        UploadForm::Raw => Ok(Upload { images: vec![Ok(body)], many: false, parameters }),
+        UploadForm::Raw => Ok(Uploaded { images: Upload::One(Ok(body)), parameters }),
         UploadForm::Json => {
             // Twenty megabytes of base64 would keep an async thread from all other clients.
             let read = move || from_json(&body, parameters, max_images);
@@ -84,30 +84,29 @@ pub async fn read_upload(
 
 fn from_json(
     body: &[u8],
-    parameters: RawParameters,
+    parameters: UnparsedParameters,
     max_images: usize,
-) -> Result<Upload, ApiError> {
+) -> Result<Uploaded, ApiError> {
     let JsonUpload { image, images, parameters } = JsonUpload::read(body, parameters)?;
-    let (texts, count, many) = match (image, images) {
+    let images = match (image, images) {
         (Some(_), Some(_)) => {
             return Err(ApiError::InvalidJson("give `image` or `images`, not both".into()));
         }
-        (Some(image), None) => (vec![image], 1, false),
-        (None, Some(images)) => (images.kept, images.count, true),
         (None, None) => return Err(ApiError::MissingImage),
+        (Some(image), None) => Upload::One(decode_image(0, &image)),
+        (None, Some(images)) if images.count == 0 => return Err(ApiError::MissingImage),
+        (None, Some(images)) if images.count > max_images => {
+            return Err(ApiError::TooManyImages(max_images));
+        }
+        (None, Some(images)) => {
+            let images = images.kept.iter().enumerate();
+            Upload::Many(images.map(|(index, text)| decode_image(index, text)).collect())
+        }
     };
-    if texts.is_empty() {
-        return Err(ApiError::MissingImage);
-    }
-    if count > max_images {
-        return Err(ApiError::TooManyImages(max_images));
-    }
-    let images =
-        texts.iter().enumerate().map(|(index, Base64Text(text))| decode_image(index, text));
-    Ok(Upload { images: images.collect(), many, parameters })
+    Ok(Uploaded { images, parameters })
 }
 
-fn decode_image(index: usize, text: &str) -> Result<Bytes, ApiError> {
+fn decode_image(index: usize, Base64Text(text): &Base64Text<'_>) -> Result<Bytes, ApiError> {
     base64_image::decode(text).map_err(|error| match error {
         Base64Error::Empty => ApiError::EmptyImage,
         error => ApiError::InvalidBase64(format!("image {index} {error}")),

@@ -2,8 +2,10 @@
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::metadata::ModelParameters;
 use super::request::{INFERENCE_HEADER_CONTENT_LENGTH, Output};
@@ -15,30 +17,30 @@ use googlenet_engine::model_info::ModelInfo;
 
 /// An inference's answer.
 #[derive(Serialize, ToSchema)]
-pub struct InferAnswer {
+pub struct InferAnswer<'a> {
     /// The file's name without its ending.
     #[schema(example = "googlenet")]
-    model_name: String,
+    model_name: &'a str,
     /// The first 12 hexadecimal digits of the weights' SHA-256.
     #[schema(example = "d3b58e6ed6d5")]
-    model_version: String,
+    model_version: &'a str,
     /// The request's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    id: Option<String>,
+    id: Option<&'a str>,
     /// Only there when the weights are seeded random numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     parameters: Option<ModelParameters>,
     /// One tensor.
-    outputs: [OutputTensor; 1],
+    outputs: [OutputTensor<'a>; 1],
 }
 
 /// The output.
 #[derive(Serialize, ToSchema)]
-pub struct OutputTensor {
+pub struct OutputTensor<'a> {
     #[schema(example = "prob_1")]
-    name: String,
+    name: &'a str,
     datatype: Datatype,
     /// `[n, classes]`, or `[n, k]` for the k best classes.
     #[schema(example = json!([1, 1000]))]
@@ -49,7 +51,7 @@ pub struct OutputTensor {
     /// The elements in row-major order; not there when they are behind the JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    data: Option<OutputData>,
+    data: Option<OutputData<'a>>,
 }
 
 /// Where the output's elements are.
@@ -62,18 +64,37 @@ pub struct AnswerParameters {
 /// The output's elements.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum OutputData {
+pub enum OutputData<'a> {
     /// Probabilities.
-    Fp32(Vec<f32>),
+    Fp32(#[schema(inline)] AllProbabilities<'a>),
     /// `probability:class:label`.
     Bytes(Vec<String>),
 }
 
-impl OutputData {
-    fn probabilities(answers: &[Probabilities]) -> Self {
-        Self::Fp32(answers.iter().flat_map(|answer| answer.as_slice()).copied().collect())
-    }
+/// The probabilities of all images, one image behind the other.
+pub struct AllProbabilities<'a>(&'a [Probabilities]);
 
+impl AllProbabilities<'_> {
+    fn iter(&self) -> impl Iterator<Item = &f32> {
+        self.0.iter().flat_map(Probabilities::as_slice)
+    }
+}
+
+impl Serialize for AllProbabilities<'_> {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        output.collect_seq(self.iter())
+    }
+}
+
+impl PartialSchema for AllProbabilities<'_> {
+    fn schema() -> RefOr<Schema> {
+        Vec::<f32>::schema()
+    }
+}
+
+impl ToSchema for AllProbabilities<'_> {}
+
+impl OutputData<'_> {
     /// The best classes as Triton writes them.
     fn classification(answers: &[Probabilities], k: TopK, model: &ModelInfo) -> Self {
         let best = answers.iter().flat_map(|answer| top_k(answer, k, 0.0));
@@ -93,7 +114,7 @@ impl OutputData {
 
     fn len(&self) -> usize {
         match self {
-            Self::Fp32(values) => values.len(),
+            Self::Fp32(all) => all.iter().count(),
             Self::Bytes(texts) => texts.len(),
         }
     }
@@ -101,7 +122,7 @@ impl OutputData {
     /// FP32 little endian; BYTES each with its length before it, 32 bits little endian.
     fn to_raw(&self) -> Vec<u8> {
         match self {
-            Self::Fp32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Self::Fp32(all) => all.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Self::Bytes(texts) => {
                 let mut raw = Vec::new();
                 for text in texts {
@@ -120,27 +141,27 @@ impl OutputData {
 /// # Errors
 /// [`ApiError::Internal`] when it is no JSON.
 pub fn respond(
-    id: Option<String>,
-    output: Output,
+    id: Option<&str>,
+    output: &Output,
     answers: &[Probabilities],
     model: &ModelInfo,
 ) -> Result<Response, ApiError> {
     let data = match output.classification {
         Some(k) => OutputData::classification(answers, k, model),
-        None => OutputData::probabilities(answers),
+        None => OutputData::Fp32(AllProbabilities(answers)),
     };
     let shape = [answers.len(), data.len() / answers.len().max(1)];
     let raw = output.binary.then(|| data.to_raw());
     let tensor = OutputTensor {
-        name: output.name,
+        name: &output.name,
         datatype: data.datatype(),
         shape,
         parameters: raw.as_ref().map(|raw| AnswerParameters { binary_data_size: raw.len() }),
         data: raw.is_none().then_some(data),
     };
     let answer = InferAnswer {
-        model_name: model.identity.name.clone(),
-        model_version: model.identity.version.clone(),
+        model_name: &model.identity.name,
+        model_version: &model.identity.version,
         id,
         parameters: ModelParameters::of(model),
         outputs: [tensor],

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,10 +27,10 @@ pub struct Ready {
 
 /// The model takes requests.
 #[derive(Serialize, ToSchema)]
-pub struct ModelReady {
+pub struct ModelReady<'a> {
     /// The model's name.
     #[schema(example = "googlenet")]
-    name: String,
+    name: &'a str,
     /// Always true.
     ready: bool,
 }
@@ -61,11 +62,11 @@ pub async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiErro
 pub async fn model_ready(
     State(state): State<AppState>,
     path: ModelPath,
-) -> Result<Json<ModelReady>, ApiError> {
+) -> Result<Response, ApiError> {
     let model = &state.service()?.model;
     path.check(model)?;
     health::ready(&state)?;
-    Ok(Json(ModelReady { name: model.identity.name.clone(), ready: true }))
+    Ok(Json(ModelReady { name: &model.identity.name, ready: true }).into_response())
 }
 
 /// Whether this version of the model takes requests.
@@ -78,9 +79,6 @@ pub async fn model_ready(
         (status = 400, description = "The name or version is no text", body = ErrorBody),
         (status = 404, description = "There is no such model or version", body = ErrorBody),
         (status = 503, description = "Send them to another replica", body = ErrorBody)))]
-pub async fn version_ready(
-    state: State<AppState>,
-    path: ModelPath,
-) -> Result<Json<ModelReady>, ApiError> {
+pub async fn version_ready(state: State<AppState>, path: ModelPath) -> Result<Response, ApiError> {
     model_ready(state, path).await
 }

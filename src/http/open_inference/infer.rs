@@ -81,7 +81,7 @@ pub async fn infer(
     let work = classify(&state, service, client, input);
     let results = before(client.deadline, &state, work).await??;
     let (probabilities, timings): (Vec<_>, Vec<_>) = results.into_iter().unzip();
-    let mut response = respond(id, output, &probabilities, &service.model)?;
+    let mut response = respond(id.as_deref(), &output, &probabilities, &service.model)?;
     add_server_timing(&mut response, timings.into_iter());
     Ok(response)
 }

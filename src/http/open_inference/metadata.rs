@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,18 +28,18 @@ pub struct ServerMetadata {
 
 /// The model: what it takes and what it gives.
 #[derive(Serialize, ToSchema)]
-pub struct ModelMetadata {
+pub struct ModelMetadata<'a> {
     /// The file's name without its ending.
     #[schema(example = "googlenet")]
-    name: String,
+    name: &'a str,
     /// The first 12 hexadecimal digits of the weights' SHA-256.
     #[schema(example = json!(["d3b58e6ed6d5"]))]
-    versions: Vec<String>,
+    versions: [&'a str; 1],
     #[schema(example = "tract_onnx")]
     platform: &'static str,
     /// A request gives one of these, not all.
-    inputs: Vec<TensorMetadata>,
-    outputs: Vec<TensorMetadata>,
+    inputs: [TensorMetadata<'a>; 2],
+    outputs: [TensorMetadata<'a>; 1],
     /// Only there when something about the model is out of the ordinary.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -72,9 +73,9 @@ impl MetadataParameters {
 
 /// One input or output.
 #[derive(Serialize, ToSchema)]
-pub struct TensorMetadata {
+pub struct TensorMetadata<'a> {
     #[schema(example = "data_0")]
-    name: String,
+    name: &'a str,
     datatype: Datatype,
     /// -1 is any number.
     #[schema(example = json!([-1, 3, 224, 224]))]
@@ -95,28 +96,24 @@ impl ModelParameters {
     }
 }
 
-impl ModelMetadata {
+impl<'a> ModelMetadata<'a> {
     /// The metadata of `model`.
-    fn new(model: &ModelInfo) -> Self {
+    fn new(model: &'a ModelInfo) -> Self {
         let side = model.preprocessing.side as i64;
-        let tensor = |name: &str, datatype, shape: &[i64]| TensorMetadata {
-            name: name.into(),
+        let tensor = |name: &'a str, datatype, shape: &[i64]| TensorMetadata {
+            name,
             datatype,
             shape: shape.into(),
         };
         Self {
-            name: model.identity.name.clone(),
-            versions: vec![model.identity.version.clone()],
+            name: &model.identity.name,
+            versions: [&model.identity.version],
             platform: "tract_onnx",
-            inputs: vec![
+            inputs: [
                 tensor(&model.input_name, Datatype::Fp32, &[-1, 3, side, side]),
                 tensor(IMAGE_INPUT, Datatype::Bytes, &[-1]),
             ],
-            outputs: vec![tensor(
-                &model.output_name,
-                Datatype::Fp32,
-                &[-1, model.classes() as i64],
-            )],
+            outputs: [tensor(&model.output_name, Datatype::Fp32, &[-1, model.classes() as i64])],
             parameters: MetadataParameters::of(model),
         }
     }
@@ -141,13 +138,10 @@ pub async fn server() -> Json<ServerMetadata> {
         (status = 400, description = "The name is no text", body = ErrorBody),
         (status = 404, description = "There is no such model", body = ErrorBody),
         (status = 503, description = "The model is being loaded", body = ErrorBody)))]
-pub async fn model(
-    State(state): State<AppState>,
-    path: ModelPath,
-) -> Result<Json<ModelMetadata>, ApiError> {
+pub async fn model(State(state): State<AppState>, path: ModelPath) -> Result<Response, ApiError> {
     let model = &state.service()?.model;
     path.check(model)?;
-    Ok(Json(ModelMetadata::new(model)))
+    Ok(Json(ModelMetadata::new(model)).into_response())
 }
 
 /// The inputs and outputs of this version of the model.
@@ -160,9 +154,6 @@ pub async fn model(
         (status = 400, description = "The name or version is no text", body = ErrorBody),
         (status = 404, description = "There is no such model or version", body = ErrorBody),
         (status = 503, description = "The model is being loaded", body = ErrorBody)))]
-pub async fn version(
-    state: State<AppState>,
-    path: ModelPath,
-) -> Result<Json<ModelMetadata>, ApiError> {
+pub async fn version(state: State<AppState>, path: ModelPath) -> Result<Response, ApiError> {
     model(state, path).await
 }

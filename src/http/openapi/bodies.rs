@@ -1,4 +1,4 @@
-//! The bodies of requests as the document describes them; the handlers read them without these types.
+//! The queries and bodies of requests as the document describes them; the handlers read them without these types.
 //!
 //! What a page fills in by itself must be a request that gets 200: Swagger UI makes zeros of numbers without
 //! an example, and generated clients send each `default`. A parameter can stand in the query and in the body,
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// A drawing of a traffic light in base64: a PNG of 32x32 pixels.
 pub const EXAMPLE_IMAGE: &str = "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgBAMAAACBVGfHAAAAGFBMVEVojicpKSkoKCiOIRslIyQjIiIcICAZGh+cTa32\
@@ -22,6 +22,24 @@ pub const EXAMPLE_IMAGE: &str = "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgBAMAAACBVGfHAAA
 #[schema(value_type = String, format = Binary)]
 #[allow(dead_code)] // only described, never read
 pub struct RawBytes(Vec<u8>);
+
+/// The query of `POST /classify`. Its parameters have no `default` there:
+/// generated clients would send it beside a parameter of the body.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)] // only described, never read
+pub struct QueryParameters {
+    /// How many classes to list: 1 to the number of classes; 5 if left out.
+    #[param(minimum = 1, maximum = 1000)]
+    top_k: Option<u32>,
+    /// Leaves out classes with a lower probability; 0 if left out.
+    #[param(minimum = 0.0, maximum = 1.0)]
+    min_probability: Option<f32>,
+    /// Crops whose probabilities are averaged: 1 (the centre; if left out), 5 (and the corners) or 10 (and
+    /// all five mirrored).
+    #[param(value_type = CropCount, required = false)]
+    crops: Option<u32>,
+}
 
 /// The body of `POST /classify` as a form.
 #[derive(Deserialize, ToSchema)]
