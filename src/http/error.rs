@@ -1,4 +1,4 @@
-//! Every error that a client can get, with its status: the one place that knows them.
+//! Every error that a client can get, and what each stage's failure is to a client.
 //!
 //! The body is always `{"error": "<sentence>", "code": "<snake_case>", "request_id": "…"}`.
 
@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::error_kind::ErrorKind;
 use crate::config::OverloadStatus;
 use crate::decode::DecodeError;
 use crate::pipeline::{AdmitError, Bound, ClassifyError, InferError, TensorError, WorkError};
@@ -133,37 +134,41 @@ impl FullBy {
 }
 
 impl ApiError {
-    /// Status and stable code.
-    pub fn kind(&self) -> (StatusCode, &'static str) {
-        use StatusCode as S;
+    /// Its row in the table of errors.
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::InvalidParameter(_) => (S::BAD_REQUEST, "invalid_parameter"),
-            Self::InvalidJson(_) => (S::BAD_REQUEST, "invalid_json"),
-            Self::InvalidBase64(_) => (S::BAD_REQUEST, "invalid_base64"),
-            Self::InvalidMultipart(_) => (S::BAD_REQUEST, "invalid_multipart"),
-            Self::MissingImage => (S::BAD_REQUEST, "missing_image"),
-            Self::EmptyImage => (S::BAD_REQUEST, "empty_image"),
-            Self::InvalidInput(_) => (S::BAD_REQUEST, "invalid_input"),
-            Self::InvalidRequest(_) => (S::BAD_REQUEST, "invalid_request"),
-            Self::UnknownTransferCoding => (S::NOT_IMPLEMENTED, "not_implemented"),
-            Self::NotFound | Self::UnknownName(_) => (S::NOT_FOUND, "not_found"),
-            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::RequestTimeout(_) => (S::REQUEST_TIMEOUT, "request_timeout"),
-            Self::BodyTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
-            Self::ImageTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "image_too_large"),
-            Self::TooManyImages(_) => (S::PAYLOAD_TOO_LARGE, "too_many_images"),
+            Self::InvalidParameter(_) => ErrorKind::InvalidParameter,
+            Self::InvalidJson(_) => ErrorKind::InvalidJson,
+            Self::InvalidBase64(_) => ErrorKind::InvalidBase64,
+            Self::InvalidMultipart(_) => ErrorKind::InvalidMultipart,
+            Self::MissingImage => ErrorKind::MissingImage,
+            Self::EmptyImage => ErrorKind::EmptyImage,
+            Self::InvalidInput(_) => ErrorKind::InvalidInput,
+            Self::InvalidRequest(_) => ErrorKind::InvalidRequest,
+            Self::UnknownTransferCoding => ErrorKind::NotImplemented,
+            Self::NotFound | Self::UnknownName(_) => ErrorKind::NotFound,
+            Self::MethodNotAllowed => ErrorKind::MethodNotAllowed,
+            Self::RequestTimeout(_) => ErrorKind::RequestTimeout,
+            Self::BodyTooLarge(_) => ErrorKind::BodyTooLarge,
+            Self::ImageTooLarge(_) => ErrorKind::ImageTooLarge,
+            Self::TooManyImages(_) => ErrorKind::TooManyImages,
             Self::UnsupportedContentType(_) | Self::UnsupportedContentCoding => {
-                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_type")
+                ErrorKind::UnsupportedContentType
             }
-            Self::UnsupportedImageFormat(_) => {
-                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_image_format")
-            }
-            Self::CorruptImage(_) => (S::UNPROCESSABLE_ENTITY, "corrupt_image"),
-            Self::QueueFull { status, .. } => (*status, "queue_full"),
-            Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting_down"),
-            Self::NotReady => (S::SERVICE_UNAVAILABLE, "not_ready"),
-            Self::DeadlineExceeded(_) => (S::GATEWAY_TIMEOUT, "deadline_exceeded"),
-            Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal"),
+            Self::UnsupportedImageFormat(_) => ErrorKind::UnsupportedImageFormat,
+            Self::CorruptImage(_) => ErrorKind::CorruptImage,
+            Self::QueueFull { .. } => ErrorKind::QueueFull,
+            Self::ShuttingDown => ErrorKind::ShuttingDown,
+            Self::NotReady => ErrorKind::NotReady,
+            Self::DeadlineExceeded(_) => ErrorKind::DeadlineExceeded,
+            Self::Internal(_) => ErrorKind::Internal,
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::QueueFull { status, .. } => *status,
+            other => other.kind().status(),
         }
     }
 
@@ -181,7 +186,7 @@ impl ApiError {
         if let Self::Internal(detail) = self {
             tracing::error!(detail, "internal error");
         }
-        ErrorPayload { error: self.to_string(), code: self.kind().1 }
+        ErrorPayload { error: self.to_string(), code: self.kind().code() }
     }
 
     /// What the queue's refusal is to a client.
@@ -328,7 +333,7 @@ impl IntoResponse for ApiError {
     /// Leaves the payload in the extensions: `request_context` knows the request's id and
     /// writes the body.
     fn into_response(self) -> Response {
-        let mut response = self.kind().0.into_response();
+        let mut response = self.status().into_response();
         if let Some(after) = self.retry_after() {
             let seconds = HeaderValue::from(after.as_secs().max(1));
             response.headers_mut().insert(header::RETRY_AFTER, seconds);

@@ -6,9 +6,14 @@ use axum::http::{HeaderName, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::error::{ApiError, ErrorBody};
+use super::error::ApiError;
+use super::openapi::errors::route_errors;
 use super::state::AppState;
 use crate::lifecycle::Phase;
+
+route_errors!(HealthErrors:);
+route_errors!(ReadyErrors: NotReady, ShuttingDown);
+route_errors!(MetricsErrors: Internal);
 
 /// A probe's answer.
 #[derive(Serialize, ToSchema)]
@@ -19,7 +24,7 @@ pub struct Health {
 
 /// Liveness: 200 while the process can answer.
 #[utoipa::path(get, path = "/healthz", tag = "operations",
-    responses((status = 200, description = "The process can answer", body = Health)))]
+    responses((status = 200, description = "The process can answer", body = Health), HealthErrors))]
 pub async fn healthz() -> Json<Health> {
     Json(Health { status: "alive" })
 }
@@ -28,7 +33,7 @@ pub async fn healthz() -> Json<Health> {
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses(
         (status = 200, description = "Send requests", body = Health),
-        (status = 503, description = "Send them to another replica", body = ErrorBody)))]
+        ReadyErrors))]
 pub async fn readyz(State(state): State<AppState>) -> Result<Json<Health>, ApiError> {
     ready(&state).map(|()| Json(Health { status: "ready" }))
 }
@@ -47,7 +52,8 @@ pub fn ready(state: &AppState) -> Result<(), ApiError> {
 
 /// Metrics in the Prometheus text format.
 #[utoipa::path(get, path = "/metrics", tag = "operations",
-    responses((status = 200, description = "Prometheus text format 0.0.4", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "Prometheus text format 0.0.4", body = String, content_type = "text/plain"),
+        MetricsErrors))]
 pub async fn metrics(
     State(state): State<AppState>,
 ) -> Result<([(HeaderName, &'static str); 1], String), ApiError> {

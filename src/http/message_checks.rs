@@ -68,7 +68,7 @@ mod tests {
         for &(name, value) in lines {
             headers.append(name, HeaderValue::from_static(value));
         }
-        check(version, &headers).map_or_else(|error| error.kind().1, |()| "taken")
+        check(version, &headers).map_or_else(|error| error.kind().code(), |()| "taken")
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod content_coding;
 mod deadline;
 mod docs;
 mod error;
+mod error_kind;
 mod exchange;
 mod health;
 mod json_text;

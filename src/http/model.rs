@@ -9,12 +9,16 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::error::{ApiError, ErrorBody};
+use super::error::ApiError;
+use super::openapi::errors::route_errors;
 use super::state::{AppState, Service};
 use googlenet_engine::model::{ChannelOrder, OperatorCount, Resize};
 use googlenet_engine::model_info::{ModelIdentity, ModelInfo};
 use googlenet_engine::network::report::{LayerRow, ModuleRow, Totals};
 use googlenet_engine::network::summary;
+
+route_errors!(ModelErrors: NotReady, ShuttingDown);
+route_errors!(LayerErrors: InvalidParameter, NotFound, NotReady, ShuttingDown);
 
 /// The network at a glance.
 #[derive(Serialize, ToSchema)]
@@ -85,7 +89,7 @@ impl<'a> Summary<'a> {
     responses(
         (status = 200, description = "The network at a glance",
             content((Summary = "application/json"), (String = "text/plain"))),
-        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+        ModelErrors))]
 pub async fn summary(
     State(state): State<AppState>,
     headers: HeaderMap,
@@ -138,7 +142,7 @@ pub struct Layers<'a> {
 #[utoipa::path(get, path = "/model/layers", tag = "model",
     responses(
         (status = 200, description = "All layers", body = Layers),
-        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+        ModelErrors))]
 pub async fn layers(State(state): State<AppState>) -> Result<Response, ApiError> {
     let report = &state.service()?.model.report;
     Ok(Json(Layers { layers: &report.layers, totals: report.totals }).into_response())
@@ -149,9 +153,7 @@ pub async fn layers(State(state): State<AppState>) -> Result<Response, ApiError>
     params(("name" = String, Path, description = "As in /model/layers", example = "inception_3a/3x3_reduce")),
     responses(
         (status = 200, description = "The layer", body = LayerRow),
-        (status = 400, description = "The name is no text", body = ErrorBody),
-        (status = 404, description = "There is no such layer", body = ErrorBody),
-        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+        LayerErrors))]
 pub async fn layer(
     State(state): State<AppState>,
     name: Result<Path<String>, axum::extract::rejection::PathRejection>,
@@ -190,7 +192,7 @@ struct LabelRow<'a> {
 #[utoipa::path(get, path = "/model/labels", tag = "model",
     responses(
         (status = 200, description = "All classes", body = LabelList),
-        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+        ModelErrors))]
 pub async fn labels(State(state): State<AppState>) -> Result<Response, ApiError> {
     let labels = state.service()?.model.labels.as_slice();
     let rows = labels.iter().enumerate().map(|(class, label)| LabelRow {

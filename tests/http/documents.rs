@@ -153,6 +153,10 @@ fn every_operation_says_what_it_may_answer() {
             for status in expected {
                 assert!(responses.contains_key(status), "{method} {path}: {status}");
             }
+            for (status, code) in [("400", "invalid_request"), ("501", "not_implemented")] {
+                let description = responses[status]["description"].as_str().unwrap();
+                assert!(description.contains(code), "{method} {path}: {description}");
+            }
         }
     }
 }

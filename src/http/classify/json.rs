@@ -221,7 +221,7 @@ mod tests {
             assert_eq!(twice(same).unwrap().parameters, parameters("top_k=3"), "{same}");
         }
         let error = twice(r#"{"top_k": 5}"#).err().unwrap();
-        assert_eq!(error.kind().1, "invalid_parameter");
+        assert_eq!(error.kind().code(), "invalid_parameter");
         assert_eq!(error.to_string(), "top_k is given twice, as `3` and as `5`: give it once");
         let error = read(r#"{"image": "a", "image": "a"}"#).err().unwrap();
         assert!(error.to_string().contains("duplicate field `image`"), "{error}");

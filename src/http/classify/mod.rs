@@ -21,15 +21,20 @@ use upload_form::{UploadForm, read_upload};
 use super::body::{ReceivedBody, read_body};
 use super::client::Client;
 use super::deadline::before;
-use super::error::{ApiError, ErrorBody};
+use super::error::ApiError;
 use super::openapi::bodies::{
     ClassifyBody, ClassifyForm, EXAMPLE_IMAGE, QueryParameters, RawBytes,
 };
+use super::openapi::errors::route_errors;
 use super::request_tally::RequestTally;
 use super::server_timing::add_server_timing;
 use super::state::{AppState, Service};
 use crate::pipeline::{Ask, Classified, Encoded};
 use crate::preprocess::Crops;
+
+route_errors!(ClassifyErrors: InvalidParameter, InvalidJson, InvalidBase64, InvalidMultipart, MissingImage, EmptyImage,
+    InvalidInput, RequestTimeout, BodyTooLarge, ImageTooLarge, TooManyImages, UnsupportedContentType,
+    UnsupportedImageFormat, CorruptImage, QueueFull, Internal, ShuttingDown, NotReady, DeadlineExceeded);
 
 /// Classifies one image or several.
 ///
@@ -53,15 +58,7 @@ use crate::preprocess::Crops;
     responses(
         (status = 200, description = "The most probable classes", body = Answer,
             headers(("Server-Timing" = String, description = "Milliseconds of each stage"))),
-        (status = 400, description = "A parameter or the form is invalid, or there is no image", body = ErrorBody),
-        (status = 408, description = "The body did not arrive in time", body = ErrorBody),
-        (status = 413, description = "The body, the image or their number is too large", body = ErrorBody),
-        (status = 415, description = "The form or the image's format is not taken", body = ErrorBody),
-        (status = 422, description = "The image is corrupt", body = ErrorBody),
-        (status = 429, description = "The queue is full; see Retry-After", body = ErrorBody),
-        (status = 500, description = "Something failed inside the service", body = ErrorBody),
-        (status = 503, description = "Not ready, or shutting down; see Retry-After", body = ErrorBody),
-        (status = 504, description = "No answer within the request timeout", body = ErrorBody),
+        ClassifyErrors,
     )
 )]
 pub async fn classify(

@@ -163,7 +163,7 @@ mod tests {
         ] {
             let error =
                 UnparsedParameters::from_query(bad).and_then(|p| p.parse(1000)).unwrap_err();
-            assert_eq!(error.kind().1, "invalid_parameter", "{bad}");
+            assert_eq!(error.kind().code(), "invalid_parameter", "{bad}");
         }
     }
 }

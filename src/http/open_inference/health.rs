@@ -7,9 +7,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model_path::ModelPath;
-use crate::http::error::{ApiError, ErrorBody};
+use crate::http::error::ApiError;
 use crate::http::health;
+use crate::http::openapi::errors::route_errors;
 use crate::http::state::AppState;
+
+route_errors!(LiveErrors:);
+route_errors!(ReadyErrors: NotReady, ShuttingDown);
+route_errors!(NamedModelErrors: InvalidInput, NotFound, NotReady, ShuttingDown);
 
 /// The server answers.
 #[derive(Serialize, ToSchema)]
@@ -37,7 +42,7 @@ pub struct ModelReady<'a> {
 
 /// Liveness, as `/healthz`.
 #[utoipa::path(get, path = "/v2/health/live", tag = "open inference protocol",
-    responses((status = 200, description = "The process can answer", body = Live)))]
+    responses((status = 200, description = "The process can answer", body = Live), LiveErrors))]
 pub async fn live() -> Json<Live> {
     Json(Live { live: true })
 }
@@ -46,7 +51,7 @@ pub async fn live() -> Json<Live> {
 #[utoipa::path(get, path = "/v2/health/ready", tag = "open inference protocol",
     responses(
         (status = 200, description = "Send requests", body = Ready),
-        (status = 503, description = "Send them to another replica", body = ErrorBody)))]
+        ReadyErrors))]
 pub async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
     health::ready(&state).map(|()| Json(Ready { ready: true }))
 }
@@ -56,9 +61,7 @@ pub async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiErro
     params(("name" = String, Path, description = "The model's name, or `googlenet`", example = "googlenet")),
     responses(
         (status = 200, description = "Send requests", body = ModelReady),
-        (status = 400, description = "The name is no text", body = ErrorBody),
-        (status = 404, description = "There is no such model", body = ErrorBody),
-        (status = 503, description = "Send them to another replica", body = ErrorBody)))]
+        NamedModelErrors))]
 pub async fn model_ready(
     State(state): State<AppState>,
     path: ModelPath,
@@ -76,9 +79,7 @@ pub async fn model_ready(
         ("version" = String, Path, description = "The model's version, or `1`", example = "1")),
     responses(
         (status = 200, description = "Send requests", body = ModelReady),
-        (status = 400, description = "The name or version is no text", body = ErrorBody),
-        (status = 404, description = "There is no such model or version", body = ErrorBody),
-        (status = 503, description = "Send them to another replica", body = ErrorBody)))]
+        NamedModelErrors))]
 pub async fn version_ready(state: State<AppState>, path: ModelPath) -> Result<Response, ApiError> {
     model_ready(state, path).await
 }

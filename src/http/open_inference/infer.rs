@@ -14,14 +14,19 @@ use super::tensor::{body_copies, memory_need, read_images, read_tensors};
 use crate::http::body::{ReceivedBody, read_body};
 use crate::http::client::Client;
 use crate::http::deadline::before;
-use crate::http::error::{ApiError, ErrorBody};
+use crate::http::error::ApiError;
 use crate::http::openapi::bodies::{RawBytes, infer_example};
+use crate::http::openapi::errors::route_errors;
 use crate::http::request_tally::RequestTally;
 use crate::http::server_timing::add_server_timing;
 use crate::http::state::{AppState, Service};
 use crate::pipeline::{Ask, Encoded, Timing};
 use crate::preprocess::Crops;
 use googlenet_engine::model::Probabilities;
+
+route_errors!(InferErrors: InvalidInput, EmptyImage, NotFound, RequestTimeout, BodyTooLarge, ImageTooLarge, TooManyImages,
+    UnsupportedContentType, UnsupportedImageFormat, CorruptImage, QueueFull, Internal, ShuttingDown, NotReady,
+    DeadlineExceeded);
 
 /// Classifies images, given as a normalised tensor (`data_0`) or as encoded files (`image`).
 ///
@@ -47,16 +52,7 @@ use googlenet_engine::model::Probabilities;
             headers(
                 ("Inference-Header-Content-Length" = u32, description = "Bytes of the JSON, when raw bytes follow it"),
                 ("Server-Timing" = String, description = "Milliseconds of each stage"))),
-        (status = 400, description = "The request is invalid, or an image is empty", body = ErrorBody),
-        (status = 404, description = "There is no such model", body = ErrorBody),
-        (status = 408, description = "The body did not arrive in time", body = ErrorBody),
-        (status = 413, description = "The body, an image or their number is too large", body = ErrorBody),
-        (status = 415, description = "The Content-Encoding, or an image's format, is not taken", body = ErrorBody),
-        (status = 422, description = "An image is corrupt", body = ErrorBody),
-        (status = 429, description = "The queue is full; see Retry-After", body = ErrorBody),
-        (status = 500, description = "Something failed inside the service", body = ErrorBody),
-        (status = 503, description = "Not ready, or shutting down; see Retry-After", body = ErrorBody),
-        (status = 504, description = "No answer within the request timeout", body = ErrorBody),
+        InferErrors,
     )
 )]
 pub async fn infer(
@@ -109,16 +105,7 @@ pub async fn infer(
             headers(
                 ("Inference-Header-Content-Length" = u32, description = "Bytes of the JSON, when raw bytes follow it"),
                 ("Server-Timing" = String, description = "Milliseconds of each stage"))),
-        (status = 400, description = "The request is invalid, or an image is empty", body = ErrorBody),
-        (status = 404, description = "There is no such model or version", body = ErrorBody),
-        (status = 408, description = "The body did not arrive in time", body = ErrorBody),
-        (status = 413, description = "The body, an image or their number is too large", body = ErrorBody),
-        (status = 415, description = "The Content-Encoding, or an image's format, is not taken", body = ErrorBody),
-        (status = 422, description = "An image is corrupt", body = ErrorBody),
-        (status = 429, description = "The queue is full; see Retry-After", body = ErrorBody),
-        (status = 500, description = "Something failed inside the service", body = ErrorBody),
-        (status = 503, description = "Not ready, or shutting down; see Retry-After", body = ErrorBody),
-        (status = 504, description = "No answer within the request timeout", body = ErrorBody),
+        InferErrors,
     )
 )]
 pub async fn infer_version(

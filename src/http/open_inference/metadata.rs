@@ -9,10 +9,14 @@ use utoipa::ToSchema;
 use super::model_path::ModelPath;
 use super::request::IMAGE_INPUT;
 use super::request_json::Datatype;
-use crate::http::error::{ApiError, ErrorBody};
+use crate::http::error::ApiError;
+use crate::http::openapi::errors::route_errors;
 use crate::http::state::AppState;
 use googlenet_engine::model::OutputKind;
 use googlenet_engine::model_info::ModelInfo;
+
+route_errors!(ServerErrors:);
+route_errors!(NamedModelErrors: InvalidInput, NotFound, NotReady, ShuttingDown);
 
 /// The server.
 #[derive(Serialize, ToSchema)]
@@ -121,7 +125,7 @@ impl<'a> ModelMetadata<'a> {
 
 /// The server's name, version and extensions of the protocol.
 #[utoipa::path(get, path = "/v2", tag = "open inference protocol",
-    responses((status = 200, description = "The server", body = ServerMetadata)))]
+    responses((status = 200, description = "The server", body = ServerMetadata), ServerErrors))]
 pub async fn server() -> Json<ServerMetadata> {
     Json(ServerMetadata {
         name: "googlenet",
@@ -135,9 +139,7 @@ pub async fn server() -> Json<ServerMetadata> {
     params(("name" = String, Path, description = "The model's name, or `googlenet`", example = "googlenet")),
     responses(
         (status = 200, description = "The model", body = ModelMetadata),
-        (status = 400, description = "The name is no text", body = ErrorBody),
-        (status = 404, description = "There is no such model", body = ErrorBody),
-        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+        NamedModelErrors))]
 pub async fn model(State(state): State<AppState>, path: ModelPath) -> Result<Response, ApiError> {
     let model = &state.service()?.model;
     path.check(model)?;
@@ -151,9 +153,7 @@ pub async fn model(State(state): State<AppState>, path: ModelPath) -> Result<Res
         ("version" = String, Path, description = "The model's version, or `1`", example = "1")),
     responses(
         (status = 200, description = "The model", body = ModelMetadata),
-        (status = 400, description = "The name or version is no text", body = ErrorBody),
-        (status = 404, description = "There is no such model or version", body = ErrorBody),
-        (status = 503, description = "The model is being loaded", body = ErrorBody)))]
+        NamedModelErrors))]
 pub async fn version(state: State<AppState>, path: ModelPath) -> Result<Response, ApiError> {
     model(state, path).await
 }

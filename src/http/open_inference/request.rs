@@ -358,7 +358,7 @@ mod tests {
         ];
         for (change, because) in cases {
             let error = changed(change).unwrap_err();
-            assert_eq!(error.kind().1, "invalid_input", "{error}");
+            assert_eq!(error.kind().code(), "invalid_input", "{error}");
             assert!(error.to_string().contains(because), "{error}: not {because}");
         }
     }

@@ -262,7 +262,7 @@ mod tests {
 
     fn assert_refused(read: Result<Images, ApiError>, because: &str) {
         let error = read.unwrap_err();
-        assert_eq!(error.kind().1, "invalid_input");
+        assert_eq!(error.kind().code(), "invalid_input");
         assert!(error.to_string().contains(because), "{error}: not {because}");
     }
 

@@ -1,12 +1,12 @@
 //! The OpenAPI 3.1 document, generated from the handlers.
 
 pub(super) mod bodies;
+pub(super) mod errors;
 
 use utoipa::OpenApi;
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+use super::error::ErrorBody;
 use super::model;
 use super::routes::{admin_routes, health_routes, public_routes};
 use super::state::AppState;
@@ -22,6 +22,7 @@ use super::state::AppState;
     ),
     // Its route takes names with a slash, which a template of OpenAPI cannot say.
     paths(model::layer),
+    components(schemas(ErrorBody)),
     tags(
         (name = "classify", description = "Images in, classes out"),
         (name = "model", description = "What the network is"),
@@ -33,30 +34,9 @@ struct Head;
 
 /// The whole document, whichever listener serves which part.
 pub fn document() -> utoipa::openapi::OpenApi {
-    let mut document = OpenApiRouter::<AppState>::with_openapi(Head::openapi())
+    OpenApiRouter::<AppState>::with_openapi(Head::openapi())
         .merge(public_routes())
         .merge(admin_routes())
         .merge(health_routes())
-        .into_openapi();
-    for path in document.paths.paths.values_mut() {
-        path.get.iter_mut().chain(&mut path.post).for_each(add_refusals);
-    }
-    document
-}
-
-/// What any request may get before it reaches its handler, where the handler does not say so itself.
-fn add_refusals(operation: &mut Operation) {
-    let refusals = [
-        ("400", "The header Host is missing, repeated or not a host"),
-        ("501", "Transfer-Encoding is something other than chunked"),
-    ];
-    for (status, description) in refusals {
-        let refusal = || refusal(description).into();
-        operation.responses.responses.entry(status.to_owned()).or_insert_with(refusal);
-    }
-}
-
-fn refusal(description: &str) -> Response {
-    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
-    ResponseBuilder::new().description(description).content("application/json", body).build()
+        .into_openapi()
 }
