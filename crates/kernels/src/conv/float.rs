@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::ConvGeometry;
-use super::packed::{Arranged, OutputSize, Packed, Rests};
+use super::packed::{Arranged, OutputSize, Packed};
 use super::tile::{self, Finish};
 use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
@@ -57,7 +57,7 @@ impl ConvWeights {
             _ => Float::<Portable>::FRAME,
         };
         let weights: Vec<_> = parts.iter().map(|part| (part.weights, part.bias.len())).collect();
-        let packed = Arranged::new(frame, geometry, &weights, output).pack(Rests::default());
+        let packed = Arranged::new(frame, geometry, &weights, output).pack();
         let bias: Vec<_> = parts.iter().map(|part| part.bias).collect();
         Self { isa, bias: packed.by_lane(&bias), packed }
     }

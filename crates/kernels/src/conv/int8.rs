@@ -3,13 +3,13 @@
 use std::marker::PhantomData;
 
 use super::ConvGeometry;
-use super::packed::{Arranged, OutputSize, Packed, Rests};
-use super::saturation::split;
+use super::chains::chained;
+use super::packed::{Arranged, OutputSize, Packed};
 use super::tile::{self, Finish};
 use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2Octets, Avx2Quads, Avx512Vnni};
+use crate::simd::{Avx2Bytes, Avx512Vnni};
 use crate::simd::{PortableFloats, PortableIntegers, Product, Vector, as_it_is, compiled_for};
 
 /// One of several convolutions that read the same input.
@@ -38,9 +38,7 @@ enum ProductName {
     PortableIntegers,
     PortableFloats,
     #[cfg(target_arch = "x86_64")]
-    Avx2Quads,
-    #[cfg(target_arch = "x86_64")]
-    Avx2Octets,
+    Avx2Bytes,
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
 }
@@ -56,12 +54,8 @@ macro_rules! run_product {
                 as_it_is!(), PortableFloats, $output, $weights, $input, $outputs
             ),
             #[cfg(target_arch = "x86_64")]
-            ProductName::Avx2Quads => run_product!(
-                compiled_for!("avx2,fma",), Avx2Quads, $output, $weights, $input, $outputs
-            ),
-            #[cfg(target_arch = "x86_64")]
-            ProductName::Avx2Octets => run_product!(
-                compiled_for!("avx2,fma",), Avx2Octets, $output, $weights, $input, $outputs
+            ProductName::Avx2Bytes => run_product!(
+                compiled_for!("avx2,fma",), Avx2Bytes, $output, $weights, $input, $outputs
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx512Vnni => run_product!(
@@ -104,7 +98,9 @@ impl Int8ConvWeights {
                 (ProductName::Avx512Vnni, packed)
             }
             #[cfg(target_arch = "x86_64")]
-            IsaName::Avx2 => pack_avx2(geometry, &weights, output),
+            IsaName::Avx2 => {
+                (ProductName::Avx2Bytes, pack::<Avx2Bytes>(geometry, &weights, output))
+            }
             _ if sums_fit_f32(geometry, &weights) => {
                 (ProductName::PortableFloats, pack_floats(geometry, &weights, output))
             }
@@ -149,12 +145,8 @@ fn pack<P: Product<Weight = i8>>(
     weights: &[(&[i8], usize)],
     output: OutputSize,
 ) -> Packed {
-    let mut arranged = Arranged::new(P::FRAME, geometry, weights, output);
-    let rests = match P::LIMIT {
-        Some(limit) => split(limit, &mut arranged),
-        None => Rests::default(),
-    };
-    arranged.pack(rests)
+    let arranged = Arranged::new(P::FRAME, geometry, weights, output);
+    if P::LONGEST_CHAIN > 1 { chained(arranged, P::LONGEST_CHAIN) } else { arranged.pack() }
 }
 
 /// Packs the weights as f32: they need no conversion in the loop.
@@ -166,33 +158,7 @@ fn pack_floats(geometry: ConvGeometry, weights: &[(&[i8], usize)], output: Outpu
         .collect();
     let weights: Vec<(&[f32], usize)> =
         weights.iter().map(|(weights, channels)| (weights.as_slice(), *channels)).collect();
-    Arranged::new(PortableFloats::FRAME, geometry, &weights, output).pack(Rests::default())
-}
-
-/// Eight taps a step where that is less work with what is left of large weights.
-#[cfg(target_arch = "x86_64")]
-fn pack_avx2(
-    geometry: ConvGeometry,
-    weights: &[(&[i8], usize)],
-    output: OutputSize,
-) -> (ProductName, Packed) {
-    let quads = pack::<Avx2Quads>(geometry, weights, output);
-    if geometry.run() < Avx2Octets::FRAME.taps {
-        return (ProductName::Avx2Quads, quads);
-    }
-    let octets = pack::<Avx2Octets>(geometry, weights, output);
-    // Instructions of a step that multiply: they are what a step takes.
-    const OF_QUAD: usize = 2;
-    const OF_OCTET: usize = 3;
-    let work = |packed: &Packed, of_step| {
-        let steps = packed.frame.steps(geometry) * packed.vectors.len();
-        steps * of_step + packed.rests.groups.len() * OF_QUAD
-    };
-    if work(&octets, OF_OCTET) < work(&quads, OF_QUAD) {
-        (ProductName::Avx2Octets, octets)
-    } else {
-        (ProductName::Avx2Quads, quads)
-    }
+    Arranged::new(PortableFloats::FRAME, geometry, &weights, output).pack()
 }
 
 /// Whether f32 holds every sum that can occur on the way, whatever the input.

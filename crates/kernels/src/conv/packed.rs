@@ -1,8 +1,7 @@
 //! Weights in the order in which the tile reads them.
 
-use std::ops::Range;
-
 use super::ConvGeometry;
+use super::chains::Chains;
 use crate::lines::{Lines, Plain};
 use crate::simd::Frame;
 
@@ -47,7 +46,8 @@ pub(super) struct Packed {
     pub(super) vectors: Vec<VectorSlot>,
     pub(super) block: usize,
     pub(super) weights: Lines,
-    pub(super) rests: Rests,
+    /// The order of the steps, where it is not that of the runs.
+    pub(super) chains: Option<Chains>,
 }
 
 /// Which channels a vector of output channels has.
@@ -58,25 +58,6 @@ pub(super) struct VectorSlot {
     pub(super) channel: usize,
     /// Channels; the other lanes are padding.
     pub(super) lanes: usize,
-}
-
-/// What was left of weights beyond a product's limit.
-#[derive(Default)]
-pub(super) struct Rests {
-    /// For each vector its own among the groups.
-    pub(super) of_vectors: Vec<Range<usize>>,
-    pub(super) groups: Vec<RestGroup>,
-    /// For each group `[lanes][group]`.
-    pub(super) weights: Lines,
-}
-
-/// The taps that a rest is multiplied by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RestGroup {
-    /// Row of the kernel.
-    pub(super) row: usize,
-    /// First tap in the run.
-    pub(super) tap: usize,
 }
 
 impl<W: Copy + Default + Plain> Arranged<W> {
@@ -119,10 +100,29 @@ impl<W: Copy + Default + Plain> Arranged<W> {
         Self { geometry, frame, channels, vectors, block, weights }
     }
 
-    pub(super) fn pack(self, rests: Rests) -> Packed {
-        let Self { geometry, frame, channels, vectors, block, weights } = self;
-        let weights = Lines::new(&weights);
-        Packed { geometry, frame, channels, vectors, block, weights, rests }
+    /// How many blocks of output channels there are.
+    pub(super) fn blocks(&self) -> usize {
+        self.vectors.len().div_ceil(self.block)
+    }
+
+    /// The number of vectors of a block, and its weights.
+    pub(super) fn block(&self, block: usize) -> (usize, &[W]) {
+        let start = block * self.block;
+        let vectors = self.block.min(self.vectors.len() - start);
+        let of_vector = self.frame.steps(self.geometry) * self.frame.step();
+        (vectors, &self.weights[start * of_vector..][..vectors * of_vector])
+    }
+
+    /// In the order of the runs.
+    pub(super) fn pack(self) -> Packed {
+        let weights = Lines::new(&self.weights);
+        self.pack_as(weights, None)
+    }
+
+    /// With these weights in this order.
+    pub(super) fn pack_as(self, weights: Lines, chains: Option<Chains>) -> Packed {
+        let Self { geometry, frame, channels, vectors, block, .. } = self;
+        Packed { geometry, frame, channels, vectors, block, weights, chains }
     }
 }
 
@@ -139,8 +139,7 @@ impl Packed {
 
     /// Memory of the weights.
     pub(super) fn bytes(&self) -> usize {
-        let rests = self.rests.groups.len() * size_of::<RestGroup>() + self.rests.weights.bytes();
-        self.weights.bytes() + rests
+        self.weights.bytes() + self.chains.as_ref().map_or(0, Chains::bytes)
     }
 }
 

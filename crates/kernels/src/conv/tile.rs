@@ -3,7 +3,8 @@
 use std::array::from_fn;
 
 use super::ConvGeometry;
-use super::packed::{PIXEL_VECTORS, Packed, RestGroup, VectorSlot};
+use super::chains::BlockChains;
+use super::packed::{PIXEL_VECTORS, Packed, VectorSlot};
 use crate::map::{Destination, MapView};
 use crate::simd::{Product, TilePixels, Vector, each_pixel};
 
@@ -58,7 +59,9 @@ struct Block<'a, W, O> {
     weights: *const W,
     bias: *const f32,
     targets: &'a [Target<O>],
-    packed: &'a Packed,
+    chains: Option<BlockChains>,
+    /// Where the taps of each step of the chains stand, behind the first of a window.
+    behind: &'a [usize],
 }
 
 /// Writes the rows of `outputs`, one for each part; `bias` has a value for each lane of each vector.
@@ -68,8 +71,8 @@ struct Block<'a, W, O> {
 /// than its part.
 ///
 /// # Safety
-/// The machine has the instructions of `P`, and `packed` was packed for its frame and limit, from weights
-/// of its type.
+/// The machine has the instructions of `P`, and `packed` was packed for its frame, from weights of its type,
+/// and in chains if it has any.
 #[inline(always)]
 pub(super) unsafe fn run<P: Product, F: Finish>(
     packed: &Packed,
@@ -116,23 +119,26 @@ pub(super) unsafe fn run<P: Product, F: Finish>(
         // SAFETY: a slot has channels of its part, and the window has them all.
         Target { first: unsafe { first.add(slot.channel) }, row, pixel, lanes: slot.lanes }
     };
-    let of_vector = P::FRAME.steps(geometry) * P::FRAME.step();
-    for (first, slots) in
-        (0..packed.vectors.len()).step_by(packed.block).zip(packed.vectors.chunks(packed.block))
-    {
+    let mut behind = Vec::new();
+    let mut weights = packed.weights.first::<P::Weight>();
+    for (index, slots) in packed.vectors.chunks(packed.block).enumerate() {
         let mut targets = [target(&slots[0]); PIXEL_VECTORS];
         for (to, slot) in targets.iter_mut().zip(slots) {
             *to = target(slot);
         }
-        // SAFETY: the weights have `of_vector` elements for each vector, the bias has its lanes.
+        let first = index * packed.block;
+        let (chains, steps) = chains_of(packed, index, input_row, &mut behind);
+        // SAFETY: the weights have `steps` steps for each vector, the bias has its lanes.
         unsafe {
             let block = Block {
                 first,
-                weights: packed.weights.first::<P::Weight>().add(first * of_vector),
+                weights,
                 bias: bias.as_ptr().add(first * lanes),
                 targets: &targets[..slots.len()],
-                packed,
+                chains,
+                behind: &behind,
             };
+            weights = weights.add(steps * slots.len() * P::FRAME.step());
             match slots.len() {
                 1 => map::<P, F, 1>(&layout, &block),
                 2 => map::<P, F, 2>(&layout, &block),
@@ -145,6 +151,21 @@ pub(super) unsafe fn run<P: Product, F: Finish>(
             }
         }
     }
+}
+
+/// The chains of a block, if it has any, and how many steps it has. Writes where their taps stand.
+fn chains_of(
+    packed: &Packed,
+    block: usize,
+    input_row: usize,
+    behind: &mut Vec<usize>,
+) -> (Option<BlockChains>, usize) {
+    let Some(chains) = &packed.chains else { return (None, packed.frame.steps(packed.geometry)) };
+    let of_block = chains.blocks[block];
+    let steps = &chains.steps[of_block.first..][..of_block.steps()];
+    behind.clear();
+    behind.extend(steps.iter().map(|step| step.row as usize * input_row + step.tap as usize));
+    (Some(of_block), steps.len())
 }
 
 /// One block of channels for all pixels.
@@ -166,7 +187,12 @@ unsafe fn map<P: Product, F: Finish, const VECTORS: usize>(
             strips_of_seven::<P, F, VECTORS>(layout, block);
             done = layout.width / 7 * 7;
         }
-        pixels::<P, F, 4, VECTORS>(layout, block, done);
+        match P::FRAME.pixels {
+            TilePixels::Five => pixels::<P, F, 5, VECTORS>(layout, block, done),
+            TilePixels::Four | TilePixels::TwoStripsOfSeven => {
+                pixels::<P, F, 4, VECTORS>(layout, block, done)
+            }
+        }
     }
 }
 
@@ -265,15 +291,24 @@ unsafe fn tile<
     // SAFETY: the strips lie within the map, and so do their windows within the input; the targets have
     // all rows and the width.
     unsafe {
-        let windows = Windows {
+        let windows: Windows<_, PIXELS, STRIP> = Windows {
             first: strips.map(|(row, column)| {
                 layout.input.add(row * layout.row_step + column * layout.pixel_step)
             }),
             offsets: from_fn(|pixel| pixel * layout.pixel_step),
         };
-        let mut sums = steps::<P, F, PIXELS, STRIP, VECTORS>(layout, block, &windows);
-        if P::LIMIT.is_some() {
-            add_rests::<P, F, PIXELS, STRIP, VECTORS>(layout, block, &windows, &mut sums);
+        let start: [P::Sums; VECTORS] =
+            from_fn(|vector| P::start(block.bias.add(vector * P::FRAME.lanes)));
+        let mut sums = [start; PIXELS];
+        match block.chains.filter(|_| P::LONGEST_CHAIN > 1) {
+            Some(chains) => {
+                let [singles, pairs, triples] = chains.of_length;
+                let steps = Steps { weights: block.weights, behind: block.behind.as_ptr() };
+                let steps = chain::<P, 3, _, _, _>(&windows, steps, triples, &mut sums);
+                let steps = chain::<P, 2, _, _, _>(&windows, steps, pairs, &mut sums);
+                chain::<P, 1, _, _, _>(&windows, steps, singles, &mut sums);
+            }
+            None => along_the_runs::<P, F, _, _, _>(layout, block, &windows, &mut sums),
         }
         for (pixel, sums) in sums.into_iter().enumerate() {
             let (row, column) = strips[pixel / STRIP];
@@ -292,65 +327,12 @@ struct Windows<E, const PIXELS: usize, const STRIP: usize> {
     offsets: [usize; STRIP],
 }
 
-/// The sums of all steps.
+/// Adds all steps, in the order in which the taps stand in memory.
 ///
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn steps<
-    P: Product,
-    F: Finish,
-    const PIXELS: usize,
-    const STRIP: usize,
-    const VECTORS: usize,
->(
-    layout: &Layout<P::Element, F>,
-    block: &Block<'_, P::Weight, F::Output>,
-    windows: &Windows<P::Element, PIXELS, STRIP>,
-) -> [[P::Sums; VECTORS]; PIXELS] {
-    // SAFETY: `geometry.first` has shown that all windows lie within the input, and a run has a step; the
-    // weights have FRAME.steps for each of VECTORS, and the bias its lanes.
-    unsafe {
-        let start: [P::Sums; VECTORS] =
-            from_fn(|vector| P::start(block.bias.add(vector * P::FRAME.lanes)));
-        let mut sums = [start; PIXELS];
-        let offsets = windows.offsets;
-        let mut weights = block.weights;
-        let run = layout.geometry.run();
-        for ky in 0..layout.geometry.kernel.0 {
-            let lines = windows.first.map(|first| first.wrapping_add(ky * layout.input_row));
-            let mut tap = 0;
-            loop {
-                let vectors: [P::Weights; VECTORS] =
-                    from_fn(|vector| P::weights(weights.add(vector * P::FRAME.step())));
-                weights = weights.add(VECTORS * P::FRAME.step());
-                each_pixel!(PIXELS, PIXEL => {
-                    let from = lines[PIXEL / STRIP].wrapping_add(tap);
-                    let taps = P::taps(from.wrapping_add(offsets[PIXEL % STRIP]));
-                    for (sum, vector) in sums[PIXEL].iter_mut().zip(vectors) {
-                        *sum = P::step(*sum, taps, vector);
-                    }
-                });
-                // The last step ends with the run.
-                tap += P::FRAME.taps;
-                if tap + P::FRAME.taps > run {
-                    if tap >= run {
-                        break;
-                    }
-                    tap = run - P::FRAME.taps;
-                }
-            }
-        }
-        sums
-    }
-}
-
-/// Adds what was left of weights beyond the product's limit.
-///
-/// # Safety
-/// As [`tile`].
-#[inline(always)]
-unsafe fn add_rests<
+unsafe fn along_the_runs<
     P: Product,
     F: Finish,
     const PIXELS: usize,
@@ -362,21 +344,81 @@ unsafe fn add_rests<
     windows: &Windows<P::Element, PIXELS, STRIP>,
     sums: &mut [[P::Sums; VECTORS]; PIXELS],
 ) {
-    let rests = &block.packed.rests;
-    let first = rests.weights.first::<P::Weight>();
-    #[allow(clippy::needless_range_loop)] // the sums of a vector are a column
-    for vector in 0..VECTORS {
-        for group in rests.of_vectors[block.first + vector].clone() {
-            let RestGroup { row, tap } = rests.groups[group];
-            // SAFETY: a group has weights for each lane, and its taps are of the window.
+    let offsets = windows.offsets;
+    let mut weights = block.weights;
+    let run = layout.geometry.run();
+    for ky in 0..layout.geometry.kernel.0 {
+        let lines = windows.first.map(|first| first.wrapping_add(ky * layout.input_row));
+        let mut tap = 0;
+        loop {
+            // SAFETY: `geometry.first` has shown that all windows lie within the input, and a run has a step;
+            // the weights have FRAME.steps for each of VECTORS.
             unsafe {
-                let rest = first.add(group * P::FRAME.lanes * P::FRAME.group);
-                let behind = row * layout.input_row + tap;
+                let vectors: [P::Weights; VECTORS] =
+                    from_fn(|vector| P::weights(weights.add(vector * P::FRAME.step())));
+                weights = weights.add(VECTORS * P::FRAME.step());
                 each_pixel!(PIXELS, PIXEL => {
-                    let window = windows.first[PIXEL / STRIP].add(windows.offsets[PIXEL % STRIP]);
-                    sums[PIXEL][vector] = P::add_rest(sums[PIXEL][vector], window.add(behind), rest);
+                    let from = lines[PIXEL / STRIP].wrapping_add(tap);
+                    let taps = P::taps(from.wrapping_add(offsets[PIXEL % STRIP]));
+                    for (sum, vector) in sums[PIXEL].iter_mut().zip(vectors) {
+                        *sum = P::step(*sum, taps, vector);
+                    }
                 });
+            }
+            // The last step ends with the run.
+            tap += P::FRAME.taps;
+            if tap + P::FRAME.taps > run {
+                if tap >= run {
+                    break;
+                }
+                tap = run - P::FRAME.taps;
             }
         }
     }
+}
+
+/// The steps of the chains that are not done yet.
+struct Steps<W> {
+    weights: *const W,
+    behind: *const usize,
+}
+
+/// Adds the next `chains` chains of `N` steps each.
+///
+/// # Safety
+/// As [`tile`]; there are so many.
+#[inline(always)]
+unsafe fn chain<
+    P: Product,
+    const N: usize,
+    const PIXELS: usize,
+    const STRIP: usize,
+    const VECTORS: usize,
+>(
+    windows: &Windows<P::Element, PIXELS, STRIP>,
+    steps: Steps<P::Weight>,
+    chains: usize,
+    sums: &mut [[P::Sums; VECTORS]; PIXELS],
+) -> Steps<P::Weight> {
+    let Steps { mut weights, mut behind } = steps;
+    let (first, offsets) = (windows.first, windows.offsets);
+    for _ in 0..chains {
+        // SAFETY: there are N more steps, whose taps stand in the window, and their weights for each of VECTORS.
+        unsafe {
+            let taps: [usize; N] = from_fn(|step| *behind.add(step));
+            behind = behind.add(N);
+            let of_steps: [[P::Weights; N]; VECTORS] = from_fn(|vector| {
+                from_fn(|step| P::weights(weights.add((step * VECTORS + vector) * P::FRAME.step())))
+            });
+            weights = weights.add(N * VECTORS * P::FRAME.step());
+            each_pixel!(PIXELS, PIXEL => {
+                let window = first[PIXEL / STRIP].wrapping_add(offsets[PIXEL % STRIP]);
+                let taps: [P::Taps; N] = taps.map(|tap| P::taps(window.wrapping_add(tap)));
+                for (sum, weights) in sums[PIXEL].iter_mut().zip(of_steps) {
+                    *sum = P::chain(*sum, taps, weights);
+                }
+            });
+        }
+    }
+    Steps { weights, behind }
 }

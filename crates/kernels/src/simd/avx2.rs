@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Frame, Limit, Product, TilePixels, Vector};
+use super::{Frame, Product, TilePixels, Vector};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(__m256);
@@ -20,7 +20,7 @@ unsafe fn mask(lanes: usize) -> __m256i {
 impl Vector for Avx2 {
     const LANES: usize = 8;
     const TILE_VECTORS: usize = 2;
-    const TILE_PIXELS: TilePixels = TilePixels::Four;
+    const TILE_PIXELS: TilePixels = TilePixels::Five;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -125,36 +125,12 @@ impl Vector for Avx2 {
     }
 }
 
-/// Four taps a step, by `vpmaddubsw`, which adds two products in 16 bits.
+/// Bytes, four taps a step: `vpmaddubsw` multiplies them and adds neighbours in 16 bits, and those of a
+/// chain are added in 16 bits too, so that they are widened to 32 bits once.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2Quads;
+pub(crate) struct Avx2Bytes;
 
-/// Eight taps a step: two times `vpmaddubsw`, and both results are added in 16 bits, so that they are
-/// widened to 32 bits once.
-#[derive(Clone, Copy)]
-pub(crate) struct Avx2Octets;
-
-/// Four bytes, for all lanes.
-///
-/// # Safety
-/// The machine has AVX2; `from` has 4 bytes.
-#[inline(always)]
-unsafe fn quad(from: *const u8) -> __m256i {
-    // SAFETY: as this function's.
-    unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
-}
-
-/// Adds neighbours among 16 numbers of 16 bits to the sums of 32 bits.
-///
-/// # Safety
-/// The machine has AVX2.
-#[inline(always)]
-unsafe fn add_pairs(sums: __m256i, pairs: __m256i) -> __m256i {
-    // SAFETY: as this function's.
-    unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))) }
-}
-
-impl Product for Avx2Quads {
+impl Product for Avx2Bytes {
     type Element = u8;
     type Weight = i8;
     type Taps = __m256i;
@@ -162,8 +138,8 @@ impl Product for Avx2Quads {
     type Sums = __m256i;
     type Floats = Avx2;
     const FRAME: Frame =
-        Frame { lanes: 8, vectors: 2, pixels: TilePixels::Four, taps: 4, group: 4 };
-    const LIMIT: Option<Limit> = Some(Limit::Pairs);
+        Frame { lanes: 8, vectors: 2, pixels: TilePixels::Five, taps: 4, group: 4 };
+    const LONGEST_CHAIN: usize = 3;
 
     #[inline(always)]
     unsafe fn start(_: *const f32) -> __m256i {
@@ -174,7 +150,7 @@ impl Product for Avx2Quads {
     #[inline(always)]
     unsafe fn taps(from: *const u8) -> __m256i {
         // SAFETY: the caller has AVX2 and lends 4 bytes.
-        unsafe { quad(from) }
+        unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
     }
 
     #[inline(always)]
@@ -185,70 +161,30 @@ impl Product for Avx2Quads {
 
     #[inline(always)]
     unsafe fn step(sums: __m256i, taps: __m256i, weights: __m256i) -> __m256i {
-        // SAFETY: the caller has AVX2; no pointer is read or written.
-        unsafe { add_pairs(sums, _mm256_maddubs_epi16(taps, weights)) }
+        // SAFETY: the caller has AVX2, and chained these weights.
+        unsafe { Self::chain(sums, [taps], [weights]) }
     }
 
     #[inline(always)]
-    unsafe fn add_rest(sums: __m256i, from: *const u8, rest: *const i8) -> __m256i {
-        // SAFETY: the caller has AVX2 and lends a quad of bytes, and one of weights for each lane.
-        unsafe { Self::step(sums, quad(from), Self::weights(rest)) }
+    unsafe fn chain<const N: usize>(
+        sums: __m256i,
+        taps: [__m256i; N],
+        weights: [__m256i; N],
+    ) -> __m256i {
+        // SAFETY: the caller has AVX2, and these weights are those of a chain; no pointer is read or written.
+        unsafe {
+            let mut pairs = _mm256_maddubs_epi16(taps[0], weights[0]);
+            for step in 1..N {
+                let of_step = _mm256_maddubs_epi16(taps[step], weights[step]);
+                pairs = _mm256_add_epi16(pairs, of_step);
+            }
+            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
     }
 
     #[inline(always)]
     unsafe fn floats(sums: __m256i) -> Avx2 {
         // SAFETY: the caller has AVX2; no pointer is read or written.
         Avx2(unsafe { _mm256_cvtepi32_ps(sums) })
-    }
-}
-
-impl Product for Avx2Octets {
-    type Element = u8;
-    type Weight = i8;
-    type Taps = [__m256i; 2];
-    type Weights = [__m256i; 2];
-    type Sums = __m256i;
-    type Floats = Avx2;
-    const FRAME: Frame = Frame { taps: 8, ..Avx2Quads::FRAME };
-    const LIMIT: Option<Limit> = Some(Limit::PairsOfTwoGroups);
-
-    #[inline(always)]
-    unsafe fn start(bias: *const f32) -> __m256i {
-        // SAFETY: as the caller's.
-        unsafe { Avx2Quads::start(bias) }
-    }
-
-    #[inline(always)]
-    unsafe fn taps(from: *const u8) -> [__m256i; 2] {
-        // SAFETY: the caller has AVX2 and lends 8 bytes.
-        unsafe { [quad(from), quad(from.add(4))] }
-    }
-
-    #[inline(always)]
-    unsafe fn weights(from: *const i8) -> [__m256i; 2] {
-        // SAFETY: the caller has AVX2 and lends 8 * 8 bytes.
-        unsafe { [Avx2Quads::weights(from), Avx2Quads::weights(from.add(4 * 8))] }
-    }
-
-    #[inline(always)]
-    unsafe fn step(sums: __m256i, taps: [__m256i; 2], weights: [__m256i; 2]) -> __m256i {
-        // SAFETY: the caller has AVX2; no pointer is read or written.
-        unsafe {
-            let first = _mm256_maddubs_epi16(taps[0], weights[0]);
-            let second = _mm256_maddubs_epi16(taps[1], weights[1]);
-            add_pairs(sums, _mm256_add_epi16(first, second))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn add_rest(sums: __m256i, from: *const u8, rest: *const i8) -> __m256i {
-        // SAFETY: as the caller's.
-        unsafe { Avx2Quads::add_rest(sums, from, rest) }
-    }
-
-    #[inline(always)]
-    unsafe fn floats(sums: __m256i) -> Avx2 {
-        // SAFETY: as the caller's.
-        unsafe { Avx2Quads::floats(sums) }
     }
 }

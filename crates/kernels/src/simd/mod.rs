@@ -11,7 +11,7 @@ mod avx512;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx2::{Avx2, Avx2Octets, Avx2Quads};
+pub(super) use avx2::{Avx2, Avx2Bytes};
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx512::{Avx512, Avx512Vnni};
 pub(super) use portable::{Portable, PortableFloats, PortableIntegers, to_byte};
@@ -69,8 +69,9 @@ pub(super) trait Product {
 
     /// How a step's weights lie in memory, and what is in a tile.
     const FRAME: Frame;
-    /// Whether weights can be too large for a step: see [`Product::add_rest`].
-    const LIMIT: Option<Limit> = None;
+    /// Steps whose products it can add up before it widens them, weights permitting: more than one only where
+    /// [`crate::conv`] has to see to it that nothing saturates.
+    const LONGEST_CHAIN: usize = 1;
 
     /// The sums before the first step.
     ///
@@ -90,18 +91,22 @@ pub(super) trait Product {
     /// Adds to each channel's sum the products of the taps by its weights.
     ///
     /// # Safety
-    /// The machine has the instruction set; the weights are within [`Product::LIMIT`].
+    /// The machine has the instruction set; where there are chains, the weights are those of one.
     unsafe fn step(sums: Self::Sums, taps: Self::Taps, weights: Self::Weights) -> Self::Sums;
-    /// Adds the products of one group of taps by what was left of weights that exceed the limit.
+    /// Does `N` steps, which were chained: at most [`Product::LONGEST_CHAIN`].
     ///
     /// # Safety
-    /// The machine has the instruction set; `from` has [`Frame::group`] elements and `rest` as many for
-    /// each lane, within the limit.
-    unsafe fn add_rest(
-        sums: Self::Sums,
-        _from: *const Self::Element,
-        _rest: *const Self::Weight,
+    /// The machine has the instruction set; the weights are those of one chain.
+    #[inline(always)]
+    unsafe fn chain<const N: usize>(
+        mut sums: Self::Sums,
+        taps: [Self::Taps; N],
+        weights: [Self::Weights; N],
     ) -> Self::Sums {
+        for (taps, weights) in taps.into_iter().zip(weights) {
+            // SAFETY: as this function's.
+            sums = unsafe { Self::step(sums, taps, weights) };
+        }
         sums
     }
     /// The sums as numbers.
@@ -139,18 +144,10 @@ impl Frame {
 pub(super) enum TilePixels {
     /// Any four: a pointer for each.
     Four,
+    /// Any five.
+    Five,
     /// Two times seven neighbours in a row: two pointers and seven offsets.
     TwoStripsOfSeven,
-}
-
-/// Weights whose products by bytes a step can add without saturating: among those that it adds in 16 bits,
-/// the positive ones sum to at most 128, and the negative ones to at least -128.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Limit {
-    /// Two neighbours of a group are added in 16 bits.
-    Pairs,
-    /// So are the same two of the two groups of a step.
-    PairsOfTwoGroups,
 }
 
 /// Runs `body::<Types>(arguments)`, compiled for `$features`.
