@@ -1,28 +1,25 @@
-//! The arithmetic: convolutions, pools and normalisation on NHWC maps, f32 and int8.
+//! The arithmetic: convolutions, pooling and local response normalization on NHWC maps, in f32 and int8.
 //!
-//! Every kernel is written once, over the vectors of `simd`, and compiled for each instruction set:
-//! portable Rust, AVX2 with FMA, AVX-512 with VNNI. The portable one is the specification; the tests
-//! hold the others to it, and it to values of ONNX Runtime.
+//! Every kernel is written once, over the vectors of `simd`, and compiled for each instruction set: portable Rust, AVX2
+//! with FMA, AVX-512 with VNNI. The portable one is the specification: tests compare the others with it, and it with
+//! values from ONNX Runtime.
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`isa`] | the instruction set, a token that proves the machine has it |
+//! | [`isa`] | the instruction set: a token that proves that the machine has it |
 //! | [`map`] | a feature map: rows, columns, channels, with a border around them |
-//! | `simd` | the vectors: one file for each instruction set; the only place with intrinsics |
+//! | `simd` | the vectors, one file for each instruction set; the only intrinsics |
 //! | [`conv`] | convolutions in f32 and int8 |
 //! | [`winograd`] | 3x3 convolutions in f32 with fewer multiplications |
-//! | [`max_pool`], [`average_pool`], [`lrn`] | what stands between the convolutions |
+//! | [`max_pool`], [`average_pool`], [`lrn`] | max pooling, average pooling, local response normalization |
 //! | [`quantise`] | from f32 to u8 |
 //!
 //! # Why NHWC, and what a tile is
 //!
-//! With the channels contiguous, the taps `(kx, channel)` of one kernel row are one run in memory, for
-//! every kernel size, and also for the 3 channels of the image. So a convolution is, for each kernel
-//! row, a dot product along a run; there is no im2col. A tile of output pixels by output channels stays
-//! in registers while the run passes: with 32 registers 14 pixels by two vectors, since every map of
-//! GoogLeNet is a multiple of 7 wide (two rows of 7 where it is just 7 wide), with 16 registers
-//! 4 by two. A value of the input is broadcast once and used for every vector; a vector of weights is loaded once and used
-//! for every pixel.
+//! With contiguous channels, the taps `(kx, channel)` of one kernel row lie side by side in memory, for every kernel
+//! size and also for the 3 channels of an image. So a convolution needs no im2col: each kernel row is a dot product
+//! along such a run. While the run passes, the sums of a tile of output pixels and channels stay in registers. [`conv`]
+//! has the loops, the tiles of each instruction set, and where the loops depart from this.
 
 pub mod average_pool;
 pub mod conv;
