@@ -12,7 +12,7 @@
 //! | [`conv`] | convolutions in f32 and int8 |
 //! | [`winograd`] | 3x3 convolutions in f32 with fewer multiplications |
 //! | [`max_pool`], [`average_pool`], [`lrn`] | max pooling, average pooling, local response normalization |
-//! | [`quantise`] | from f32 to u8 |
+//! | [`quantise`] | from f32 to u8 and back |
 //!
 //! # Why NHWC, and what a tile is
 //!
