@@ -1,4 +1,4 @@
-//! Gives places in the queue to who asks for them, as `admission` decides.
+//! Gives places in the queue to clients that ask for them, as `admission` decides.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! How long images take to decode, as their headers tell: what is in front of an image, and what it costs.
+//! Estimates from image headers how long decoding takes: for one image, and for the images ahead of it.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
 //! Gathers images into batches for the workers.
 //!
-//! `admission` decides who gets a place and `policy` when a batch goes (both pure), `clients` whose turn
-//! it is, `queue` holds the waiting images, `admit` gives out its places, `place` is what one image has of
-//! it, `worker` is one worker's thread, and `drain_rate` and `effort` tell how long the queue and the decoding will take.
+//! `admission` decides who gets a place, and `policy` when a batch starts (both are pure). `clients` decides whose turn
+//! it is. `queue` holds the waiting images, `admit` gives out its places, and `place` is one image's place in it.
+//! `worker` is the thread of one worker. `drain_rate` and `effort` estimate how long the queue and the decoding will
+//! take.
 
 mod admission;
 mod admit;

@@ -1,4 +1,4 @@
-//! What one image has of the queue: its place, and its part of the decoding that is to be done.
+//! One image's place in the queue, and its share of the decoding that is still to be done.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

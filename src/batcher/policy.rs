@@ -1,4 +1,4 @@
-//! When a batch goes, and how large it is. Pure: time is an argument.
+//! When a batch starts, and how large it is. Pure: time is an argument.
 
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,9 @@
 //! The bounded queue in front of the workers, counted in images.
 //!
-//! An image takes its [`Place`](super::Place) before it is decoded and gives it back when a worker takes it up,
-//! or when its client goes away: dropping a place, or the future of [`Place::infer`](super::Place::infer), frees it at
-//! once, and the image is never computed. Images are served by the turns of their clients, so that the
-//! backlog of one is not in the way of another; what has waited long goes first.
+//! An image takes its [`Place`](super::Place) before it is decoded, and frees it when a worker takes the image or its
+//! client disconnects. Dropping a place, or the future of [`Place::infer`](super::Place::infer), frees it at once, and
+//! the image is never computed. Clients take turns, so the backlog of one does not block another. Images that have
+//! waited long go first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

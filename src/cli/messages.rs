@@ -1,4 +1,4 @@
-//! What commands say on standard error: never a panic, and never a wait without end.
+//! Messages of commands on standard error. Writing one never panics and never blocks for long.
 
 use std::convert::Infallible;
 use std::io::{Write, stderr};

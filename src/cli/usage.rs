@@ -1,9 +1,9 @@
-//! Reads the command line and the environment, and says what is wrong with them: exit status 2 for
-//! a wrong argument, 64 for a wrong variable.
+//! Reads the command line and the environment, and reports what is wrong with them: exit status 2 for a wrong argument,
+//! 64 for a wrong variable.
 //!
-//! The arguments are read first and alone, so that it is certain where a wrong value comes from.
-//! Then they are read again with the variables of the flags that were left out. A variable that is
-//! empty is as one that is not set: `${NAME:-}` of Compose and the like leave it so.
+//! The arguments are parsed first without the environment, so that it is certain where a wrong value comes from. Then
+//! they are parsed again with the variables of the flags that are missing. An empty variable counts as not set, because
+//! `${NAME:-}` in Compose and similar tools produces one.
 
 use std::env;
 use std::ffi::{OsStr, OsString};

@@ -1,4 +1,4 @@
-//! The knobs with everything that follows from them, the environment and the machine: nothing behind this asks again.
+//! The resolved configuration: the knobs, the environment and the machine are read here, and nowhere later.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

@@ -1,11 +1,11 @@
 //! Windows bitmaps, with the headers of OS/2 1 (12 bytes) and of Windows 3 to 5 (40 to 124 bytes).
 //!
-//! The format has no specification but the documentation of `BITMAPFILEHEADER`, `BITMAPCOREHEADER`,
-//! `BITMAPINFOHEADER` and their successors; the names here are those. The decoder is given the headers,
-//! the palette and the pixels, and nothing of what may lie between or behind them.
+//! The only specification of the format is the documentation of `BITMAPFILEHEADER`, `BITMAPCOREHEADER`,
+//! `BITMAPINFOHEADER` and their successors; the names here come from it. The decoder gets the headers, the palette and
+//! the pixels, and nothing that may lie between or behind them.
 //!
-//! image 0.25.10 has no limit for what its decoder of bitmaps reserves. The checks here can go when it compares the size
-//! with the pixels that are there, and with a limit, before it reserves anything.
+//! image 0.25.10 does not limit what its bitmap decoder allocates. The checks here can go when it compares the size
+//! with the pixels in the file, and with a limit, before it allocates anything.
 
 use std::io::BufReader;
 

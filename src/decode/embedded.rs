@@ -1,4 +1,4 @@
-//! What formats embed alike: EXIF and colour profiles.
+//! Metadata that several formats embed in the same way: EXIF and colour profiles.
 
 use image::metadata::Orientation;
 

@@ -1,10 +1,10 @@
 //! GIF 87a and 89a, the first frame.
 //!
-//! The blocks are walked here, and the decoder is given those only that the first frame consists of.
-//! Comments and the data of applications, of any size and number, cost nothing.
+//! This module walks the blocks and gives the decoder only those of the first frame. Comments and application data, of
+//! any size and number, cost nothing.
 //!
-//! gif 0.14.2 keeps XMP and profiles while it reads the header, and image 0.25.10 gives it none of the caller's limits.
-//! The walk can go when these hold from the first byte.
+//! gif 0.14.2 keeps XMP and profiles while it reads the header, and image 0.25.10 passes it none of the caller's
+//! limits. The walk can go when these limits hold from the first byte.
 
 use bytes::Bytes;
 use image::codecs::gif::GifDecoder;

@@ -1,4 +1,4 @@
-//! A picture that costs a decoder what a photo costs it.
+//! Makes a picture that takes a decoder as long as a photo does.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageResult, Rgb, RgbImage};

@@ -1,12 +1,12 @@
-//! Bytes of an image file to 8-bit RGB, as a person sees the photo.
+//! From the bytes of an image file to 8-bit RGB, as a person sees the photo.
 //!
-//! [`read_header`] finds the format and checks the size, and says how much memory decoding will take,
-//! before any pixel is reserved; [`decode`] then does it. What comes out is upright (EXIF orientation
-//! applied), without alpha (composited over white) and the first frame of what moves. Embedded
-//! profiles of RGB are applied, so that the colours are those of sRGB; those of grey and CMYK are not.
+//! [`read_header`] finds the format, checks the size and estimates the memory for decoding, before any pixel is
+//! allocated. [`decode`] then decodes. The result is upright (EXIF orientation applied), without alpha (composited over
+//! white), and the first frame of an animation. Embedded RGB profiles are converted to sRGB; grey and CMYK profiles are
+//! not applied.
 //!
-//! The bytes are not trusted: every length in them is checked before it is believed. The decoders
-//! below are other people's, so a caller that has to survive everything also catches panics.
+//! The bytes are not trusted: every length in them is checked before it is used. The decoders below are other people's,
+//! so a caller that must survive everything also catches panics.
 
 mod bmp;
 mod colour;

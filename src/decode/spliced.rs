@@ -1,4 +1,4 @@
-//! A file in pieces, read as one: what was checked of a file, and nothing else of it, for a decoder.
+//! Pieces of a file, read as one: a decoder gets what was checked of the file and nothing else.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};

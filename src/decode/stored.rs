@@ -1,4 +1,4 @@
-//! What every format's module gives: first what its header check found, then the picture as stored.
+//! What the module of each format returns: first the result of its header check, then the picture as stored.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tells of failing accepts, not more often than anybody reads.
+//! Logs failing accepts, at most once a second.
 
 use std::io;
 use std::time::{Duration, Instant};

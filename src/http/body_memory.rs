@@ -1,7 +1,7 @@
 //! The memory that all bodies being received or answered take together.
 //!
-//! A place in the queue is taken when a body is there; without this bound the bodies in front of
-//! the queue could take as much as all connections together may send.
+//! An image takes its place in the queue only when its body is there. Without this bound, the bodies ahead of the queue
+//! could take as much memory as all connections together can send.
 
 use std::sync::Arc;
 

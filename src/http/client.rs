@@ -1,4 +1,4 @@
-//! Who sent a request, and until when it is to be answered.
+//! The client of a request, and the deadline of its answer.
 
 use std::time::Instant;
 

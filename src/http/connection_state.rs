@@ -1,4 +1,4 @@
-//! What one connection is doing: the end of the service knows by it whom to wait for.
+//! What one connection is doing, so that the service knows at its end which connections to wait for.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Until when a request may take, and what its client hears then.
+//! The deadline of a request, and the answer when it passes.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Every error that a client can get, and what each stage's failure is to a client.
+//! Every error that a client can get, and how the failure of each stage becomes one.
 //!
 //! The body is always `{"error": "<sentence>", "code": "<snake_case>", "request_id": "…"}`.
 

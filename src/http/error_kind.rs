@@ -1,5 +1,5 @@
-//! The table of errors: each with its status, its stable code, and what it means. It is the one place that knows
-//! status codes; the OpenAPI document takes them from here.
+//! The table of errors: the status, the stable code and the meaning of each. It is the only place with status codes;
+//! the OpenAPI document takes them from here.
 
 use axum::http::StatusCode;
 

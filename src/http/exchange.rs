@@ -1,4 +1,4 @@
-//! One request and its answer, from the head of the one to the end of the other.
+//! One request and its answer, from the head of the request to the end of the answer.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

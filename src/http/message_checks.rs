@@ -1,8 +1,8 @@
-//! Refuses messages that two readers could read differently (RFC 9112, sections 3.2 and 6.1).
+//! Refuses messages that two readers could interpret differently (RFC 9112, sections 3.2 and 6.1).
 //!
-//! hyper has refused others before: a body of two lengths, and transfer codings that do not end with
-//! `chunked`. Of a request with `Content-Length` and `Transfer-Encoding` it believes the latter,
-//! removes the former, and closes the connection after the answer.
+//! hyper has already refused others: a body with two lengths, and transfer codings that do not end with `chunked`. If a
+//! request has both `Content-Length` and `Transfer-Encoding`, hyper uses the latter, removes the former, and closes the
+//! connection after the answer.
 
 use axum::extract::Request;
 use axum::http::uri::Authority;

@@ -1,4 +1,4 @@
-//! What is counted while a request is served, for its line in the log.
+//! Counts collected while a request is served, for its line in the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

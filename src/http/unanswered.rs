@@ -1,4 +1,4 @@
-//! Requests that the service has accepted and owes an answer.
+//! Requests that the service has accepted and not yet answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
-//! Answers that are there before the request's body has been read: a client that writes its whole request
-//! before it reads gets them all the same.
+//! Delivers answers that are ready before the request's body has been read, also to a client that writes its whole
+//! request before it reads.
 //!
-//! Without this layer hyper would send the answer and close the connection. The bytes that still come then
-//! make the system reset it, and the client sees a broken pipe in place of the answer.
+//! Without this layer hyper would send the answer and close the connection. The bytes that still arrive would make the
+//! system reset the connection, and the client would see a broken pipe instead of the answer.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,8 +1,8 @@
-//! The limits of the cgroups that the process is in, of version 2 and 1 (cgroups(7)).
+//! The limits of the process's cgroups, version 2 and 1 (cgroups(7)).
 //!
-//! A limit may stand on any level from the process's own cgroup up to the root, and the least one holds.
-//! Inside a container the levels above it are not to be seen, and /proc may give the path on the host:
-//! what is not there is passed over, and the root is the container's own.
+//! A limit may be set on any level from the process's own cgroup up to the root, and the lowest one holds. Inside a
+//! container the levels above are not visible, and /proc may give the path on the host. So missing levels are skipped,
+//! and the root is the container's own.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

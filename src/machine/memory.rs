@@ -1,4 +1,4 @@
-//! What of the memory limit is left for images once the model is loaded.
+//! How much of the memory limit remains for images once the model is loaded.
 
 use procfs::process::Process;
 

@@ -1,4 +1,4 @@
-//! What the machine, or the container's limits, give: cores, memory, file descriptors.
+//! What the machine gives, within the container's limits: cores, memory, file descriptors.
 
 mod cgroup;
 mod memory;

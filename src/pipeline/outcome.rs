@@ -1,4 +1,4 @@
-//! What comes of an image or a tensor: its probabilities, or why there are none.
+//! The outcome for an image or a tensor: its probabilities, or why there are none.
 
 use std::time::Duration;
 

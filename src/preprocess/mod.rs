@@ -1,9 +1,8 @@
 //! From a decoded photo to the square crops that the network reads.
 //!
-//! The resize is an antialiased bilinear filter, as Pillow's. Only the region of the source that a
-//! crop shows is resized, so that nothing outside the crop is computed and a photo that is one pixel
-//! wide takes no more memory than another. Mean, scale and channel order are not applied here: the
-//! plan does that from [`Pixels`].
+//! The resize is an antialiased bilinear filter, like Pillow's. Only the region of the source that a crop shows is
+//! resized. So nothing outside the crop is computed, and a photo that is one pixel wide takes no more memory than
+//! another. Mean, scale and channel order are not applied here: the plan does that from [`Pixels`].
 
 mod crops;
 mod region;

@@ -1,4 +1,4 @@
-//! Local response normalisation across channels (Krizhevsky et al., 2012, section 3.3; ONNX `LRN`):
+//! Local response normalization across channels (Krizhevsky et al., 2012, section 3.3; ONNX `LRN`):
 //! `y = x / (bias + alpha / size * sum of x^2 over the window of channels)^beta`.
 
 use super::isa::Isa;

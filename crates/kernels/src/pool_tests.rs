@@ -1,4 +1,4 @@
-//! Pools and normalisation against the textbook's loops, on every instruction set.
+//! Pooling and local response normalization compared with textbook loops, on every instruction set.
 
 use proptest::prelude::*;
 

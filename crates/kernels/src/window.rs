@@ -1,4 +1,4 @@
-//! The window of a convolution over its input: where it stands, and the proof that it stays inside.
+//! The window of a convolution over its input: its position, and the proof that it stays inside.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! Writes the log's lines on a thread of its own: who logs never waits for the reader of standard
-//! error, and never fails because of it. Lines that cannot be written are counted and dropped.
+//! Writes the log on a thread of its own, so that a thread that logs never waits for the reader of standard error and
+//! never fails because of it. Lines that cannot be written are counted and dropped.
 
 use std::convert::Infallible;
 use std::io::{self, Write};

@@ -1,5 +1,5 @@
-//! Names for what is sent in place of an image that can be decoded, so that the answer can say what
-//! came: other formats of images, videos, documents, archives and text.
+//! Names what was sent instead of an image that can be decoded, so that the answer can say it: other image formats,
+//! videos, documents, archives and text.
 
 mod address;
 mod boxes;

@@ -1,5 +1,4 @@
-//! JPEG by libjpeg: every layout, at any scale, and files that end too early or have wrong bytes in
-//! them, of which it says that something is wrong.
+//! JPEG by libjpeg: every layout, at any scale, and files that end too early or contain wrong bytes, which it reports.
 
 use std::any::Any;
 use std::cell::Cell;

@@ -1,7 +1,7 @@
 //! The marker segments of a JPEG, from its start to its end-of-image marker (ITU-T T.81, annex B).
 //!
-//! They are read here and not by a decoder, because the memory and the time that decoding takes, and
-//! which decoder is right for the file, follow from them and have to be known before one is started.
+//! They are read here and not by a decoder, because they say how much memory and time decoding takes and which decoder
+//! is right for the file, and this has to be known before a decoder starts.
 
 use std::ops::Range;
 

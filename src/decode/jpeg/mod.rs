@@ -1,9 +1,9 @@
 //! JPEG to RGB.
 //!
-//! Two decoders share the work: zune-jpeg for the layouts that cameras and programs usually write, and
-//! libjpeg for all others, for large photos at a reduced scale, and for files with something wrong in
-//! them. As browsers do, a file that ends before its picture does is decoded, and what is missing filled
-//! up; the answer says so. Bytes behind the end-of-image marker, as phones append them, are ignored.
+//! Two decoders share the work: zune-jpeg for the layouts that cameras and programs usually write, and libjpeg for all
+//! others, for large photos at a reduced scale, and for files with errors. A file that ends before its picture does is
+//! decoded as browsers do: the missing part is filled in, and the answer says so. Bytes behind the end-of-image marker,
+//! which phones append, are ignored.
 
 mod frame;
 mod libjpeg;

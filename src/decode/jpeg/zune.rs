@@ -1,8 +1,8 @@
-//! JPEG by zune-jpeg: the fastest, for the layouts that it decodes right.
+//! JPEG by zune-jpeg: the fastest decoder, for the layouts that it gets right.
 //!
-//! It gets the picture without its end-of-image marker: a file whose picture ends early has no more
-//! bytes then, which is an error in the decoder's strict mode, where a marker would be taken for the end
-//! and the rest filled up with grey.
+//! It gets the picture without its end-of-image marker. So if the picture ends early, there are no more bytes, which is
+//! an error in the decoder's strict mode. With the marker, the decoder would take it for the end and fill the rest with
+//! grey.
 
 use image::RgbImage;
 use zune_jpeg::JpegDecoder;

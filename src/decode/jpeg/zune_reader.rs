@@ -1,9 +1,9 @@
-//! What zune-jpeg reads, watched: the decoder does not tell how much of a scan's data it had no use for,
-//! which is a sign that some of them are wrong.
+//! Watches what zune-jpeg reads, because the decoder does not report how much of a scan's data was left over. Left-over
+//! data is a sign of wrong bytes.
 //!
-//! Behind the last unit it looks for a marker, byte by byte and with errors at the end; data it reads in
-//! other ways. So the last run of such reads begins where the data ended that it used. That is zune-jpeg 0.5.15; this can
-//! go when it says itself how many bytes it had no use for.
+//! After the last unit the decoder looks for a marker byte by byte, and meets errors at the end; it reads data in other
+//! ways. So the last run of such reads begins where the used data ended. This is zune-jpeg 0.5.15; it can go when the
+//! decoder reports the left-over bytes itself.
 
 use zune_jpeg::zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZCursor, ZSeekFrom};
 

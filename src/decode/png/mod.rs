@@ -1,11 +1,11 @@
 //! PNG (ISO/IEC 15948), the default image of an animated one.
 //!
-//! The chunks are walked here, and the decoder is given those only that the pixels depend on: IHDR,
-//! PLTE, tRNS, the first run of IDAT, and an IEND. Texts, profiles and animations of any size and number
-//! therefore cost nothing; what is wanted of them is read here, under limits.
+//! This module walks the chunks and gives the decoder only those that the pixels depend on: IHDR, PLTE, tRNS, the first
+//! run of IDAT, and an IEND. So texts, profiles and animations of any size and number cost nothing. The metadata that
+//! is needed is read here, under limits.
 //!
-//! png 0.18.1 reads texts, profiles and whole chunks under the one limit that its rows have as well, so that a large text
-//! fails a small picture. The walk can go when it passes over chunks that nobody asked for without keeping them.
+//! png 0.18.1 reads texts, profiles and whole chunks under the same limit as its rows, so a large text makes a small
+//! picture fail. The walk can go when it skips unrequested chunks without keeping them.
 
 mod chunks;
 mod metadata;

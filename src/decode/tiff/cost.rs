@@ -1,4 +1,4 @@
-//! What decoding a picture takes, told from its directory alone.
+//! Estimates from its directory alone what decoding a picture takes.
 
 use std::time::Duration;
 

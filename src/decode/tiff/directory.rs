@@ -1,4 +1,4 @@
-//! What is known of the picture before a pixel of it is decoded: all of it checked.
+//! What is known about a picture before its pixels are decoded. All of it has been checked.
 
 use bytes::Bytes;
 use image::metadata::Orientation;

@@ -1,7 +1,7 @@
-//! Rows of black and white as fax machines send them (ITU-T T.4 and T.6; TIFF 6.0, sections 10, 11).
+//! Black and white rows as fax machines send them (ITU-T T.4 and T.6; TIFF 6.0, sections 10 and 11).
 //!
-//! The tables of codes are the crate's; how rows are made of them is here, because the crate knows
-//! neither rows without a code for their end nor those of T.4 that refer to the row above.
+//! The code tables come from the crate. The rows are put together here, because the crate supports neither rows without
+//! an end code nor T.4 rows that refer to the row above.
 
 use std::borrow::Cow;
 use std::convert::Infallible;

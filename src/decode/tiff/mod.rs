@@ -1,10 +1,9 @@
 //! TIFF 6.0 and BigTIFF to RGB.
 //!
-//! One reader goes through the file: what it does not know it does not look at, and what it decodes is
-//! what it checked. Values are read by the type that they are written in and stay in the file until
-//! they are needed, so that the check of a header reserves next to nothing. Strips and tiles are
-//! decompressed row by row, by other people's decompressors, and never further than the picture
-//! reaches; none of these knows a size of its own. JPEG inside TIFF would, and is refused.
+//! One reader walks the file: it ignores what it does not know, and decodes only what it has checked. Values are read
+//! by the type that they are written in, and stay in the file until they are needed, so checking a header allocates
+//! next to nothing. Strips and tiles are decompressed row by row, by other people's decompressors, and never further
+//! than the picture reaches; none of these formats has a size of its own. JPEG inside TIFF would, and is refused.
 
 mod chain;
 mod colour;

@@ -1,4 +1,4 @@
-//! Pictures in every form, and files that say what is not so.
+//! Pictures in every form, and files with false statements.
 
 use bytes::Bytes;
 use image::RgbImage;

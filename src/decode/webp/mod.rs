@@ -1,12 +1,11 @@
 //! WebP (RFC 9649), lossy and lossless; the first frame of an animated one.
 //!
-//! The chunks are walked here, and the decoder is given a file of those only that the first picture
-//! consists of, always an extended one (RFC 9649, 2.7). Left to itself it reads beyond the end that the
-//! file states, takes its word for lengths of metadata, and compares the size of a bitstream with the
-//! canvas only after it has decoded it.
+//! This module walks the chunks and gives the decoder a file with only those of the first picture, always in the
+//! extended format (RFC 9649, 2.7). On the whole file the decoder would read beyond the end that the file states, trust
+//! the lengths of metadata, and compare the size of a bitstream with the canvas only after it has decoded it.
 //!
-//! That is image-webp 0.2.4, whose memory limit is for metadata alone and which image 0.25.10 gives none. The walk can
-//! go when one limit holds for all that it reserves, and the sizes are compared before anything is decoded.
+//! This is image-webp 0.2.4, whose memory limit is only for metadata, and image 0.25.10 sets none. The walk can go when
+//! one limit covers all that it allocates, and sizes are compared before anything is decoded.
 
 mod chunks;
 mod prefix_groups;

@@ -1,4 +1,4 @@
-//! The JSON form of a request: what is in it, in memory that follows the images that may be in one.
+//! The JSON form of a request. Its memory follows the number of images that a request may have.
 
 use std::borrow::Cow;
 use std::fmt;

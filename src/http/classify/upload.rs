@@ -1,4 +1,4 @@
-//! One image or several: what a request has decides what its answer has.
+//! One image or several; the form of the answer follows from this.
 
 use bytes::Bytes;
 use futures_util::future::join_all;

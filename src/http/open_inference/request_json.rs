@@ -1,5 +1,5 @@
-//! An inference request as its JSON says it. The elements stay the text that they are: what they have to be
-//! follows from the data type and the shape, which may stand behind them.
+//! An inference request as written in its JSON. The elements stay text, because their type follows from the data type
+//! and the shape, which may come after them.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};

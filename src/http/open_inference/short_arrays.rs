@@ -1,4 +1,4 @@
-//! Arrays of a request's JSON that have few elements, or are refused: memory follows the bytes of a body.
+//! Arrays in a request's JSON that must be short. Longer ones are refused, so memory follows the bytes of the body.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,8 +1,8 @@
-//! The queries and bodies of requests as the document describes them; the handlers read them without these types.
+//! The queries and bodies of requests as the document describes them. The handlers read requests without them.
 //!
-//! What a page fills in by itself must be a request that gets 200: Swagger UI makes zeros of numbers without
-//! an example, and generated clients send each `default`. A parameter can stand in the query and in the body,
-//! so it has a `default` in neither, and an example where a page would otherwise make one up.
+//! Everything that a page fills in by itself must make a request that gets 200: Swagger UI fills zeros into numbers
+//! without an example, and generated clients send each `default`. A parameter can be in the query and in the body, so
+//! it has a `default` in neither, and has an example where a page would otherwise invent one.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Who waits for a thread and for memory, and who begins next.
+//! Who waits for a thread and for memory, and who starts next.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

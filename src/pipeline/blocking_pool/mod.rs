@@ -1,9 +1,9 @@
-//! Where everything runs that would keep an async thread: a bounded number of blocking threads and a bounded sum
-//! of memory, of which an image or a tensor keeps its part until it is answered.
+//! Runs everything that would block an async thread, in a bounded number of blocking threads and a bounded amount of
+//! memory. An image or a tensor keeps its share of the memory until it is answered.
 //!
-//! Ordinary work and dear work have threads of their own, and each is done by the turns of the clients. Both
-//! take from the same memory; what has waited for it long holds the other kind back. Brief work, such as a
-//! header or a body of JSON, takes no memory to speak of and waits for neither.
+//! Ordinary and dear work have separate threads, and each kind goes by the turns of the clients. Both take from the
+//! same memory; work that has waited long for memory holds the other kind back. Brief work, such as a header or a JSON
+//! body, takes almost no memory and waits for neither.
 
 mod line;
 mod work;

@@ -1,4 +1,4 @@
-//! A piece of work for the pool: what it takes, when it is done, and why it has no result.
+//! A piece of work for the pool: what it needs, when it runs, and why it has no result.
 
 use std::time::Instant;
 

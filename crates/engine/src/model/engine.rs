@@ -1,4 +1,4 @@
-//! What stands between the batcher and the plan.
+//! The interface between the batcher and the plan.
 
 use super::{Input, InputError, OperatorCount, Probabilities, ProbabilitiesError};
 

@@ -1,5 +1,5 @@
-//! The vocabulary that the stages share: what goes into the network, what comes out, and the
-//! [`Engine`] that stands between the batcher and the plan.
+//! The vocabulary that the stages share: what goes into the network, what comes out, and [`Engine`], the interface
+//! between the batcher and the plan.
 
 mod engine;
 mod input;

@@ -1,4 +1,4 @@
-//! What the numbers are that a file's graph gives.
+//! What the output of a file's graph means: logits, probabilities or log-probabilities.
 
 use serde::{Deserialize, Serialize};
 

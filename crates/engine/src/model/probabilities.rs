@@ -1,4 +1,4 @@
-//! What the network answers.
+//! The output of the network for one image.
 
 /// Class probabilities of one input, `[classes]`: the softmax of the logits, each finite and in 0..=1.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,5 @@
-//! Shapes of all tensors of a graph, by tract's own analysis: the figures are those of the engine
-//! that will run the file, not of a second opinion.
+//! Shapes of all tensors of a graph, by tract's own analysis, so that the reported figures are those of the engine that
+//! will run the file.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,4 @@
-//! The calibration table: the largest activations that photos give, from which int8 takes what a unit
-//! of its bytes is worth.
+//! The calibration table: the largest activations over a set of photos, from which int8 takes the scale of its bytes.
 
 use std::collections::HashMap;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! The plan that the settings ask for, held against stock tract before it serves.
+//! The plan that the settings ask for, compared with stock tract before it serves.
 
 use std::path::Path;
 use std::sync::Arc;

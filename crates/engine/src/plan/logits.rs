@@ -1,4 +1,4 @@
-//! What goes into the softmax that was added to a graph of logits.
+//! Reads the values before the softmax that was added to a graph of logits.
 
 use tract_onnx::tract_core::ops::nn::Softmax;
 

@@ -1,12 +1,14 @@
 //! The plan: a graph, parsed by tract, ready to run.
 //!
-//! `load` makes tract's typed model, `recognition` finds GoogLeNet's layers in it, `operators` runs them in
-//! large operators of our own, `wire` puts these in place of tract's, and `fast` serves the result.
-//! What no rule knows stays tract's. `stock` runs the whole network in tract's own operators, and
-//! `self_check` holds the plan that serves against it; `tapped` looks inside it for `dead_layers` and `logits`, when
-//! something is wrong. `checked` does all of this as the `settings` ask for it. `team` lends the threads. For int8,
-//! `calibrator` runs photos, `calibration` is the table that it makes, `calibration_file` where it lies, and `packing`
-//! quantises weights.
+//! `load` makes tract's typed model. `recognition` finds GoogLeNet's layers in it, `wire` replaces them with the large
+//! operators in `operators`, and `fast` serves the result. A node that no rule recognises stays tract's.
+//!
+//! `stock` runs the whole network in tract's own operators, and `self_check` compares the plan that serves with it. If
+//! something is wrong, `dead_layers` and `logits` use `tapped` to look inside the network. `checked` does all of this
+//! as the `settings` ask. `team` lends the threads.
+//!
+//! For int8, `calibrator` runs photos, `calibration` is the table that it makes, `calibration_file` says where that
+//! table is, and `packing` quantises weights.
 
 mod calibration;
 mod calibration_file;

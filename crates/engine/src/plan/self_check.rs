@@ -1,5 +1,5 @@
-//! Before a plan serves, it answers for drawn pictures: the answers must be probabilities, must depend on the
-//! picture, and those for the first pictures must be those of stock tract.
+//! Runs a plan on drawn pictures before it serves. Its answers must be probabilities, must depend on the picture, and
+//! must match stock tract for the first pictures.
 
 use std::panic::resume_unwind;
 use std::thread;

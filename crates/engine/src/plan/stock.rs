@@ -1,4 +1,4 @@
-//! tract's own operators, optimised by tract: the plan that every other is held against.
+//! The network in tract's own operators, optimised by tract: the reference for every other plan.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Looks inside a network: runs pictures in tract's own operators, with inner tensors as its outputs. Slow, and for a network
-//! that is under suspicion.
+//! Looks inside a network: runs pictures in tract's own operators, with inner tensors as outputs. It is slow, and meant
+//! for networks that failed a check.
 
 use tract_onnx::prelude::*;
 

@@ -1,5 +1,4 @@
-//! From tract's typed model and the layers found in it to the model that runs: demand-driven, from the
-//! output to the input.
+//! Builds the model that runs from tract's typed model and the layers found in it, from the output back to the input.
 
 use std::any::Any;
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
-//! Finds the file that holds the weights, or downloads it, and reads what its TOML says of it.
+//! Finds or downloads the file with the weights, and reads the TOML file beside it.
 //!
-//! [`obtain()`] is the entry: it takes a [`ModelSource`] and gives an opened [`ModelFile`], whose
-//! [`Manifest`] tells how a photo becomes the network's input, and whose labels name the classes.
-//! Everything here blocks the calling thread; nothing here reads the ONNX graph.
+//! [`obtain()`] is the entry point. It takes a [`ModelSource`] and returns an open [`ModelFile`]: its [`Manifest`] says
+//! how a photo becomes the network's input, and its labels name the classes. Everything here blocks the calling thread;
+//! nothing here reads the ONNX graph.
 
 mod cache;
 pub mod fetch;

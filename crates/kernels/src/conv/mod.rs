@@ -14,23 +14,22 @@
 //!     output = finish(sums)                    ReLU, or scale and bias
 //! ```
 //!
-//! What a number format and an instruction set do in `start`, `taps`, `step` is a
-//! [`Product`](crate::simd::Product); what follows the sums is a `Finish`. Where the loops
-//! depart from the above:
+//! A [`Product`](crate::simd::Product) is what a number format and an instruction set do in `start`, `taps` and `step`;
+//! a `Finish` is what follows the sums. The loops depart from this in five places:
 //!
-//! 1. **Parts.** Convolutions of the same input and geometry, such as the three 1x1 of an inception
-//!    module, are one product; each writes to a destination of its own. So the input is read once.
-//! 2. **Tiles run on across rows.** A pixel's window is found through a pointer, so the pixels of a tile may
-//!    stand in two rows, and no rest is left at the end of a row. The last tile of a map is moved
-//!    back over pixels that are already written: it writes the same values again. Where registers allow
-//!    fourteen pixels, pointers do not, and tiles are two strips of seven neighbours, every map of GoogLeNet
-//!    being a multiple of seven wide; what is left of other maps goes four by four.
-//! 3. **Maps of one pixel.** Nothing hides the latency of the sums but other channels: eight vectors.
-//! 4. **Runs that are no multiple of a step.** The last step is moved back, so that it ends with the run and
-//!    nothing behind the input is read; taps that it has twice have weight 0 in it.
-//! 5. **Chains.** AVX2 multiplies bytes by an instruction that adds neighbours in 16 bits. Up to three
-//!    steps are added in 16 bits before they are widened: packing chooses which, wherever they stand in the
-//!    window, so that nothing saturates (`chains`). The sums are the same integers.
+//! 1. **Parts.** Convolutions with the same input and geometry, such as the three 1x1 convolutions of an inception
+//!    module, run as one product. Each writes to its own destination, so the input is read only once.
+//! 2. **Tiles run on across rows.** Each pixel of a tile has its own pointer to its window, so a tile may cover
+//!    the end of one row and the start of the next. The last tile of a map is moved back over pixels that are already
+//!    written, and writes the same values again. Where there are registers for fourteen pixels but not for fourteen
+//!    pointers, a tile is two strips of seven neighbours, because every map of GoogLeNet is a multiple of seven wide.
+//!    Other maps finish in tiles of four.
+//! 3. **Maps of one pixel.** Only other channels can hide the latency of the sums, so a tile has eight vectors of them.
+//! 4. **Runs that are not a multiple of a step.** The last step is moved back to end with the run, so nothing behind
+//!    the input is read. Taps that it repeats have weight 0 in it.
+//! 5. **Chains** ([`chains`]). AVX2 multiplies bytes with an instruction that adds neighbours in 16 bits. Up to three
+//!    steps are added in 16 bits before they are widened. Packing chooses which, wherever they are in the window, so
+//!    that nothing saturates. The sums are the same integers.
 
 mod chains;
 mod float;

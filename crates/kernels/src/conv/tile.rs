@@ -1,4 +1,4 @@
-//! The loops of every convolution; the module above has them in pseudocode.
+//! The loops of every convolution; [`conv`](super) has them in pseudocode.
 
 use std::array::from_fn;
 

@@ -1,5 +1,5 @@
-//! Plain Rust: the specification of the other vectors, and what runs where there are none.
-//! Fixed-size arrays without branches, which the compiler turns into the target's own vectors.
+//! Plain Rust: the specification of the other vectors, and the fallback for machines without them. Its fixed-size
+//! arrays without branches let the compiler use the target's own vectors.
 
 use super::{Frame, Product, TilePixels, Vector};
 

@@ -1,4 +1,4 @@
-//! Sizes that no network for images has: refused before anything is allocated for them.
+//! Refuses sizes that no network for images has, before anything is allocated for them.
 
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType,

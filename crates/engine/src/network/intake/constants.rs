@@ -1,4 +1,4 @@
-//! What a graph has the values of: initializers, and `Constant` nodes.
+//! The tensors of a graph whose values are known: initializers, and `Constant` nodes.
 
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 

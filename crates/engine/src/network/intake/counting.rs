@@ -1,5 +1,5 @@
-//! How many nodes, tensors and packed numbers a file holds, counted in its bytes: read, an empty node takes a hundred
-//! times as much, a packed number up to sixteen times.
+//! How many nodes, tensors and packed numbers a file holds, counted in its bytes. Once parsed, an empty node takes a
+//! hundred times as much memory, and a packed number up to sixteen times.
 
 /// Field numbers of ONNX's messages.
 mod field {

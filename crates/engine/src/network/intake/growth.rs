@@ -1,5 +1,5 @@
-//! How large the constants of a graph become when they are computed: tract does so while it works out the shapes, and
-//! two vectors of a few kilobytes make a matrix of gigabytes.
+//! How large the constants of a graph become when they are computed. tract computes them while it works out the
+//! shapes, and two vectors of a few kilobytes can make a matrix of gigabytes.
 
 use std::collections::HashMap;
 

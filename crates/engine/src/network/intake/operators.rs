@@ -1,4 +1,4 @@
-//! Which operators can be run, and which cannot: said before tract meets them.
+//! Which operators can be run and which cannot; decided before tract sees them.
 
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 

@@ -1,4 +1,4 @@
-//! The nodes in an order in which each reads what is there already: ONNX demands it, some tools do not keep it.
+//! Sorts the nodes so that each comes after those it reads: ONNX demands it, but some tools do not.
 
 use std::collections::{HashMap, HashSet};
 

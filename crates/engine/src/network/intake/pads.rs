@@ -1,4 +1,4 @@
-//! Padding that stands apart from the convolution that it is for, as Keras's exports have it, put into the convolution.
+//! Merges separate `Pad` nodes, as Keras's exports have them, into the convolution that they are for.
 
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, attribute_proto::AttributeType};
 

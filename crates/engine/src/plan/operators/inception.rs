@@ -1,5 +1,5 @@
-//! An inception module as one operator, as it is one function in the paper's code: four branches that
-//! write straight into their channels of the output, so that joining them costs nothing.
+//! An inception module as one operator, as it is one function in the paper's code. Its four branches write straight
+//! into their channels of the output, so joining them costs nothing.
 
 use std::fmt;
 

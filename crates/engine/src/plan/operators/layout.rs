@@ -1,4 +1,4 @@
-//! Between our maps and tract's NCHW, where a layer of ours stands beside an operator of tract.
+//! Converts between our maps and tract's NCHW, where one of our layers meets an operator of tract.
 
 use tract_onnx::prelude::*;
 

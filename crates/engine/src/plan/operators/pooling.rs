@@ -1,4 +1,4 @@
-//! What stands between the convolutions: pooling, and local response normalization.
+//! Max pooling, average pooling, and local response normalization.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! Products, sums, differences and quotients with constants, as exporters leave them of normalisations.
+//! Products, sums, differences and quotients with constants: what exporters leave of normalisations.
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
