@@ -17,6 +17,7 @@ use googlenet_kernels::isa::Isa;
 use googlenet_kernels::lrn::{LrnParameters, LrnScales, lrn, lrn_u8};
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
 use googlenet_kernels::max_pool::{PoolElement, PoolGeometry, max_pool};
+use googlenet_kernels::threads::CallingThread;
 use googlenet_kernels::winograd::{TileSize, WinogradWeights};
 
 fn main() {
@@ -123,7 +124,7 @@ fn convolution(bencher: Bencher<'_, '_>, shape: &Shape) {
     bencher.counter(shape.multiply_adds()).bench_local(|| {
         let mut rows = MapRowsMut::whole(to, &mut output);
         let window = rows.channels(0..to.channels);
-        packed.run(MapView::new(from, &input), &mut [window], Activation::Relu);
+        packed.run(MapView::new(from, &input), &mut [window], Activation::Relu, &CallingThread);
     });
 }
 
@@ -147,7 +148,7 @@ fn winograd(bencher: Bencher<'_, '_>, shape: &Shape, size: TileSize) {
     bencher.counter(shape.multiply_adds()).bench_local(|| {
         let mut rows = MapRowsMut::whole(to, &mut output);
         let mut window = rows.channels(0..to.channels);
-        packed.run(MapView::new(from, &input), &mut window, Activation::Relu);
+        packed.run(MapView::new(from, &input), &mut window, Activation::Relu, &CallingThread);
     });
 }
 
@@ -168,7 +169,7 @@ fn int8_convolution(bencher: Bencher<'_, '_>, shape: &Shape) {
     bencher.counter(shape.multiply_adds()).bench_local(|| {
         let mut rows = MapRowsMut::whole(to, &mut output);
         let window = rows.channels(0..to.channels);
-        packed.run(MapView::new(from, &input), &mut [window]);
+        packed.run(MapView::new(from, &input), &mut [window], &CallingThread);
     });
 }
 

@@ -11,6 +11,7 @@
 //! | `simd` | the vectors, one file for each instruction set; the only intrinsics |
 //! | [`conv`] | convolutions in f32 and int8 |
 //! | [`winograd`] | 3x3 convolutions in f32 with fewer multiplications |
+//! | [`threads`] | how a kernel is divided among threads |
 //! | [`max_pool`], [`average_pool`], [`lrn`] | max pooling, average pooling, local response normalization |
 //! | [`quantise`] | from f32 to u8 and back |
 //!
@@ -32,5 +33,6 @@ pub mod max_pool;
 mod pool_tests;
 pub mod quantise;
 mod simd;
+pub mod threads;
 mod window;
 pub mod winograd;

@@ -163,6 +163,22 @@ impl<T> Destination<'_, T> {
         self.shape
     }
 
+    /// Its rows in groups of `size`, which begin at multiples of it.
+    pub(super) fn in_rows_of(&mut self, size: usize) -> Vec<Destination<'_, T>> {
+        let Self { shape, rows, channels, values } = self;
+        let mut groups = Vec::with_capacity(rows.len() / size + 2);
+        let mut left: &mut [T] = values;
+        let mut start = rows.start;
+        while start < rows.end {
+            let end = ((start / size + 1) * size).min(rows.end);
+            let (values, rest) = left.split_at_mut((end - start) * shape.row_len());
+            let channels = channels.clone();
+            groups.push(Destination { shape: *shape, rows: start..end, channels, values });
+            (left, start) = (rest, end);
+        }
+        groups
+    }
+
     /// The window of pixel `(row, column)` of the map.
     pub(super) fn pixel_mut(&mut self, row: usize, column: usize) -> &mut [T] {
         assert!(self.rows.contains(&row), "row {row} is not in {:?}", self.rows);

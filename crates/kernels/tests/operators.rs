@@ -11,6 +11,7 @@ use googlenet_kernels::isa::Isa;
 use googlenet_kernels::lrn::{LrnParameters, lrn};
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
 use googlenet_kernels::max_pool::{PoolGeometry, max_pool};
+use googlenet_kernels::threads::CallingThread;
 use googlenet_kernels::winograd::{TileSize, WinogradWeights};
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -95,7 +96,7 @@ fn convolutions() {
             let mut rows = MapRowsMut::whole(to, &mut output);
             let window = rows.channels(0..to.channels);
             let direct = ConvWeights::pack(isa, geometry, &[part], OutputSize::Map);
-            direct.run(input, &mut [window], Activation::Relu);
+            direct.run(input, &mut [window], Activation::Relu, &CallingThread);
             assert_near(&format!("{name}, {isa:?}"), &output, &expected, 1e-5);
             if (geometry.kernel, geometry.stride) != ((3, 3), 1) {
                 continue;
@@ -105,7 +106,7 @@ fn convolutions() {
                 let mut rows = MapRowsMut::whole(to, &mut output);
                 let mut window = rows.channels(0..to.channels);
                 let packed = WinogradWeights::pack(isa, size, geometry, part);
-                packed.run(input, &mut window, Activation::Relu);
+                packed.run(input, &mut window, Activation::Relu, &CallingThread);
                 assert_near(&format!("{name}, {size:?}, {isa:?}"), &output, &expected, 5e-5);
             }
         }
@@ -140,7 +141,7 @@ fn int8_convolutions() {
             let mut rows = MapRowsMut::whole(to, &mut output);
             let window = rows.channels(0..to.channels);
             let packed = Int8ConvWeights::pack(isa, geometry, &[part], OutputSize::Map);
-            packed.run(MapView::new(from, &input), &mut [window]);
+            packed.run(MapView::new(from, &input), &mut [window], &CallingThread);
             assert_eq!(output.len(), expected.len());
             let off = output.iter().zip(&expected).filter(|(a, b)| a != b);
             let off: Vec<u8> = off.map(|(a, b)| a.abs_diff(*b)).collect();

@@ -1,14 +1,16 @@
 //! The threads that one inference may use.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use googlenet_kernels::threads::Threads;
+use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
 
 /// As many threads as the container has cores, shared by all workers.
 ///
-/// A loaded server runs an image on each core and never splits an operator. When only one image is
-/// being run, the other cores are idle, and the operators split their rows over all of them. The
-/// threads sleep while there is nothing to split, so no more of them run than there are cores.
+/// A loaded server runs an image on each core and never divides an operator. When only one image is
+/// being run, the other cores are idle, and the operators are divided among all of them. There are some
+/// seventy of them in an image, so between two operators nobody sleeps: while a lone image runs, the
+/// other threads look for parts without a pause, and they stop when it is done or another begins.
 #[derive(Debug)]
 pub struct Team {
     /// None where there is but one core.
@@ -37,38 +39,84 @@ impl Team {
     pub(super) fn infer<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         let (_running, others) = Running::enter(&self.running);
         match &self.pool {
-            Some(pool) if others == 0 => pool.install(work),
+            Some(pool) if others == 0 => pool.install(|| self.keep_awake(work)),
             _ => work(),
         }
     }
 
-    /// Into how many parts an operator splits its rows now: one as soon as another inference has
-    /// begun.
-    pub(super) fn parts(&self) -> usize {
+    /// Does `work` on this thread of the pool, while the others look for parts of it.
+    fn keep_awake<R>(&self, work: impl FnOnce() -> R) -> R {
+        let own = rayon::current_thread_index();
+        let done = Done(AtomicBool::new(false));
+        rayon::in_place_scope(|scope| {
+            scope.spawn_broadcast(|_, context| {
+                if Some(context.index()) == own {
+                    return;
+                }
+                while !done.0.load(Ordering::Relaxed) && self.is_alone() {
+                    if rayon::yield_now() != Some(Yield::Executed) {
+                        std::hint::spin_loop();
+                    }
+                }
+            });
+            let _done = done.when_dropped();
+            work()
+        })
+    }
+
+    fn is_alone(&self) -> bool {
+        self.running.load(Ordering::Relaxed) == 1
+    }
+}
+
+impl Threads for Team {
+    /// One as soon as another inference has begun.
+    fn count(&self) -> usize {
         match &self.pool {
-            Some(pool)
-                if pool.current_thread_index().is_some()
-                    && self.running.load(Ordering::Relaxed) == 1 =>
-            {
+            Some(pool) if pool.current_thread_index().is_some() && self.is_alone() => {
                 pool.current_num_threads()
             }
             _ => 1,
         }
     }
 
-    /// Does `work` on every part, on as many threads as there are parts; returns when all are done.
-    pub(super) fn for_each<T: Send>(&self, parts: Vec<T>, work: impl Fn(T) + Sync) {
-        let mut parts = parts.into_iter();
-        let Some(own) = parts.next() else { return };
-        if parts.len() == 0 {
-            return work(own);
+    fn share(&self, parts: usize, work: &(dyn Fn(usize) + Sync)) {
+        let threads = self.count().min(parts);
+        let next = AtomicUsize::new(0);
+        let take = || {
+            loop {
+                let part = next.fetch_add(1, Ordering::Relaxed);
+                if part >= parts {
+                    break;
+                }
+                work(part);
+            }
+        };
+        if threads <= 1 {
+            return take();
         }
         rayon::in_place_scope(|scope| {
-            for part in parts {
-                scope.spawn(|_| work(part));
+            for _ in 1..threads {
+                scope.spawn(|_| take());
             }
-            work(own);
+            take();
         });
+    }
+}
+
+/// Whether the work is done that the team's threads look for parts of.
+struct Done(AtomicBool);
+
+impl Done {
+    /// Says so, also when the work panics.
+    fn when_dropped(&self) -> impl Drop {
+        struct Say<'a>(&'a AtomicBool);
+        impl Drop for Say<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        Say(&self.0)
     }
 }
 

@@ -1,15 +1,17 @@
 //! Convolutions of f32 by f32.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::ConvGeometry;
 use super::packed::{Arranged, OutputSize, Packed};
-use super::tile::{self, Finish};
+use super::tile::{self, Finish, Work};
 use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Frame, Portable, Product, Vector, dispatch};
+use crate::threads::{Threads, share_once};
 
 /// What follows the product and the bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +72,7 @@ impl ConvWeights {
     /// Writes the rows of `outputs`, one destination for each part, all of the same rows.
     ///
     /// The sums of an output are always taken in the same order: it does not matter which rows are
-    /// asked for together.
+    /// asked for together, nor on how many threads.
     ///
     /// # Panics
     /// When a window reads outside the input's border, or a destination has other rows or channels
@@ -80,32 +82,35 @@ impl ConvWeights {
         input: MapView<'_, f32>,
         outputs: &mut [Destination<'_, f32>],
         activation: Activation,
+        threads: &dyn Threads,
     ) {
-        dispatch!(
-            self.isa,
-            run(
-                weights: &ConvWeights = self,
-                input: MapView<'_, f32> = input,
-                outputs: &mut [Destination<'_, f32>] = outputs,
-                activation: Activation = activation,
-            )
-        );
+        let work = Work::new(&self.packed, input, outputs);
+        let parts = work.parts(threads.count());
+        share_once(threads, parts.count(), &|part| {
+            dispatch!(
+                self.isa,
+                run(
+                    work: &Work<'_, f32, f32> = &work,
+                    part: (Range<usize>, Range<usize>) = parts.part(part),
+                    bias: &[f32] = &self.bias,
+                    activation: Activation = activation,
+                )
+            );
+        });
     }
 }
 
 /// # Safety
-/// The machine has the instructions of `V`, and `weights` were packed for them.
+/// As [`tile::run`].
 #[inline(always)]
 unsafe fn run<V: Vector>(
-    weights: &ConvWeights,
-    input: MapView<'_, f32>,
-    outputs: &mut [Destination<'_, f32>],
+    work: &Work<'_, f32, f32>,
+    part: (Range<usize>, Range<usize>),
+    bias: &[f32],
     activation: Activation,
 ) {
     // SAFETY: as this function's.
-    unsafe {
-        tile::run::<Float<V>, _>(&weights.packed, &weights.bias, input, outputs, activation);
-    }
+    unsafe { tile::run::<Float<V>, _>(work, part, bias, activation) }
 }
 
 impl Finish for Activation {

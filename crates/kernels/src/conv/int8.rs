@@ -1,16 +1,18 @@
 //! Convolutions of u8 by i8, with sums of 32 bits: every instruction set gives the same bits.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::ConvGeometry;
 use super::chains::chained;
 use super::packed::{Arranged, OutputSize, Packed};
-use super::tile::{self, Finish};
+use super::tile::{self, Finish, Work};
 use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2Bytes, Avx512Vnni};
 use crate::simd::{PortableFloats, PortableIntegers, Product, Vector, as_it_is, compiled_for};
+use crate::threads::{Threads, share_once};
 
 /// One of several convolutions that read the same input.
 #[derive(Clone, Copy, Debug)]
@@ -45,30 +47,30 @@ enum ProductName {
 
 /// Runs the product that the weights were packed for.
 macro_rules! run_product {
-    ($output:ty, $weights:expr, $input:expr, $outputs:expr) => {
+    ($output:ty, $weights:expr, $work:expr, $part:expr) => {
         match $weights.product {
             ProductName::PortableIntegers => run_product!(
-                as_it_is!(), PortableIntegers, $output, $weights, $input, $outputs
+                as_it_is!(), PortableIntegers, $output, $weights, $work, $part
             ),
             ProductName::PortableFloats => run_product!(
-                as_it_is!(), PortableFloats, $output, $weights, $input, $outputs
+                as_it_is!(), PortableFloats, $output, $weights, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx2Bytes => run_product!(
-                compiled_for!("avx2,fma",), Avx2Bytes, $output, $weights, $input, $outputs
+                compiled_for!("avx2,fma",), Avx2Bytes, $output, $weights, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx512Vnni => run_product!(
                 compiled_for!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma",),
-                Avx512Vnni, $output, $weights, $input, $outputs
+                Avx512Vnni, $output, $weights, $work, $part
             ),
         }
     };
-    ($compiled:ident!($($features:tt)*), $product:ty, $output:ty, $weights:expr, $input:expr, $outputs:expr) => {
+    ($compiled:ident!($($features:tt)*), $product:ty, $output:ty, $weights:expr, $work:expr, $part:expr) => {
         $compiled!($($features)* run::<$product, $output>(
             weights: &Int8ConvWeights = $weights,
-            input: MapView<'_, u8> = $input,
-            outputs: &mut [Destination<'_, $output>] = $outputs,
+            work: &Work<'_, u8, $output> = &$work,
+            part: (Range<usize>, Range<usize>) = $part,
         ))
     };
 }
@@ -126,16 +128,30 @@ impl Int8ConvWeights {
     /// # Panics
     /// When a window reads outside the input's border, or a destination has other rows or channels
     /// than its part.
-    pub fn run(&self, input: MapView<'_, u8>, outputs: &mut [Destination<'_, u8>]) {
-        run_product!(u8, self, input, outputs);
+    pub fn run(
+        &self,
+        input: MapView<'_, u8>,
+        outputs: &mut [Destination<'_, u8>],
+        threads: &dyn Threads,
+    ) {
+        let work = Work::new(&self.packed, input, outputs);
+        let parts = work.parts(threads.count());
+        share_once(threads, parts.count(), &|part| run_product!(u8, self, work, parts.part(part)));
     }
 
     /// The same in f32: `sum * scale + bias` as it is.
     ///
     /// # Panics
     /// As [`Int8ConvWeights::run`].
-    pub fn run_to_floats(&self, input: MapView<'_, u8>, outputs: &mut [Destination<'_, f32>]) {
-        run_product!(f32, self, input, outputs);
+    pub fn run_to_floats(
+        &self,
+        input: MapView<'_, u8>,
+        outputs: &mut [Destination<'_, f32>],
+        threads: &dyn Threads,
+    ) {
+        let work = Work::new(&self.packed, input, outputs);
+        let parts = work.parts(threads.count());
+        share_once(threads, parts.count(), &|part| run_product!(f32, self, work, parts.part(part)));
     }
 }
 
@@ -174,19 +190,19 @@ fn sums_fit_f32(geometry: ConvGeometry, weights: &[(&[i8], usize)]) -> bool {
 }
 
 /// # Safety
-/// The machine has the instructions of `P`, and `weights` were packed for it.
+/// As [`tile::run`].
 #[inline(always)]
 unsafe fn run<P: Product<Element = u8>, O>(
     weights: &Int8ConvWeights,
-    input: MapView<'_, u8>,
-    outputs: &mut [Destination<'_, O>],
+    work: &Work<'_, u8, O>,
+    part: (Range<usize>, Range<usize>),
 ) where
     for<'a> Scaled<'a, O>: Finish<Output = O>,
 {
-    let Int8ConvWeights { packed, scale, bias, .. } = weights;
+    let Int8ConvWeights { scale, bias, .. } = weights;
     let finish = Scaled { scale, bias, output: PhantomData };
     // SAFETY: as this function's.
-    unsafe { tile::run::<P, _>(packed, bias, input, outputs, finish) }
+    unsafe { tile::run::<P, _>(work, part, bias, finish) }
 }
 
 /// `sum * scale + bias`, rounded twice, with a scale and a bias for each lane of each vector.

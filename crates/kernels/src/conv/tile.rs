@@ -1,12 +1,15 @@
 //! The loops of every convolution; [`conv`](super) has them in pseudocode.
 
 use std::array::from_fn;
+use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::ConvGeometry;
 use super::chains::BlockChains;
 use super::packed::{PIXEL_VECTORS, Packed, VectorSlot};
 use crate::map::{Destination, MapView};
 use crate::simd::{Product, TilePixels, Vector, each_pixel};
+use crate::threads::Parts;
 
 /// What follows the sums of a convolution.
 pub(super) trait Finish: Copy {
@@ -20,8 +23,9 @@ pub(super) trait Finish: Copy {
     unsafe fn write<V: Vector>(self, sums: V, vector: usize, to: *mut Self::Output, lanes: usize);
 }
 
-/// Where everything is.
-struct Layout<E, F> {
+/// A product that is ready to run: where its windows and its outputs are, all of them checked.
+pub(super) struct Work<'a, E, O> {
+    packed: &'a Packed,
     geometry: ConvGeometry,
     /// First element of the first window of the first row.
     input: *const E,
@@ -32,16 +36,21 @@ struct Layout<E, F> {
     row_step: usize,
     rows: usize,
     width: usize,
-    finish: F,
+    /// For each part.
+    targets: Vec<Target<O>>,
+    /// The input is read, and the outputs are written, for so long.
+    borrowed: PhantomData<(&'a [E], &'a mut [O])>,
 }
 
-/// Where a vector of output channels is written.
+// SAFETY: threads read the input through it, and each writes other rows or channels: `run` says so.
+unsafe impl<E: Sync, O: Send> Sync for Work<'_, E, O> {}
+
+/// Where a part, or a vector of its channels, is written.
 struct Target<O> {
     /// The first row's first pixel.
     first: *mut O,
     row: usize,
     pixel: usize,
-    lanes: usize,
 }
 
 impl<O> Clone for Target<O> {
@@ -52,93 +61,121 @@ impl<O> Clone for Target<O> {
 
 impl<O> Copy for Target<O> {}
 
+impl<'a, E, O> Work<'a, E, O> {
+    /// The product that reads `input` and writes the rows of `outputs`, one for each part.
+    ///
+    /// # Panics
+    /// When a window reads outside the input's border, or a destination has other rows or channels
+    /// than its part.
+    pub(super) fn new(
+        packed: &'a Packed,
+        input: MapView<'a, E>,
+        outputs: &'a mut [Destination<'_, O>],
+    ) -> Self {
+        assert_eq!(outputs.len(), packed.channels.len(), "one destination for each part");
+        let (rows, width) =
+            outputs.first().map_or((0..0, 0), |output| (output.rows(), output.shape().width));
+        for (output, &channels) in outputs.iter().zip(&packed.channels) {
+            assert_eq!(output.rows(), rows, "the destinations have the same rows");
+            assert_eq!(output.shape().width, width, "the destinations have the same width");
+            assert_eq!(output.channel_count(), channels, "a destination has its part's channels");
+        }
+        let geometry = packed.geometry;
+        let input_row = input.shape().row_len();
+        let row_step = geometry.stride * input_row;
+        let first = geometry.first(input.shape(), &rows, width) + rows.start * row_step;
+        let target = |output: &mut Destination<'_, O>| {
+            let shape = output.shape();
+            Target { first: output.first(), row: shape.row_len(), pixel: shape.channels }
+        };
+        Self {
+            packed,
+            geometry,
+            // Where there is no row, or no pixel in it, this is not read, and may be outside.
+            input: input.values().as_ptr().wrapping_add(first),
+            input_row,
+            pixel_step: geometry.stride * geometry.input_channels,
+            row_step,
+            rows: if width == 0 { 0 } else { rows.len() },
+            width,
+            targets: outputs.iter_mut().map(target).collect(),
+            borrowed: PhantomData,
+        }
+    }
+
+    /// How it is divided for so many threads.
+    pub(super) fn parts(&self, threads: usize) -> Parts {
+        Parts::new(self.packed.vectors.len().div_ceil(self.packed.block), self.rows, threads)
+    }
+}
+
+/// Some rows of a product.
+struct Layout<'a, E, O, F> {
+    work: &'a Work<'a, E, O>,
+    /// The first of them, and how many there are.
+    first_row: usize,
+    rows: usize,
+    finish: F,
+}
+
 /// Some vectors of output channels.
 struct Block<'a, W, O> {
     /// The first of its vectors among all.
     first: usize,
     weights: *const W,
     bias: *const f32,
-    targets: &'a [Target<O>],
+    targets: &'a [(Target<O>, usize)],
     chains: Option<BlockChains>,
     /// Where the taps of each step of the chains stand, behind the first of a window.
     behind: &'a [usize],
 }
 
-/// Writes the rows of `outputs`, one for each part; `bias` has a value for each lane of each vector.
-///
-/// # Panics
-/// When a window reads outside the input's border, or a destination has other rows or channels
-/// than its part.
+/// Runs a part of a product: some blocks of channels, some rows. `bias` has a value for each lane of each
+/// vector.
 ///
 /// # Safety
-/// The machine has the instructions of `P`, and `packed` was packed for its frame, from weights of its type,
-/// and in chains if it has any.
+/// The machine has the instructions of `P`; the product was packed for its frame, from weights of its type,
+/// and in chains if it has any; no other thread runs the same rows of the same blocks.
 #[inline(always)]
 pub(super) unsafe fn run<P: Product, F: Finish>(
-    packed: &Packed,
+    work: &Work<'_, P::Element, F::Output>,
+    (blocks, rows): (Range<usize>, Range<usize>),
     bias: &[f32],
-    input: MapView<'_, P::Element>,
-    outputs: &mut [Destination<'_, F::Output>],
     finish: F,
 ) {
-    let lanes = P::FRAME.lanes;
+    let (packed, lanes) = (work.packed, P::FRAME.lanes);
     assert_eq!(packed.frame, P::FRAME, "the weights were packed for this product");
     assert_eq!(bias.len(), packed.vectors.len() * lanes, "a bias for each lane");
-    assert_eq!(outputs.len(), packed.channels.len(), "one destination for each part");
-    let Some(output) = outputs.first() else { return };
-    let (rows, width) = (output.rows(), output.shape().width);
-    for (output, &channels) in outputs.iter().zip(&packed.channels) {
-        assert_eq!(output.rows(), rows, "the destinations have the same rows");
-        assert_eq!(output.shape().width, width, "the destinations have the same width");
-        assert_eq!(output.channel_count(), channels, "a destination has its part's channels");
-    }
-    let geometry = packed.geometry;
-    let first = geometry.first(input.shape(), &rows, width);
-    if rows.is_empty() || width == 0 {
+    assert!(rows.end <= work.rows, "rows {rows:?} are of the product");
+    let layout = Layout { work, first_row: rows.start, rows: rows.len(), finish };
+    if layout.rows == 0 {
         return;
     }
-    let input_row = input.shape().row_len();
-    let row_step = geometry.stride * input_row;
-    let layout = Layout {
-        geometry,
-        // SAFETY: `first` has shown that the windows of `rows` lie within the input.
-        input: unsafe { input.values().as_ptr().add(first + rows.start * row_step) },
-        input_row,
-        pixel_step: geometry.stride * geometry.input_channels,
-        row_step,
-        rows: rows.len(),
-        width,
-        finish,
-    };
-    let firsts: Vec<(*mut F::Output, usize, usize)> = outputs
-        .iter_mut()
-        .map(|output| (output.first(), output.shape().row_len(), output.shape().channels))
-        .collect();
     let target = |slot: &VectorSlot| {
-        let (first, row, pixel) = firsts[slot.part];
+        let target = work.targets[slot.part];
         // SAFETY: a slot has channels of its part, and the window has them all.
-        Target { first: unsafe { first.add(slot.channel) }, row, pixel, lanes: slot.lanes }
+        (Target { first: unsafe { target.first.add(slot.channel) }, ..target }, slot.lanes)
     };
     let mut behind = Vec::new();
-    let mut weights = packed.weights.first::<P::Weight>();
-    for (index, slots) in packed.vectors.chunks(packed.block).enumerate() {
+    for index in blocks {
+        let first = index * packed.block;
+        let slots = &packed.vectors[first..packed.vectors.len().min(first + packed.block)];
         let mut targets = [target(&slots[0]); PIXEL_VECTORS];
         for (to, slot) in targets.iter_mut().zip(slots) {
             *to = target(slot);
         }
-        let first = index * packed.block;
-        let (chains, steps) = chains_of(packed, index, input_row, &mut behind);
-        // SAFETY: the weights have `steps` steps for each vector, the bias has its lanes.
+        let (chains, steps_before) = chains_of(packed, index, work.input_row, &mut behind);
+        // SAFETY: the weights have so many steps for each vector before this block, the bias has its lanes.
         unsafe {
+            let weights = packed.weights.first::<P::Weight>();
             let block = Block {
                 first,
-                weights,
+                weights: weights.add(steps_before * packed.block * P::FRAME.step()),
                 bias: bias.as_ptr().add(first * lanes),
                 targets: &targets[..slots.len()],
                 chains,
                 behind: &behind,
             };
-            weights = weights.add(steps * slots.len() * P::FRAME.step());
             match slots.len() {
                 1 => map::<P, F, 1>(&layout, &block),
                 2 => map::<P, F, 2>(&layout, &block),
@@ -153,19 +190,22 @@ pub(super) unsafe fn run<P: Product, F: Finish>(
     }
 }
 
-/// The chains of a block, if it has any, and how many steps it has. Writes where their taps stand.
+/// The chains of a block, if it has any, and how many steps the blocks before it have. Writes where the taps of
+/// the chains stand.
 fn chains_of(
     packed: &Packed,
     block: usize,
     input_row: usize,
     behind: &mut Vec<usize>,
 ) -> (Option<BlockChains>, usize) {
-    let Some(chains) = &packed.chains else { return (None, packed.frame.steps(packed.geometry)) };
+    let Some(chains) = &packed.chains else {
+        return (None, block * packed.frame.steps(packed.geometry));
+    };
     let of_block = chains.blocks[block];
     let steps = &chains.steps[of_block.first..][..of_block.steps()];
     behind.clear();
     behind.extend(steps.iter().map(|step| step.row as usize * input_row + step.tap as usize));
-    (Some(of_block), steps.len())
+    (Some(of_block), of_block.first)
 }
 
 /// One block of channels for all pixels.
@@ -174,7 +214,7 @@ fn chains_of(
 /// As [`run`]; the block has `VECTORS` vectors.
 #[inline(always)]
 unsafe fn map<P: Product, F: Finish, const VECTORS: usize>(
-    layout: &Layout<P::Element, F>,
+    layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
 ) {
     let mut done = 0;
@@ -185,7 +225,7 @@ unsafe fn map<P: Product, F: Finish, const VECTORS: usize>(
         }
         if P::FRAME.pixels == TilePixels::TwoStripsOfSeven {
             strips_of_seven::<P, F, VECTORS>(layout, block);
-            done = layout.width / 7 * 7;
+            done = layout.work.width / 7 * 7;
         }
         match P::FRAME.pixels {
             TilePixels::Five => pixels::<P, F, 5, VECTORS>(layout, block, done),
@@ -202,10 +242,10 @@ unsafe fn map<P: Product, F: Finish, const VECTORS: usize>(
 /// As [`map`].
 #[inline(always)]
 unsafe fn strips_of_seven<P: Product, F: Finish, const VECTORS: usize>(
-    layout: &Layout<P::Element, F>,
+    layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
 ) {
-    let (in_row, end) = (layout.width / 7, layout.width / 7 * 7);
+    let (in_row, end) = (layout.work.width / 7, layout.work.width / 7 * 7);
     let strips = layout.rows * in_row;
     let (mut row, mut column) = (0, 0);
     let mut next = |_| {
@@ -233,11 +273,11 @@ unsafe fn strips_of_seven<P: Product, F: Finish, const VECTORS: usize>(
 /// As [`map`]; `start` is at most the width.
 #[inline(always)]
 unsafe fn pixels<P: Product, F: Finish, const PIXELS: usize, const VECTORS: usize>(
-    layout: &Layout<P::Element, F>,
+    layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
     start: usize,
 ) {
-    let in_row = layout.width - start;
+    let in_row = layout.work.width - start;
     let count = layout.rows * in_row;
     // SAFETY: `count` pixels lie within the rows and the width.
     unsafe {
@@ -257,7 +297,7 @@ unsafe fn pixels<P: Product, F: Finish, const PIXELS: usize, const VECTORS: usiz
             tile::<P, F, PIXELS, 1, VECTORS>(layout, block, |_| {
                 let at = (row, column);
                 column += 1;
-                if column == layout.width {
+                if column == layout.work.width {
                     (row, column) = (row + 1, start);
                 }
                 at
@@ -279,10 +319,11 @@ unsafe fn tile<
     const STRIP: usize,
     const VECTORS: usize,
 >(
-    layout: &Layout<P::Element, F>,
+    layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
     mut at: impl FnMut(usize) -> (usize, usize),
 ) {
+    let work = layout.work;
     // Of PIXELS strips the first PIXELS / STRIP are used.
     let mut strips = [(0, 0); PIXELS];
     for (index, strip) in strips[..PIXELS / STRIP].iter_mut().enumerate() {
@@ -293,9 +334,10 @@ unsafe fn tile<
     unsafe {
         let windows: Windows<_, PIXELS, STRIP> = Windows {
             first: strips.map(|(row, column)| {
-                layout.input.add(row * layout.row_step + column * layout.pixel_step)
+                let row = layout.first_row + row;
+                work.input.add(row * work.row_step + column * work.pixel_step)
             }),
-            offsets: from_fn(|pixel| pixel * layout.pixel_step),
+            offsets: from_fn(|pixel| pixel * work.pixel_step),
         };
         let start: [P::Sums; VECTORS] =
             from_fn(|vector| P::start(block.bias.add(vector * P::FRAME.lanes)));
@@ -313,9 +355,11 @@ unsafe fn tile<
         for (pixel, sums) in sums.into_iter().enumerate() {
             let (row, column) = strips[pixel / STRIP];
             let column = column + pixel % STRIP;
-            for (vector, (sums, target)) in sums.into_iter().zip(block.targets).enumerate() {
+            let row = layout.first_row + row;
+            for (vector, (sums, (target, lanes))) in sums.into_iter().zip(block.targets).enumerate()
+            {
                 let to = target.first.add(row * target.row + column * target.pixel);
-                layout.finish.write(P::floats(sums), block.first + vector, to, target.lanes);
+                layout.finish.write(P::floats(sums), block.first + vector, to, *lanes);
             }
         }
     }
@@ -339,16 +383,16 @@ unsafe fn along_the_runs<
     const STRIP: usize,
     const VECTORS: usize,
 >(
-    layout: &Layout<P::Element, F>,
+    layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
     windows: &Windows<P::Element, PIXELS, STRIP>,
     sums: &mut [[P::Sums; VECTORS]; PIXELS],
 ) {
     let offsets = windows.offsets;
     let mut weights = block.weights;
-    let run = layout.geometry.run();
-    for ky in 0..layout.geometry.kernel.0 {
-        let lines = windows.first.map(|first| first.wrapping_add(ky * layout.input_row));
+    let run = layout.work.geometry.run();
+    for ky in 0..layout.work.geometry.kernel.0 {
+        let lines = windows.first.map(|first| first.wrapping_add(ky * layout.work.input_row));
         let mut tap = 0;
         loop {
             // SAFETY: `geometry.first` has shown that all windows lie within the input, and a run has a step;

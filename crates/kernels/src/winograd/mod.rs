@@ -18,12 +18,13 @@ mod tests;
 pub use pack::{TileSize, WinogradWeights};
 
 use std::cell::RefCell;
-use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::conv::{Activation, ConvGeometry};
 use super::map::{Destination, MapRowsMut, MapShape, MapView};
 use super::simd::dispatch;
-use transform::{Output, input_tiles, output_tiles};
+use super::threads::{CallingThread, Threads, share_once};
+use transform::{Output, Planes, input_tiles, output_tiles};
 
 #[cfg(doc)]
 use super::conv::ConvWeights;
@@ -36,25 +37,11 @@ thread_local! {
     static STRIP: RefCell<(Vec<f32>, Vec<f32>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
-/// Tiles that are transformed together: whole rows of tiles.
-#[derive(Clone, Debug)]
-struct Tiles {
-    /// Rows of tiles of the map.
-    rows: Range<usize>,
-    /// Tiles in a row.
-    columns: usize,
-}
-
-impl Tiles {
-    fn count(&self) -> usize {
-        self.rows.len() * self.columns
-    }
-}
-
 impl WinogradWeights {
     /// Writes the rows of `output`.
     ///
-    /// Tiles stand on a grid of the whole map: it does not matter which rows are asked for together.
+    /// Tiles stand on a grid of the whole map: it does not matter which rows are asked for together, nor on how many
+    /// threads.
     ///
     /// # Panics
     /// When a window reads outside the input's border, or the destination has other channels than the
@@ -64,6 +51,7 @@ impl WinogradWeights {
         input: MapView<'_, f32>,
         output: &mut Destination<'_, f32>,
         activation: Activation,
+        threads: &dyn Threads,
     ) {
         let (rows, width) = (output.rows(), output.shape().width);
         assert_eq!(
@@ -76,13 +64,17 @@ impl WinogradWeights {
             return;
         }
         let size = self.size.outputs();
-        let (first, end) = (rows.start / size, rows.end.div_ceil(size));
         let columns = width.div_ceil(size);
-        let together = (STRIP_BYTES / self.strip_bytes(columns)).max(1);
+        let together = (STRIP_BYTES / self.strip_bytes(columns)).max(1) * threads.count();
+        let mut tile_rows: Vec<Destination<'_, f32>> = output.in_rows_of(size);
+        let first = rows.start / size;
         STRIP.with_borrow_mut(|(inputs, outputs)| {
-            for start in (first..end).step_by(together) {
-                let tiles = Tiles { rows: start..end.min(start + together), columns };
-                self.strip(&tiles, input, output, activation, (inputs, outputs));
+            for (start, outputs_of) in
+                (first..).step_by(together).zip(tile_rows.chunks_mut(together))
+            {
+                let strip = Strip { first: start, rows: outputs_of.len(), columns };
+                let transformed = self.transform_input(&strip, input, inputs, threads);
+                self.products(&strip, transformed, outputs, outputs_of, activation, threads);
             }
         });
     }
@@ -98,49 +90,102 @@ impl WinogradWeights {
         ConvGeometry { kernel: (3, 3), stride: 1, padding, input_channels }
     }
 
-    fn strip(
+    /// The transformed tiles of a strip, a map for each product.
+    fn transform_input<'a>(
         &self,
-        tiles: &Tiles,
+        strip: &Strip,
         input: MapView<'_, f32>,
-        output: &mut Destination<'_, f32>,
-        activation: Activation,
-        (inputs, outputs): (&mut Vec<f32>, &mut Vec<f32>),
-    ) {
-        let (count, products) = (tiles.count(), self.size.products());
-        let shape = |channels| MapShape { height: 1, width: count, channels, border: 0 };
-        let (from, size, shift) =
-            (shape(self.input_channels), self.size, input.shape().border - self.padding);
-        inputs.resize(inputs.len().max(products * from.len()), 0.0);
-        dispatch!(
-            self.isa,
-            input_tiles(
-                size: TileSize = size,
-                tiles: &Tiles = tiles,
-                input: MapView<'_, f32> = input,
-                shift: usize = shift,
-                to: &mut [f32] = &mut inputs[..products * from.len()],
-            )
-        );
-        for block in &self.blocks {
-            let to = shape(block.channels.len());
-            outputs.resize(outputs.len().max(products * to.len()), 0.0);
-            let maps = inputs.chunks_exact(from.len()).zip(outputs.chunks_exact_mut(to.len()));
-            for (product, (input, output)) in block.products.iter().zip(maps) {
-                let mut output = MapRowsMut::whole(to, output);
-                let mut output = [output.channels(0..to.channels)];
-                product.run(MapView::new(from, input), &mut output, Activation::Identity);
-            }
-            let what = Output { channels: block.channels.clone(), bias: &block.bias, activation };
+        inputs: &'a mut Vec<f32>,
+        threads: &dyn Threads,
+    ) -> &'a [f32] {
+        let (plane, products) = (strip.map(self.input_channels).len(), self.size.products());
+        inputs.resize(inputs.len().max(products * plane), 0.0);
+        let inputs = &mut inputs[..products * plane];
+        let (size, shift) = (self.size, input.shape().border - self.padding);
+        let planes = Planes::new(inputs, products);
+        share_once(threads, strip.rows, &|row| {
             dispatch!(
                 self.isa,
-                output_tiles(
+                input_tiles(
                     size: TileSize = size,
-                    tiles: &Tiles = tiles,
-                    from: &[f32] = &outputs[..products * to.len()],
-                    what: Output<'_> = what,
-                    output: &mut Destination<'_, f32> = output,
+                    row: usize = strip.first + row,
+                    columns: usize = strip.columns,
+                    input: MapView<'_, f32> = input,
+                    shift: usize = shift,
+                    to: &Planes<'_> = &planes,
+                    first: usize = row * strip.columns,
                 )
             );
+        });
+        inputs
+    }
+
+    /// The products of a strip, transformed back into the rows of `outputs_of`.
+    fn products(
+        &self,
+        strip: &Strip,
+        inputs: &[f32],
+        outputs: &mut Vec<f32>,
+        outputs_of: &mut [Destination<'_, f32>],
+        activation: Activation,
+        threads: &dyn Threads,
+    ) {
+        let (from, products) = (strip.map(self.input_channels), self.size.products());
+        let rows: Vec<Mutex<&mut Destination<'_, f32>>> =
+            outputs_of.iter_mut().map(Mutex::new).collect();
+        for block in &self.blocks {
+            let to = strip.map(block.channels.len());
+            outputs.resize(outputs.len().max(products * to.len()), 0.0);
+            let outputs = &mut outputs[..products * to.len()];
+            let maps: Vec<Mutex<&mut [f32]>> =
+                outputs.chunks_exact_mut(to.len()).map(Mutex::new).collect();
+            threads.share(products, &|index| {
+                let mut output = lock(&maps[index]);
+                let input = MapView::new(from, &inputs[index * from.len()..][..from.len()]);
+                let mut output = MapRowsMut::whole(to, &mut output);
+                let window = &mut [output.channels(0..to.channels)];
+                block.products[index].run(input, window, Activation::Identity, &CallingThread);
+            });
+            drop(maps);
+            let from: &[f32] = outputs;
+            threads.share(strip.rows, &|row| {
+                let what =
+                    Output { channels: block.channels.clone(), bias: &block.bias, activation };
+                dispatch!(
+                    self.isa,
+                    output_tiles(
+                        size: TileSize = self.size,
+                        row: usize = strip.first + row,
+                        columns: usize = strip.columns,
+                        from: &[f32] = from,
+                        first: usize = row * strip.columns,
+                        what: Output<'_> = what,
+                        output: &mut Destination<'_, f32> = &mut lock(&rows[row]),
+                    )
+                );
+            });
         }
     }
+}
+
+/// Whole rows of tiles, transformed together.
+struct Strip {
+    /// The first of them among the rows of tiles of the map.
+    first: usize,
+    rows: usize,
+    /// Tiles in a row.
+    columns: usize,
+}
+
+impl Strip {
+    /// The tiles as a map, which each product reads or writes.
+    fn map(&self, channels: usize) -> MapShape {
+        MapShape { height: 1, width: self.rows * self.columns, channels, border: 0 }
+    }
+}
+
+/// Each part is taken by one thread: nothing waits, and a thread that panicked left nothing half done that
+/// another reads.
+fn lock<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
+    part.lock().unwrap_or_else(PoisonError::into_inner)
 }

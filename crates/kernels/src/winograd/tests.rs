@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::{TileSize, WinogradWeights};
+use crate::conv::tests::Three;
 use crate::conv::tests::float::{numbers, textbook};
 use crate::conv::{Activation, ConvGeometry, ConvPart};
 use crate::isa::Isa;
@@ -42,7 +43,7 @@ proptest! {
                 let (up, down) = MapRowsMut::whole(shape, &mut values).split_at(cut);
                 for mut rows in [up, down] {
                     let mut window = rows.channels(3..3 + outputs);
-                    packed.run(input, &mut window, Activation::Relu);
+                    packed.run(input, &mut window, Activation::Relu, &Three);
                 }
                 values
             };

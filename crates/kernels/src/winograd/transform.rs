@@ -1,10 +1,11 @@
 //! Tiles to and from the transformed space, a vector of channels at once.
 #![allow(clippy::needless_range_loop)] // rows and columns change places: their indices say so
 
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr;
 
-use super::{TileSize, Tiles};
+use super::TileSize;
 use crate::conv::Activation;
 use crate::map::{Destination, MapView};
 use crate::simd::Vector;
@@ -21,24 +22,45 @@ pub(super) struct Output<'a> {
     pub(super) activation: Activation,
 }
 
-/// Transforms the input of `tiles` into `to`, `[products][tiles][channels]`. The window of output
+/// Maps of transformed tiles, `[products][tiles][channels]`, of which several threads write different tiles.
+pub(super) struct Planes<'a> {
+    first: *mut f32,
+    /// Elements of a product's map.
+    plane: usize,
+    products: usize,
+    borrowed: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: it is written through pointers alone, and each thread writes other tiles: `input_tiles` says so.
+unsafe impl Sync for Planes<'_> {}
+
+impl<'a> Planes<'a> {
+    pub(super) fn new(values: &'a mut [f32], products: usize) -> Self {
+        let (first, plane) = (values.as_mut_ptr(), values.len() / products);
+        Self { first, plane, products, borrowed: PhantomData }
+    }
+}
+
+/// Transforms the input of a row of tiles into the tiles of `to` from `first` on. The window of output
 /// `(0, 0)` begins `shift` pixels behind the corner of the input with its border; what lies outside is 0.
 ///
 /// # Safety
-/// The machine has the instructions of `V`.
+/// The machine has the instructions of `V`; no other thread writes these tiles.
 #[inline(always)]
 pub(super) unsafe fn input_tiles<V: Vector>(
     size: TileSize,
-    tiles: &Tiles,
+    row: usize,
+    columns: usize,
     input: MapView<'_, f32>,
     shift: usize,
-    to: &mut [f32],
+    to: &Planes<'_>,
+    first: usize,
 ) {
     // SAFETY: as this function's.
     unsafe {
         match size {
-            TileSize::Two => input_tiles_of::<V, 4>(tiles, input, shift, to),
-            TileSize::Four => input_tiles_of::<V, 6>(tiles, input, shift, to),
+            TileSize::Two => input_tiles_of::<V, 4>(row, columns, input, shift, to, first),
+            TileSize::Four => input_tiles_of::<V, 6>(row, columns, input, shift, to, first),
         }
     }
 }
@@ -47,81 +69,83 @@ pub(super) unsafe fn input_tiles<V: Vector>(
 /// As [`input_tiles`].
 #[inline(always)]
 unsafe fn input_tiles_of<V: Vector, const SIDE: usize>(
-    tiles: &Tiles,
+    tile_row: usize,
+    columns: usize,
     input: MapView<'_, f32>,
     shift: usize,
-    to: &mut [f32],
+    to: &Planes<'_>,
+    first: usize,
 ) {
     let shape = input.shape();
     let (height, width) = (shape.height + 2 * shape.border, shape.width + 2 * shape.border);
     let channels = shape.channels;
-    let plane = tiles.count() * channels;
-    assert_eq!(to.len(), SIDE * SIDE * plane, "a plane for each product");
-    let mut tile = 0;
-    for tile_row in tiles.rows.clone() {
-        for tile_column in 0..tiles.columns {
-            let mut pixels = [[ptr::null::<f32>(); SIDE]; SIDE];
-            for (y, line) in pixels.iter_mut().enumerate() {
-                for (x, pixel) in line.iter_mut().enumerate() {
-                    let row = tile_row * (SIDE - 2) + shift + y;
-                    let column = tile_column * (SIDE - 2) + shift + x;
-                    if row < height && column < width {
-                        let first = row * shape.row_len() + column * channels;
-                        *pixel = input.values()[first..first + channels].as_ptr();
-                    }
+    let plane = to.plane;
+    assert_eq!(to.products, SIDE * SIDE, "a plane for each product");
+    assert!((first + columns) * channels <= plane, "a plane has the tiles");
+    for tile_column in 0..columns {
+        let mut pixels = [[ptr::null::<f32>(); SIDE]; SIDE];
+        for (y, line) in pixels.iter_mut().enumerate() {
+            for (x, pixel) in line.iter_mut().enumerate() {
+                let row = tile_row * (SIDE - 2) + shift + y;
+                let column = tile_column * (SIDE - 2) + shift + x;
+                if row < height && column < width {
+                    let first = row * shape.row_len() + column * channels;
+                    *pixel = input.values()[first..first + channels].as_ptr();
                 }
             }
-            for channel in (0..channels).step_by(V::LANES) {
-                let lanes = V::LANES.min(channels - channel);
-                // SAFETY: each pixel is null or has `channels` elements, of which `lanes` follow
-                // `channel`; so does each tile of each of the SIDE * SIDE planes of `to`.
-                unsafe {
-                    let zero = V::splat(0.0);
-                    let mut values = [[zero; SIDE]; SIDE];
-                    for y in 0..SIDE {
-                        for x in 0..SIDE {
-                            let pixel = pixels[y][x];
-                            if !pixel.is_null() {
-                                values[y][x] = load(pixel.add(channel), lanes);
-                            }
-                        }
-                        values[y] = input_line(values[y]);
-                    }
-                    let first = to.as_mut_ptr().add(tile * channels + channel);
+        }
+        for channel in (0..channels).step_by(V::LANES) {
+            let lanes = V::LANES.min(channels - channel);
+            // SAFETY: each pixel is null or has `channels` elements, of which `lanes` follow
+            // `channel`; so does each tile of each of the SIDE * SIDE planes of `to`.
+            unsafe {
+                let zero = V::splat(0.0);
+                let mut values = [[zero; SIDE]; SIDE];
+                for y in 0..SIDE {
                     for x in 0..SIDE {
-                        let mut column = [zero; SIDE];
-                        for y in 0..SIDE {
-                            column[y] = values[y][x];
+                        let pixel = pixels[y][x];
+                        if !pixel.is_null() {
+                            values[y][x] = load(pixel.add(channel), lanes);
                         }
-                        let column = input_line(column);
-                        for y in 0..SIDE {
-                            store(column[y], first.add((y * SIDE + x) * plane), lanes);
-                        }
+                    }
+                    values[y] = input_line(values[y]);
+                }
+                let to = to.first.add((first + tile_column) * channels + channel);
+                for x in 0..SIDE {
+                    let mut column = [zero; SIDE];
+                    for y in 0..SIDE {
+                        column[y] = values[y][x];
+                    }
+                    let column = input_line(column);
+                    for y in 0..SIDE {
+                        store(column[y], to.add((y * SIDE + x) * plane), lanes);
                     }
                 }
             }
-            tile += 1;
         }
     }
 }
 
-/// Transforms `from`, `[products][tiles][channels]`, back, and writes the pixels that `output` has.
+/// Transforms a row of tiles of `from`, `[products][tiles][channels]`, from `first` on, back, and writes the
+/// pixels that `output` has.
 ///
 /// # Safety
 /// The machine has the instructions of `V`.
 #[inline(always)]
 pub(super) unsafe fn output_tiles<V: Vector>(
     size: TileSize,
-    tiles: &Tiles,
+    row: usize,
+    columns: usize,
     from: &[f32],
+    first: usize,
     what: Output<'_>,
     output: &mut Destination<'_, f32>,
 ) {
     // SAFETY: as this function's.
     unsafe {
         match size {
-            TileSize::Two => output_tiles_of::<V, 4, 2>(tiles, from, &what, output),
-            TileSize::Four => output_tiles_of::<V, 6, 4>(tiles, from, &what, output),
+            TileSize::Two => output_tiles_of::<V, 4, 2>(row, columns, from, first, &what, output),
+            TileSize::Four => output_tiles_of::<V, 6, 4>(row, columns, from, first, &what, output),
         }
     }
 }
@@ -130,63 +154,61 @@ pub(super) unsafe fn output_tiles<V: Vector>(
 /// As [`output_tiles`].
 #[inline(always)]
 unsafe fn output_tiles_of<V: Vector, const SIDE: usize, const OUTPUTS: usize>(
-    tiles: &Tiles,
+    tile_row: usize,
+    columns: usize,
     from: &[f32],
+    first_tile: usize,
     what: &Output<'_>,
     output: &mut Destination<'_, f32>,
 ) {
     let channels = what.channels.len();
-    let plane = tiles.count() * channels;
-    assert_eq!(from.len(), SIDE * SIDE * plane, "a plane for each product");
+    let plane = from.len() / (SIDE * SIDE);
+    assert!((first_tile + columns) * channels <= plane, "a plane for each product has the tiles");
     assert_eq!(what.bias.len(), channels, "a bias for each channel");
     let (rows, width) = (output.rows(), output.shape().width);
-    let mut tile = 0;
-    for tile_row in tiles.rows.clone() {
-        for tile_column in 0..tiles.columns {
-            let mut pixels = [[ptr::null_mut::<f32>(); OUTPUTS]; OUTPUTS];
-            for (y, line) in pixels.iter_mut().enumerate() {
-                for (x, pixel) in line.iter_mut().enumerate() {
-                    let (row, column) = (tile_row * OUTPUTS + y, tile_column * OUTPUTS + x);
-                    if rows.contains(&row) && column < width {
-                        let window = output.pixel_mut(row, column);
-                        *pixel = window[what.channels.clone()].as_mut_ptr();
-                    }
+    for tile_column in 0..columns {
+        let mut pixels = [[ptr::null_mut::<f32>(); OUTPUTS]; OUTPUTS];
+        for (y, line) in pixels.iter_mut().enumerate() {
+            for (x, pixel) in line.iter_mut().enumerate() {
+                let (row, column) = (tile_row * OUTPUTS + y, tile_column * OUTPUTS + x);
+                if rows.contains(&row) && column < width {
+                    let window = output.pixel_mut(row, column);
+                    *pixel = window[what.channels.clone()].as_mut_ptr();
                 }
             }
-            for channel in (0..channels).step_by(V::LANES) {
-                let lanes = V::LANES.min(channels - channel);
-                // SAFETY: each tile of each plane of `from`, the bias, and each pixel that is not null
-                // have `channels` elements, of which `lanes` follow `channel`.
-                unsafe {
-                    let zero = V::splat(0.0);
-                    let first = from.as_ptr().add(tile * channels + channel);
-                    let mut values = [[zero; SIDE]; OUTPUTS];
-                    for x in 0..SIDE {
-                        let mut column = [zero; SIDE];
-                        for y in 0..SIDE {
-                            column[y] = load(first.add((y * SIDE + x) * plane), lanes);
-                        }
-                        let column: [V; OUTPUTS] = output_line(column);
-                        for y in 0..OUTPUTS {
-                            values[y][x] = column[y];
-                        }
+        }
+        for channel in (0..channels).step_by(V::LANES) {
+            let lanes = V::LANES.min(channels - channel);
+            // SAFETY: each tile of each plane of `from`, the bias, and each pixel that is not null
+            // have `channels` elements, of which `lanes` follow `channel`.
+            unsafe {
+                let zero = V::splat(0.0);
+                let first = from.as_ptr().add((first_tile + tile_column) * channels + channel);
+                let mut values = [[zero; SIDE]; OUTPUTS];
+                for x in 0..SIDE {
+                    let mut column = [zero; SIDE];
+                    for y in 0..SIDE {
+                        column[y] = load(first.add((y * SIDE + x) * plane), lanes);
                     }
-                    let bias = load::<V>(what.bias.as_ptr().add(channel), lanes);
+                    let column: [V; OUTPUTS] = output_line(column);
                     for y in 0..OUTPUTS {
-                        let line: [V; OUTPUTS] = output_line(values[y]);
-                        for x in 0..OUTPUTS {
-                            let mut value = line[x].add(bias);
-                            if what.activation == Activation::Relu {
-                                value = value.max(zero);
-                            }
-                            if !pixels[y][x].is_null() {
-                                store(value, pixels[y][x].add(channel), lanes);
-                            }
+                        values[y][x] = column[y];
+                    }
+                }
+                let bias = load::<V>(what.bias.as_ptr().add(channel), lanes);
+                for y in 0..OUTPUTS {
+                    let line: [V; OUTPUTS] = output_line(values[y]);
+                    for x in 0..OUTPUTS {
+                        let mut value = line[x].add(bias);
+                        if what.activation == Activation::Relu {
+                            value = value.max(zero);
+                        }
+                        if !pixels[y][x].is_null() {
+                            store(value, pixels[y][x].add(channel), lanes);
                         }
                     }
                 }
             }
-            tile += 1;
         }
     }
 }

@@ -10,6 +10,7 @@ use googlenet_kernels::isa::Isa;
 use googlenet_kernels::lrn::{LrnParameters, LrnScales, lrn, lrn_u8};
 use googlenet_kernels::map::{Destination, MapView};
 use googlenet_kernels::max_pool::PoolElement;
+use googlenet_kernels::threads::Threads;
 use googlenet_kernels::winograd::WinogradWeights;
 
 /// A number format: the elements of a map, and convolutions from maps to maps.
@@ -26,6 +27,7 @@ pub(in crate::plan) trait Arithmetic: Debug + Send + Sync + 'static {
         weights: &Self::Weights,
         input: MapView<'_, Self::Element>,
         outputs: &mut [Destination<'_, Self::Element>],
+        threads: &dyn Threads,
     );
 
     /// Local response normalization of the rows of `output`.
@@ -82,12 +84,13 @@ impl Arithmetic for Float {
         weights: &FloatWeights,
         input: MapView<'_, f32>,
         outputs: &mut [Destination<'_, f32>],
+        threads: &dyn Threads,
     ) {
         match &weights.packed {
-            FloatPacked::Direct(packed) => packed.run(input, outputs, weights.activation),
+            FloatPacked::Direct(packed) => packed.run(input, outputs, weights.activation, threads),
             FloatPacked::Winograd(packed) => {
                 for output in outputs {
-                    packed.run(input, output, weights.activation);
+                    packed.run(input, output, weights.activation, threads);
                 }
             }
         }
@@ -121,8 +124,9 @@ impl Arithmetic for Int8 {
         weights: &Int8ConvWeights,
         input: MapView<'_, u8>,
         outputs: &mut [Destination<'_, u8>],
+        threads: &dyn Threads,
     ) {
-        weights.run(input, outputs);
+        weights.run(input, outputs, threads);
     }
 
     fn normalise(

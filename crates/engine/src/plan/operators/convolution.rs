@@ -5,10 +5,11 @@ use std::fmt;
 use tract_onnx::prelude::*;
 
 use super::arithmetic::{Arithmetic, Float, FloatWeights, Int8};
-use super::{Operator, map_tensor, on_rows, rows, view};
+use super::{Operator, map_tensor, rows, view};
 use crate::plan::team::Team;
 use googlenet_kernels::conv::Int8ConvWeights;
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
+use googlenet_kernels::threads::Threads;
 
 /// A convolution from map to map.
 pub(in crate::plan) struct Convolution<A: Arithmetic> {
@@ -42,9 +43,8 @@ impl<A: Arithmetic> Operator for Convolution<A> {
     ) -> TractResult<()> {
         let input = view::<A::Element>(input, self.input)?;
         let channels = self.output.channels;
-        on_rows(team, rows(output, self.output)?, |mut part| {
-            A::convolve(&self.weights, input, &mut [part.channels(0..channels)]);
-        });
+        let mut output = rows(output, self.output)?;
+        A::convolve(&self.weights, input, &mut [output.channels(0..channels)], team);
         Ok(())
     }
 }
@@ -59,24 +59,29 @@ pub(in crate::plan) struct FullyConnected<A: ToLogits> {
 /// A number format whose last product gives f32.
 pub(in crate::plan) trait ToLogits: Arithmetic {
     /// `input` and `output` are maps of one pixel.
-    fn logits(weights: &Self::Weights, input: &[Self::Element], output: &mut [f32]);
+    fn logits(
+        weights: &Self::Weights,
+        input: &[Self::Element],
+        output: &mut [f32],
+        threads: &dyn Threads,
+    );
 }
 
 impl ToLogits for Float {
-    fn logits(weights: &FloatWeights, input: &[f32], output: &mut [f32]) {
+    fn logits(weights: &FloatWeights, input: &[f32], output: &mut [f32], threads: &dyn Threads) {
         let (from, to) = (pixel(input.len()), pixel(output.len()));
         let mut output = MapRowsMut::whole(to, output);
         let window = output.channels(0..to.channels);
-        Self::convolve(weights, MapView::new(from, input), &mut [window]);
+        Self::convolve(weights, MapView::new(from, input), &mut [window], threads);
     }
 }
 
 impl ToLogits for Int8 {
-    fn logits(weights: &Int8ConvWeights, input: &[u8], output: &mut [f32]) {
+    fn logits(weights: &Int8ConvWeights, input: &[u8], output: &mut [f32], threads: &dyn Threads) {
         let (from, to) = (pixel(input.len()), pixel(output.len()));
         let mut output = MapRowsMut::whole(to, output);
         let window = output.channels(0..to.channels);
-        weights.run_to_floats(MapView::new(from, input), &mut [window]);
+        weights.run_to_floats(MapView::new(from, input), &mut [window], threads);
     }
 }
 
@@ -101,9 +106,15 @@ impl<A: ToLogits> Operator for FullyConnected<A> {
 
     fn scratch(&self) {}
 
-    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+    fn run(
+        &self,
+        input: &Tensor,
+        (): &mut (),
+        output: &mut Tensor,
+        team: &Team,
+    ) -> TractResult<()> {
         let input = super::elements::<A::Element>(input, pixel(self.channels))?;
-        A::logits(&self.weights, input, super::slice_mut(output)?);
+        A::logits(&self.weights, input, super::slice_mut(output)?, team);
         Ok(())
     }
 }

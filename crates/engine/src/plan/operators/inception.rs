@@ -6,7 +6,7 @@ use std::fmt;
 use tract_onnx::prelude::*;
 
 use super::arithmetic::Arithmetic;
-use super::{Operator, map_tensor, rows, split, view};
+use super::{Operator, map_tensor, on_rows, rows, view};
 use crate::plan::team::Team;
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
@@ -90,29 +90,20 @@ impl<A: Arithmetic> Inception<A> {
         &self,
         input: MapView<'_, A::Element>,
         branches: &mut Branches<A::Element>,
-        output: MapRowsMut<'_, A::Element>,
+        mut output: MapRowsMut<'_, A::Element>,
         team: &Team,
     ) {
         let shapes = &self.shapes;
-        let [begin_3, ..] = shapes.begin;
-        let parts = team.parts();
-        let outputs = split(output, parts);
-        let reduced_3 = split(MapRowsMut::whole(shapes.reduced_3, &mut branches.reduced_3), parts);
-        let reduced_5 = split(MapRowsMut::whole(shapes.reduced_5, &mut branches.reduced_5), parts);
-        let pooled = split(MapRowsMut::whole(shapes.pooled, &mut branches.pooled), parts);
-        let work = outputs.into_iter().zip(reduced_3).zip(reduced_5).zip(pooled).collect();
-        team.for_each(work, |(((mut output, mut reduced_3), mut reduced_5), mut pooled)| {
-            let (r_3, r_5) = (shapes.reduced_3.channels, shapes.reduced_5.channels);
-            A::convolve(
-                &self.heads,
-                input,
-                &mut [
-                    output.channels(0..begin_3),
-                    reduced_3.channels(0..r_3),
-                    reduced_5.channels(0..r_5),
-                ],
-            );
-            let channels = shapes.pooled.channels;
+        let mut reduced_3 = MapRowsMut::whole(shapes.reduced_3, &mut branches.reduced_3);
+        let mut reduced_5 = MapRowsMut::whole(shapes.reduced_5, &mut branches.reduced_5);
+        let heads = &mut [
+            output.channels(0..shapes.begin[0]),
+            reduced_3.channels(0..shapes.reduced_3.channels),
+            reduced_5.channels(0..shapes.reduced_5.channels),
+        ];
+        A::convolve(&self.heads, input, heads, team);
+        let channels = shapes.pooled.channels;
+        on_rows(team, MapRowsMut::whole(shapes.pooled, &mut branches.pooled), |mut pooled| {
             max_pool(self.isa, self.window, input, &mut pooled.channels(0..channels));
         });
     }
@@ -121,7 +112,7 @@ impl<A: Arithmetic> Inception<A> {
     fn read_branches(
         &self,
         branches: &Branches<A::Element>,
-        output: MapRowsMut<'_, A::Element>,
+        mut output: MapRowsMut<'_, A::Element>,
         team: &Team,
     ) {
         let shapes = &self.shapes;
@@ -130,10 +121,8 @@ impl<A: Arithmetic> Inception<A> {
         let reduced_5 = MapView::new(shapes.reduced_5, &branches.reduced_5);
         let pooled = MapView::new(shapes.pooled, &branches.pooled);
         let end = shapes.output.channels;
-        team.for_each(split(output, team.parts()), |mut output| {
-            A::convolve(&self.o_3, reduced_3, &mut [output.channels(begin_3..begin_5)]);
-            A::convolve(&self.o_5, reduced_5, &mut [output.channels(begin_5..begin_pool)]);
-            A::convolve(&self.pool, pooled, &mut [output.channels(begin_pool..end)]);
-        });
+        A::convolve(&self.o_3, reduced_3, &mut [output.channels(begin_3..begin_5)], team);
+        A::convolve(&self.o_5, reduced_5, &mut [output.channels(begin_5..begin_pool)], team);
+        A::convolve(&self.pool, pooled, &mut [output.channels(begin_pool..end)], team);
     }
 }

@@ -22,11 +22,14 @@ pub(super) mod quantise;
 
 pub(super) use plan_operator::{Operator, PlanOperator, own_name};
 
+use std::sync::{Mutex, PoisonError};
+
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::format_err;
 
 use super::team::Team;
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
+use googlenet_kernels::threads::Threads;
 
 /// A map as tract passes it: `[height + 2 * border, width + 2 * border, channels]`.
 pub(super) fn map_tensor<T: Datum + Copy>(shape: MapShape, fill: T) -> TractResult<Tensor> {
@@ -72,7 +75,28 @@ fn check_length(length: usize, shape: MapShape) -> TractResult<()> {
     Err(format_err!("a map of {shape:?} has {length} elements"))
 }
 
-/// Splits the rows of a map for the team.
+/// Writes all rows of `output`, on as many threads as are free.
+fn on_rows<T: Send>(
+    team: &Team,
+    output: MapRowsMut<'_, T>,
+    work: impl Fn(MapRowsMut<'_, T>) + Sync,
+) {
+    // More parts than threads: one that is late delays the others by little.
+    const PARTS_A_THREAD: usize = 4;
+    let threads = team.count();
+    if threads == 1 {
+        return work(output);
+    }
+    let parts = split(output, threads * PARTS_A_THREAD);
+    let parts: Vec<Mutex<Option<MapRowsMut<'_, T>>>> =
+        parts.into_iter().map(|part| Mutex::new(Some(part))).collect();
+    team.share(parts.len(), &|index| {
+        let part = parts[index].lock().unwrap_or_else(PoisonError::into_inner).take();
+        part.into_iter().for_each(&work);
+    });
+}
+
+/// Splits the rows of a map.
 fn split<T>(whole: MapRowsMut<'_, T>, parts: usize) -> Vec<MapRowsMut<'_, T>> {
     let height = whole.shape().height;
     let parts = parts.min(height);
@@ -85,13 +109,4 @@ fn split<T>(whole: MapRowsMut<'_, T>, parts: usize) -> Vec<MapRowsMut<'_, T>> {
     }
     split.push(left);
     split
-}
-
-/// Writes all rows of `output`, on as many threads as are free.
-fn on_rows<T: Send>(
-    team: &Team,
-    output: MapRowsMut<'_, T>,
-    work: impl Fn(MapRowsMut<'_, T>) + Sync,
-) {
-    team.for_each(split(output, team.parts()), work);
 }

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use crate::conv::tests::Three;
 use crate::conv::{Activation, ConvGeometry, ConvPart, ConvWeights, OutputSize};
 use crate::isa::Isa;
 use crate::map::{MapRowsMut, MapShape, MapView};
@@ -92,7 +93,7 @@ proptest! {
                 MapRowsMut::whole(shapes[1], second).split_at(height / 2);
             for (mut first, mut second) in [(first_up, second_up), (first_down, second_down)] {
                 let windows = &mut [first.channels(3..3 + one), second.channels(0..two)];
-                packed.run(input, windows, Activation::Relu);
+                packed.run(input, windows, Activation::Relu, &Three);
             }
             let [first, second] = &outputs;
             prop_assert_eq!(first.iter().filter(|&&value| value == -7.0).count(),

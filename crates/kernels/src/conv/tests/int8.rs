@@ -1,9 +1,11 @@
 use proptest::prelude::*;
 
 use crate::conv::ConvGeometry;
+use crate::conv::tests::Three;
 use crate::conv::{Int8ConvPart, Int8ConvWeights, OutputSize};
 use crate::isa::Isa;
 use crate::map::{MapRowsMut, MapShape, MapView};
+use crate::threads::CallingThread;
 
 fn bytes(count: usize, seed: usize) -> Vec<u8> {
     (0..count).map(|i| ((i * 7919 + seed * 104_729) % 2003) as u8).collect()
@@ -86,12 +88,12 @@ proptest! {
             let packed = Int8ConvWeights::pack(isa, geometry, &[part], output);
             let mut to_bytes = vec![0_u8; to.len()];
             let (mut up, mut down) = MapRowsMut::whole(to, &mut to_bytes).split_at(height / 2);
-            packed.run(input, &mut [up.channels(0..channels)]);
-            packed.run(input, &mut [down.channels(0..channels)]);
+            packed.run(input, &mut [up.channels(0..channels)], &CallingThread);
+            packed.run(input, &mut [down.channels(0..channels)], &Three);
             prop_assert_eq!(&to_bytes, &rounded, "{:?}", isa);
             let mut floats = vec![0_f32; to.len()];
             let mut whole = MapRowsMut::whole(to, &mut floats);
-            packed.run_to_floats(input, &mut [whole.channels(0..channels)]);
+            packed.run_to_floats(input, &mut [whole.channels(0..channels)], &Three);
             prop_assert_eq!(&floats, &values, "{:?}", isa);
         }
     }
