@@ -138,7 +138,7 @@ impl Product for Avx2Bytes {
     type Sums = __m256i;
     type Floats = Avx2;
     const FRAME: Frame =
-        Frame { lanes: 8, vectors: 2, pixels: TilePixels::Five, taps: 4, group: 4 };
+        Frame { lanes: 8, vectors: 2, pixels: TilePixels::Four, taps: 4, group: 4 };
     const LONGEST_CHAIN: usize = 3;
 
     #[inline(always)]
