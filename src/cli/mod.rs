@@ -52,7 +52,8 @@ enum Command {
     Summary(summary::SummaryArgs),
     /// Run photos and write the calibration table that int8 needs.
     Calibrate(calibrate::CalibrateArgs),
-    /// Measure this machine: milliseconds an image and images a second, in f32 and int8.
+    /// Measure this machine: milliseconds an image and images a second, in f32 and int8; with
+    /// --compare both beside each other, for each instruction set.
     Bench(bench::BenchArgs),
     /// Download the weights into the cache folder, unless they are at hand.
     Fetch(fetch::FetchArgs),

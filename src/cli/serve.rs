@@ -11,7 +11,8 @@ use crate::app::{App, AppError, blocking_threads};
 use crate::config::{ServeConfig, Settings, SettingsError};
 use crate::machine::{self, Machine};
 use crate::metrics::Metrics;
-use googlenet_engine::loaded_model::{self, load_model};
+use googlenet_engine::loaded_model::{self, PlanSettings, load_model};
+use googlenet_engine::model::Precision;
 
 pub(super) const EXAMPLES: &str = "Try it:\n  \
     googlenet serve &\n  \
@@ -29,6 +30,7 @@ pub(super) fn serve(config: ServeConfig, origins: &Origins) -> Result<(), CliErr
     let metrics = Metrics::new().map_err(CliError::failed)?;
     let _log = log::start(&settings.log, metrics.log_lines_lost.clone())?;
     loaded_model::check(&settings.model).map_err(|e| origins.model(e))?;
+    warn_of_slow_int8(&settings.model.plan);
     let open_files = machine::raise_open_files();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -49,6 +51,19 @@ pub(super) fn serve(config: ServeConfig, origins: &Origins) -> Result<(), CliErr
     let at_once = matches!(served, Err(CliError::Stopped(_)));
     runtime.shutdown_timeout(if at_once { Duration::ZERO } else { LAST_WAIT });
     served
+}
+
+/// int8 is chosen for its speed: who would lose by it should know. A machine that cannot do what was asked for has been
+/// refused before.
+fn warn_of_slow_int8(plan: &PlanSettings) {
+    let Ok(isa) = plan.isa() else { return };
+    if plan.precision == Precision::Int8 && !isa.int8_is_faster() {
+        tracing::warn!(
+            isa = isa.name().as_str(),
+            "int8 is slower than f32 with this instruction set: use --precision f32, unless memory matters more; \
+             `googlenet bench --compare` measures both"
+        );
+    }
 }
 
 async fn run(settings: Settings, metrics: Metrics, origins: &Origins) -> Result<(), CliError> {

@@ -79,7 +79,8 @@ pub struct DownloadConfig {
 pub enum Precision {
     /// 32-bit floating point.
     F32,
-    /// Activations and weights of 8 bits: several times as fast; needs a calibration table.
+    /// Activations and weights of 8 bits: less memory, and faster with AVX2 or AVX-512, though not in
+    /// portable code; needs a calibration table. `googlenet bench --compare` measures both.
     Int8,
 }
 

@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "app",
             "config",
             "decode",
+            "kernels",
             "loaded_model",
             "machine",
             "metrics",

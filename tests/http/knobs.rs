@@ -364,3 +364,24 @@ fn empty_proxy_variables_are_as_none() {
     assert_eq!((output.status.code(), said.lines().count()), (Some(64), 1), "{said}");
     assert!(said.contains("SSL_CERT_FILE"), "{said}");
 }
+
+/// Portable code is the only one where int8 is slower, whatever the machine.
+#[test]
+fn slow_int8_is_told_at_the_start() {
+    let place = Place::new();
+    let warning = "int8 is slower than f32";
+    let before_it_listens = |precision: &str| {
+        let mut command = serve(&place);
+        command.args(["--isa=portable", "--log-format=text", precision]).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let said: Vec<String> = lines.take_while(|line| !line.contains("listening")).collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        said.join("\n")
+    };
+    let said = before_it_listens("--precision=int8");
+    assert!(said.contains(warning) && said.contains("use --precision f32"), "{said}");
+    let said = before_it_listens("--precision=f32");
+    assert!(said.contains("starting") && !said.contains(warning), "{said}");
+}

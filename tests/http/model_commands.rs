@@ -2,12 +2,45 @@
 
 use std::process::Command;
 
+use googlenet_kernels::isa::Isa;
+use serde_json::Value;
+
 use crate::shared::own_models::{copied, fixtures, is_quantised, names};
 
 fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_googlenet")).args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// A row for each instruction set and number of cores, f32 beside int8.
+#[test]
+fn precisions_are_compared() {
+    let arguments = ["bench", "--compare", "--model=untrained", "--images=2"];
+    let (status, said, errors) = program(&[&arguments[..], &["--json"]].concat());
+    assert_eq!(status, Some(0), "{errors}");
+    let report: Value = serde_json::from_str(&said).unwrap();
+    let rows = report["rows"].as_array().unwrap();
+    let alone: Vec<&Value> = rows.iter().filter(|row| row["cores"] == 1).collect();
+    let isas: Vec<&str> = alone.iter().map(|row| row["isa"].as_str().unwrap()).collect();
+    let here: Vec<&str> = Isa::available().iter().map(|isa| isa.name().as_str()).collect();
+    assert_eq!(isas, here);
+    let with_others = if rows.len() == alone.len() { 1 } else { 2 };
+    assert_eq!(rows.len(), with_others * alone.len(), "{said}");
+    for row in rows {
+        let number = |name: &str| row[name].as_f64().unwrap();
+        let (f32, int8) = (number("f32_milliseconds"), number("int8_milliseconds"));
+        assert!(f32 > 0.0 && int8 > 0.0, "{row}");
+        assert!((number("int8_by_f32") - int8 / f32).abs() < 1e-9, "{row}");
+    }
+    let last = here.last().unwrap();
+    let (status, said, errors) = program(&[&arguments[..], &["--isa", last]].concat());
+    assert_eq!(status, Some(0), "{errors}");
+    let named: Vec<&str> =
+        said.lines().filter_map(|line| line.split(' ').find(|word| here.contains(word))).collect();
+    assert!(!named.is_empty() && named.iter().all(|isa| isa == last), "{said}");
+    let (status, _, errors) = program(&[&arguments[..], &["--only=f32"]].concat());
+    assert!(status == Some(2) && errors.contains("cannot be used with"), "{errors}");
 }
 
 /// From a file alone to one that serves without a word.

@@ -103,11 +103,12 @@ impl Case {
     }
 }
 
-fn run(session: &mut dyn Session, input: &Input) -> Result<(), CliError> {
+pub(super) fn run(session: &mut dyn Session, input: &Input) -> Result<(), CliError> {
     session.run(std::slice::from_ref(input)).map(drop).map_err(CliError::failed)
 }
 
-fn load(
+/// The model with this number format and so many cores, and what it runs.
+pub(super) fn load(
     files: &[PathBuf],
     model: &ModelSettings,
     precision: Precision,

@@ -1,6 +1,7 @@
 //! `googlenet bench`.
 
 mod case;
+mod compare;
 mod stopwatch;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use super::{CliError, log, output};
 use crate::config::ModelConfig;
 use crate::machine::Machine;
 use case::Case;
+use compare::Comparison;
 use googlenet_engine::loaded_model::check;
 
 #[derive(Args)]
@@ -31,6 +33,11 @@ pub(super) struct BenchArgs {
     /// Measure only the rows whose name contains this.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     only: String,
+
+    /// Measure f32 beside int8 with each instruction set of the machine (or the one of --isa), in
+    /// turns: on one core, and one image on all cores.
+    #[arg(long, conflicts_with = "only")]
+    compare: bool,
 
     /// Print JSON instead of a table.
     #[arg(long)]
@@ -62,6 +69,10 @@ pub(super) fn bench(args: &BenchArgs, origins: &Origins) -> Result<(), CliError>
     log::warnings_only();
     let model = args.model.resolve(&Machine::of_this_process());
     check(&model).map_err(|e| origins.model(e))?;
+    if args.compare {
+        let comparison = Comparison::measure(args, &model)?;
+        return print(args.json, &comparison, Comparison::text);
+    }
     let cases = chosen(Case::all(model.plan.cores, !args.files.is_empty()), &args.only)?;
     let mut rows = Vec::new();
     let progress = ProgressBar::new(cases.len() as u64);
@@ -78,11 +89,19 @@ pub(super) fn bench(args: &BenchArgs, origins: &Origins) -> Result<(), CliError>
     progress.finish_and_clear();
     let isa = model.plan.isa().map_err(CliError::failed)?;
     let report = Report { isa: isa.name().as_str(), images: args.images, rows };
-    if args.json {
-        let json = serde_json::to_string_pretty(&report).map_err(CliError::failed)?;
+    print(args.json, &report, Report::text)
+}
+
+fn print<T: Serialize>(
+    json: bool,
+    report: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Result<(), CliError> {
+    if json {
+        let json = serde_json::to_string_pretty(report).map_err(CliError::failed)?;
         output::print_line(json)?;
     } else {
-        output::print(report.text())?;
+        output::print(text(report))?;
     }
     Ok(())
 }

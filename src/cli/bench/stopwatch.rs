@@ -80,6 +80,32 @@ where
     Ok(Times { milliseconds: median(milliseconds), images_per_second: images as f64 / seconds })
 }
 
+/// Images that a contender is measured with in a turn.
+const TURN: usize = 5;
+
+/// Does each of `works` on `images` of `inputs`, in turns of a few images, so that a slow minute of the machine is
+/// everyone's; the medians in milliseconds. The first image of a turn does not count: others have had the caches.
+pub(super) fn in_turns<T>(
+    inputs: &[T],
+    images: usize,
+    works: &mut [impl FnMut(&T) -> Result<(), CliError>],
+) -> Result<Vec<f64>, CliError> {
+    let mut milliseconds = vec![Vec::with_capacity(images); works.len()];
+    for done in (0..images).step_by(TURN) {
+        let of_turn = inputs.iter().cycle().skip(done % inputs.len().max(1));
+        for (work, milliseconds) in works.iter_mut().zip(&mut milliseconds) {
+            let mut of_turn = of_turn.clone().take(1 + TURN.min(images - done));
+            of_turn.next().map_or(Ok(()), &mut *work)?;
+            for input in of_turn {
+                let before = Instant::now();
+                work(input)?;
+                milliseconds.push(before.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+    }
+    Ok(milliseconds.into_iter().map(median).collect())
+}
+
 /// 0 of none.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
