@@ -6,8 +6,8 @@ them, and writes a line of JSON: the median milliseconds of one and the images a
 MODE is `lone` (one image after another) or `loaded` (as the engine is fastest on many).
 """
 
+import copy
 import json
-import os
 import statistics
 import sys
 import time
@@ -16,7 +16,7 @@ from pathlib import Path
 import photos
 
 
-def onnxruntime(model: str, cores: int):
+def onnxruntime(model: str, cores: int, _):
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -38,12 +38,12 @@ def openvino_compiled(model: str, cores: int, hint: str):
     return core.compile_model(core.read_model(model), "CPU", settings)
 
 
-def openvino(model: str, cores: int):
+def openvino(model: str, cores: int, _):
     request = openvino_compiled(model, cores, "LATENCY").create_infer_request()
     return lambda image: request.infer([image])[0]
 
 
-def ncnn(model: str, cores: int):
+def ncnn(model: str, cores: int, _):
     import ncnn as library
 
     net = library.Net()
@@ -62,7 +62,44 @@ def ncnn(model: str, cores: int):
     return run
 
 
-def bytes_to_input(_: str, cores: int):
+def mnn(model: str, cores: int, _):
+    import MNN
+
+    # High: f32 where the machine could do with 16 bits too.
+    runtime = MNN.nn.create_runtime_manager(({"backend": "CPU", "numThread": cores, "precision": "high"},))
+    net = MNN.nn.load_module_from_file(model, [], [], runtime_manager=runtime)
+
+    def run(image):
+        return net.forward([MNN.expr.const(image, image.shape, MNN.expr.data_format.NCHW)])[0].read()
+
+    return run
+
+
+def pytorch(_: str, cores: int, images):
+    """torchvision's own network with random weights, which take as long as trained ones; in the faster
+    of its two layouts."""
+    import torch
+    import torchvision
+
+    torch.set_num_threads(cores)
+    model = torchvision.models.googlenet(
+        weights=None, init_weights=False, aux_logits=False, transform_input=True
+    ).eval()
+
+    def in_layout(layout):
+        net = copy.deepcopy(model).to(memory_format=layout)
+
+        def run(image):
+            with torch.inference_mode():
+                return net(torch.from_numpy(image).contiguous(memory_format=layout)).numpy()
+
+        return run
+
+    layouts = [in_layout(torch.contiguous_format), in_layout(torch.channels_last)]
+    return min(layouts, key=lambda run: one_after_another(run, images, 10)[0])
+
+
+def bytes_to_input(_: str, cores: int, __):
     import cv2
 
     cv2.setNumThreads(cores)
@@ -73,23 +110,25 @@ LONE = {
     "onnxruntime": onnxruntime,
     "openvino": openvino,
     "ncnn": ncnn,
+    "mnn": mnn,
+    "pytorch": pytorch,
     "simplejpeg+opencv": bytes_to_input,
 }
 
 
+def one_after_another(run, images, count: int):
+    times = []
+    started = time.perf_counter()
+    for index in range(count):
+        before = time.perf_counter()
+        run(images[index % len(images)])
+        times.append((time.perf_counter() - before) * 1e3)
+    return statistics.median(times), count / (time.perf_counter() - started)
+
+
 def lone(engine: str, model: str, cores: int, images):
-    run = LONE[engine](model, cores)
-
-    def measure(count: int):
-        times = []
-        started = time.perf_counter()
-        for index in range(count):
-            before = time.perf_counter()
-            run(images[index % len(images)])
-            times.append((time.perf_counter() - before) * 1e3)
-        return statistics.median(times), count / (time.perf_counter() - started)
-
-    return measure
+    run = LONE[engine](model, cores, images)
+    return lambda count: one_after_another(run, images, count)
 
 
 def loaded(engine: str, model: str, cores: int, images):
@@ -111,8 +150,6 @@ def loaded(engine: str, model: str, cores: int, images):
 
 def main():
     engine, mode, cores, model, folder = sys.argv[1:]
-    if int(cores) == 1:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     images = photos.jpegs(Path(folder))
     if engine != "simplejpeg+opencv":
         images = [photos.to_input(image) for image in images]

@@ -16,7 +16,15 @@ fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
 /// A row for each instruction set and number of cores, f32 beside int8.
 #[test]
 fn precisions_are_compared() {
-    let arguments = ["bench", "--compare", "--model=untrained", "--images=2"];
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.png"), crate::harness::images::png(1)).unwrap();
+    let (photos, table) = (folder.path().to_str().unwrap(), folder.path().join("table.toml"));
+    let table = table.to_str().unwrap();
+    // The one that is built in is for other weights.
+    let made = program(&["calibrate", photos, "--model=untrained", "--output", table]);
+    assert_eq!(made.0, Some(0), "{made:?}");
+    let arguments =
+        ["bench", "--compare", "--model=untrained", "--images=2", "--calibration", table];
     let (status, said, errors) = program(&[&arguments[..], &["--json"]].concat());
     assert_eq!(status, Some(0), "{errors}");
     let report: Value = serde_json::from_str(&said).unwrap();
