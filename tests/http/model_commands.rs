@@ -17,10 +17,13 @@ fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
 #[test]
 fn precisions_are_compared() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("a.png"), crate::harness::images::png(1)).unwrap();
+    for number in 0..16 {
+        let path = folder.path().join(format!("{number}.png"));
+        std::fs::write(path, crate::harness::images::png(number)).unwrap();
+    }
     let (photos, table) = (folder.path().to_str().unwrap(), folder.path().join("table.toml"));
     let table = table.to_str().unwrap();
-    // The one that is built in is for other weights.
+    // The table that is built in is for other weights.
     let made = program(&["calibrate", photos, "--model=untrained", "--output", table]);
     assert_eq!(made.0, Some(0), "{made:?}");
     let arguments =
