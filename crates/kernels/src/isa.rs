@@ -81,8 +81,8 @@ impl Isa {
     }
 
     /// Whether the network takes less time in int8 than in f32: with all but the portable code, where
-    /// it takes longer. Measured with `googlenet bench --compare` on x86-64, on Zen 3 (AVX2) and Zen 4
-    /// (AVX-512 with VNNI).
+    /// it takes longer. Measured with the BVLC weights: on Zen 4 (AVX-512 with VNNI; `docs/performance.md`), and on
+    /// Zen 3 (AVX2 and portable) with `googlenet bench --compare`.
     pub fn int8_is_faster(self) -> bool {
         self.name() != IsaName::Portable
     }
