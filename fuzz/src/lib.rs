@@ -18,6 +18,7 @@ use googlenet::http::{AppState, BodyMemory, Service, routers};
 use googlenet::lifecycle::{Lifecycle, Phase};
 use googlenet::machine::Machine;
 use googlenet::metrics::Metrics;
+use googlenet_engine::groups::{GroupTree, Groups};
 use googlenet_engine::model::{
     ChannelOrder, Engine, EngineError, Input, OperatorCount, OutputKind, Preprocessing,
     Probabilities, Resize, Session,
@@ -142,6 +143,7 @@ fn model() -> ModelInfo {
             scale: [1.0; 3],
         },
         labels: Labels::numbered(CLASSES),
+        groups: Groups::new(GroupTree::wordnet(), Labels::numbered(CLASSES).ids()).unwrap(),
         report: ModelReport { layers: Vec::new(), modules: Vec::new(), totals: Totals::default() },
     }
 }

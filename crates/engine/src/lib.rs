@@ -8,6 +8,7 @@
 // They panic when nobody reads.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod groups;
 mod load_progress;
 pub mod loaded_model;
 pub mod model;

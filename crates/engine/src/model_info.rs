@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::model::{OutputKind, Preprocessing};
+use crate::groups::{ClassSet, GroupProbability, Groups, Sure, SureAt};
+use crate::model::{OutputKind, Preprocessing, Probabilities};
 use crate::network::report::ModelReport;
 use crate::weights::Labels;
 
@@ -49,6 +50,8 @@ pub struct ModelInfo {
     pub preprocessing: Preprocessing,
     /// Names of the classes, by index.
     pub labels: Labels,
+    /// What they have in common.
+    pub groups: Groups,
     /// Layers, modules and totals of the graph.
     pub report: ModelReport,
 }
@@ -58,4 +61,61 @@ impl ModelInfo {
     pub fn classes(&self) -> usize {
         self.labels.classes()
     }
+
+    /// What these probabilities are sure of, see [`Groups::sure`].
+    pub fn sure(
+        &self,
+        probabilities: &Probabilities,
+        at: SureAt,
+        within: Option<&ClassSet>,
+    ) -> SureAnswer<'_> {
+        match self.groups.sure(probabilities, at, within) {
+            Some(Sure::Class { class, probability }) => {
+                let label = self.labels.get(class);
+                SureAnswer {
+                    id: label.map(|label| label.id.as_str()),
+                    label: label.map(|label| label.name()),
+                    probability: Some(probability),
+                    level: SureLevel::Class,
+                }
+            }
+            Some(Sure::Group(GroupProbability { group, probability })) => SureAnswer {
+                id: Some(&group.id),
+                label: Some(&group.label),
+                probability: Some(probability),
+                level: SureLevel::Group,
+            },
+            None => SureAnswer { id: None, label: None, probability: None, level: SureLevel::None },
+        }
+    }
+}
+
+/// What the network is sure of.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SureAnswer<'a> {
+    /// WordNet id; null if it is sure of nothing.
+    #[cfg_attr(feature = "openapi", schema(required = true, example = "n02084071"))]
+    pub id: Option<&'a str>,
+    /// What it is called; null if it is sure of nothing.
+    #[cfg_attr(feature = "openapi", schema(required = true, example = "dog"))]
+    pub label: Option<&'a str>,
+    /// Null if it is sure of nothing.
+    #[cfg_attr(feature = "openapi", schema(required = true, example = 0.991))]
+    pub probability: Option<f32>,
+    /// What it is.
+    pub level: SureLevel,
+}
+
+/// What a network is sure of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum SureLevel {
+    /// A class.
+    Class,
+    /// A group of classes.
+    Group,
+    /// Nothing: neither a class nor a group is probable enough.
+    None,
 }

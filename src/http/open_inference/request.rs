@@ -242,6 +242,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use googlenet_engine::groups::{GroupTree, Groups};
     use googlenet_engine::model::Preprocessing;
     use googlenet_engine::model_info::ModelIdentity;
     use googlenet_engine::network::GoogLeNet;
@@ -265,6 +266,7 @@ mod tests {
             output_name: "scores".into(),
             preprocessing: Preprocessing { side: 32, ..Preprocessing::bvlc() },
             labels: Labels::numbered(10),
+            groups: Groups::new(GroupTree::wordnet(), Labels::numbered(10).ids()).unwrap(),
             report: ModelReport::new(&proto).unwrap(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::groups::GroupsError;
 use crate::network::GraphError;
 use crate::network::check::CheckError;
 use crate::plan::{PlanError, PlanSettingsError};
@@ -32,6 +33,9 @@ pub enum ModelError {
     /// Its labels do not fit.
     #[error(transparent)]
     Labels(#[from] LabelsError),
+    /// Its groups are too many.
+    #[error(transparent)]
+    Groups(#[from] GroupsError),
     /// It has no plan.
     #[error(transparent)]
     Plan(#[from] PlanError),

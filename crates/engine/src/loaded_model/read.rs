@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{ModelError, ModelSettings};
+use crate::groups::{GroupTree, Groups};
 use crate::model::{Precision, Preprocessing};
 use crate::model_info::{ModelIdentity, ModelInfo};
 use crate::network::intake::{Wanted, decode};
@@ -28,11 +29,13 @@ pub fn read_model(settings: &ModelSettings) -> Result<(ParsedGraph, ModelInfo), 
         }
         Obtained::Untrained => {
             let (graph, file) = ServableGraph::seeded(UNTRAINED_SEED)?;
+            let labels = Labels::imagenet();
             let described = Described {
                 name: "googlenet".into(),
                 version: Sha256::of(&file).version(),
                 preprocessing: Preprocessing::bvlc(),
-                labels: Labels::imagenet(),
+                groups: Groups::new(GroupTree::wordnet(), labels.ids())?,
+                labels,
                 path: None,
             };
             Ok(described.with(graph, settings.plan.precision))
@@ -67,11 +70,13 @@ pub(super) fn describe(
             toml: preprocessing.side,
         });
     }
+    let labels = file.labels(interface.classes)?.labels;
     let described = Described {
         name: file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         version: file.version_with(&others)?,
         preprocessing,
-        labels: file.labels(interface.classes)?.labels,
+        groups: file.groups(&labels)?,
+        labels,
         path: Some(file.path.clone()),
     };
     Ok(described.with(graph, settings.plan.precision))
@@ -83,6 +88,7 @@ struct Described {
     version: String,
     preprocessing: Preprocessing,
     labels: Labels,
+    groups: Groups,
     path: Option<PathBuf>,
 }
 
@@ -101,6 +107,7 @@ impl Described {
             output_kind: graph.output_kind,
             preprocessing: self.preprocessing,
             labels: self.labels,
+            groups: self.groups,
             report: graph.report,
         };
         (graph.parsed, info)

@@ -87,6 +87,11 @@ impl Labels {
         self.0.get(class)
     }
 
+    /// The WordNet ids by class index, empty where there is none.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|label| label.id.as_str())
+    }
+
     /// The number of classes.
     pub fn classes(&self) -> usize {
         self.0.len()

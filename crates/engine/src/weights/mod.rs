@@ -6,6 +6,7 @@
 
 mod cache;
 pub mod fetch;
+mod groups_file;
 pub mod labels;
 pub mod locate;
 pub mod manifest;
@@ -16,6 +17,7 @@ mod text_file;
 
 pub use cache::cache_folder;
 pub use fetch::{Download, FetchError, without_credentials};
+pub use groups_file::GroupsFileError;
 pub use labels::{Label, Labels, LabelsError};
 pub use locate::{LocateError, ModelSource, SearchPath};
 pub use manifest::{Manifest, ManifestError, OutputTable, PinnedFile};

@@ -3,7 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Labels, LabelsError, LocateError, Manifest, ManifestError, Sha256, locate};
+use super::{
+    GroupsFileError, Labels, LabelsError, LocateError, Manifest, ManifestError, Sha256,
+    groups_file, locate,
+};
+use crate::groups::{GroupTree, Groups, GroupsError};
 
 /// A file of weights, identified and described, but not yet parsed.
 #[derive(Clone, Debug)]
@@ -21,6 +25,7 @@ pub struct ModelFile {
     /// What the user should know, in sentences; already logged as warnings.
     pub warnings: Vec<String>,
     labels: NamedLabels,
+    groups: Option<NamedGroups>,
 }
 
 /// Where a model's description comes from.
@@ -55,9 +60,16 @@ enum NamedLabels {
     None,
 }
 
+/// The file that the TOML names.
+#[derive(Clone, Debug)]
+struct NamedGroups {
+    path: PathBuf,
+    tree: GroupTree,
+}
+
 impl ModelFile {
     /// Identifies the file at `path`, reads `path` with the extension `toml` when there is one,
-    /// and the labels that it names. The file is read once in chunks, for its checksum.
+    /// and the labels and groups that it names. The file is read once in chunks, for its checksum.
     ///
     /// Warnings are logged: no description, a checksum that the TOML does not list, doubts about
     /// the TOML.
@@ -68,13 +80,14 @@ impl ModelFile {
         locate::check_file(path)?;
         let (sha256, bytes) = Sha256::of_file(path)
             .map_err(|source| ModelFileError::Read { path: path.to_owned(), source })?;
-        let (origin, manifest, labels) = describe(path, &sha256)?;
+        let Described { origin, manifest, labels, groups } = describe(path, &sha256)?;
         let mut warnings = manifest.doubts();
         warnings.extend(origin_warning(path, &origin, &manifest, &sha256));
         for warning in &warnings {
             tracing::warn!(model = %path.display(), "{warning}");
         }
-        Ok(Self { path: path.to_owned(), bytes, sha256, manifest, origin, warnings, labels })
+        let path = path.to_owned();
+        Ok(Self { path, bytes, sha256, manifest, origin, warnings, labels, groups })
     }
 
     /// The bytes of the file, as they were when it was opened.
@@ -143,6 +156,34 @@ impl ModelFile {
             }
         }
     }
+
+    /// The groups of the classes that have these labels: from the file that the TOML names, else WordNet's. A warning is
+    /// logged where none of them is in that file.
+    ///
+    /// # Errors
+    /// [`GroupsError`] when they are too many.
+    pub fn groups(&self, labels: &Labels) -> Result<Groups, GroupsError> {
+        let Some(NamedGroups { path, tree }) = &self.groups else {
+            return Groups::new(GroupTree::wordnet(), labels.ids());
+        };
+        let groups = Groups::new(tree, labels.ids())?;
+        if groups.as_slice().is_empty() {
+            tracing::warn!(
+                model = %self.path.display(),
+                "no label has an id that is in {}: begin the lines of the labels file with the ids of its classes",
+                path.display()
+            );
+        }
+        Ok(groups)
+    }
+}
+
+/// What describes a file of weights.
+struct Described {
+    origin: Origin,
+    manifest: Manifest,
+    labels: NamedLabels,
+    groups: Option<NamedGroups>,
 }
 
 /// Where a model's TOML is looked for.
@@ -150,27 +191,37 @@ fn toml_beside(model: &Path) -> PathBuf {
     model.with_extension("toml")
 }
 
-fn describe(
-    path: &Path,
-    sha256: &Sha256,
-) -> Result<(Origin, Manifest, NamedLabels), ModelFileError> {
+fn describe(path: &Path, sha256: &Sha256) -> Result<Described, ModelFileError> {
     let toml = toml_beside(path);
     // A broken link counts as there: reading it gives the error that the user needs.
     if toml != path && toml.symlink_metadata().is_ok() {
         let manifest = Manifest::read(&toml)?;
         let labels = named_labels(&toml, &manifest)?;
-        return Ok((Origin::Toml(toml), manifest, labels));
+        let groups = named_groups(&toml, &manifest)?;
+        return Ok(Described { origin: Origin::Toml(toml), manifest, labels, groups });
     }
-    if Manifest::builtin().known(sha256).is_some() {
-        return Ok((Origin::Known, Manifest::builtin().clone(), NamedLabels::Builtin));
-    }
-    Ok((Origin::Assumed, Manifest::assumed(), NamedLabels::Assumed))
+    let (origin, manifest, labels) = match Manifest::builtin().known(sha256) {
+        Some(_) => (Origin::Known, Manifest::builtin().clone(), NamedLabels::Builtin),
+        None => (Origin::Assumed, Manifest::assumed(), NamedLabels::Assumed),
+    };
+    Ok(Described { origin, manifest, labels, groups: None })
 }
 
 fn named_labels(toml: &Path, manifest: &Manifest) -> Result<NamedLabels, LabelsError> {
     let Some(labels) = &manifest.labels else { return Ok(NamedLabels::None) };
-    let path = toml.parent().unwrap_or(Path::new("")).join(labels);
+    let path = beside(toml, labels);
     Ok(NamedLabels::File { labels: Labels::read(&path)?, path })
+}
+
+fn named_groups(toml: &Path, manifest: &Manifest) -> Result<Option<NamedGroups>, GroupsFileError> {
+    let Some(groups) = &manifest.groups else { return Ok(None) };
+    let path = beside(toml, groups);
+    Ok(Some(NamedGroups { tree: groups_file::read(&path)?, path }))
+}
+
+/// A file as a TOML names it.
+fn beside(toml: &Path, file: &Path) -> PathBuf {
+    toml.parent().unwrap_or(Path::new("")).join(file)
 }
 
 fn origin_warning(
@@ -238,6 +289,9 @@ pub enum ModelFileError {
     /// The labels that the TOML names are wrong.
     #[error(transparent)]
     Labels(#[from] LabelsError),
+    /// The groups that the TOML names are wrong.
+    #[error(transparent)]
+    Groups(#[from] GroupsFileError),
 }
 
 #[cfg(test)]
@@ -319,9 +373,32 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_the_toml_and_the_labels_stop_it() {
+    fn its_groups_are_its_own_or_wordnets() {
+        let labels = "n02124075 cat\nn00000002 pear\n";
+        let groups = "n00000001 - * fruit\nn00000002 n00000001\n";
+        let toml = format!("labels = \"x.txt\"\n{INPUT}");
+        let with_groups = format!("groups = \"x.groups.txt\"\n{toml}");
+        for (toml, class, expected) in [(&toml, 0, "domestic cat"), (&with_groups, 1, "fruit")] {
+            let files =
+                [("x.onnx", "abc"), ("x.toml", toml), ("x.txt", labels), ("x.groups.txt", groups)];
+            let model = Folder::with(&files).open().unwrap();
+            let groups = model.groups(&model.labels(2).unwrap().labels).unwrap();
+            let above = |class| groups.above(class).map(|group| group.label.as_str()).next();
+            assert_eq!((above(class), above(1 - class)), (Some(expected), None));
+        }
+    }
+
+    #[test]
+    fn faults_of_the_toml_the_labels_and_the_groups_stop_it() {
         let missing = format!("labels = \"none.txt\"\n{INPUT}");
-        for (toml, expected) in [("[inptu]", "x.toml, line 1"), (missing.as_str(), "none.txt")] {
+        let no_groups = format!("groups = \"none.groups.txt\"\n{INPUT}");
+        let wrong_groups = format!("groups = \"x.toml\"\n{INPUT}");
+        for (toml, expected) in [
+            ("[inptu]", "x.toml, line 1"),
+            (missing.as_str(), "none.txt"),
+            (no_groups.as_str(), "groups file"),
+            (wrong_groups.as_str(), "x.toml: line 1 must begin with an id"),
+        ] {
             let files = [("x.onnx", "abc"), ("x.toml", toml)];
             let message = Folder::with(&files).open().unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");

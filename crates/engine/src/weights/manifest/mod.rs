@@ -22,6 +22,8 @@ pub struct Manifest {
     pub preprocessing: Preprocessing,
     /// The labels file as the TOML writes it: relative to the TOML's folder, or absolute.
     pub labels: Option<PathBuf>,
+    /// The file of groups, written in the same way; WordNet's where there is none.
+    pub groups: Option<PathBuf>,
     /// What the graph's output is, where the graph is not to be believed.
     pub output: OutputTable,
     /// Where the weights come from.
@@ -71,6 +73,7 @@ impl Manifest {
         Self {
             preprocessing: Preprocessing::bvlc(),
             labels: None,
+            groups: None,
             output: OutputTable::default(),
             source: None,
             licence: None,
@@ -212,7 +215,7 @@ resize = { mode = "short_side", size = 256 }
     /// Each departure from a good file, the line of the fault, and what the message must say.
     #[test]
     fn faults_name_file_line_and_what_is_allowed() {
-        let cases: [(&str, &str, usize, &[&str]); 19] = [
+        let cases: [(&str, &str, usize, &[&str]); 20] = [
             (r#"channels = "RGB""#, r#"channels = "GRB""#, 4, &["GRB", "RGB", "BGR"]),
             (r#"channels = "RGB""#, r#"chanels = "RGB""#, 4, &["chanels", "channels", "mean"]),
             (r#"channels = "RGB""#, "", 3, &["missing", "channels"]),
@@ -232,6 +235,7 @@ resize = { mode = "short_side", size = 256 }
             ("0.017125,", "inf,", 6, &["scale", "finite"]),
             ("labels = \"labels.txt\"", "labels = \"\"", 2, &["labels"]),
             ("labels = \"labels.txt\"", "labels = ", 2, &[]),
+            ("labels = \"labels.txt\"", "groups = \"\"", 2, &["groups", "WordNet"]),
         ];
         for (from, to, line, expected) in cases {
             let text = TORCHVISION.replacen(from, to, 1);

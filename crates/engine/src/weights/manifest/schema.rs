@@ -43,6 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Manifest, Fault> {
 #[serde(deny_unknown_fields)]
 struct Document {
     labels: Option<Spanned<PathBuf>>,
+    groups: Option<Spanned<PathBuf>>,
     source: Option<String>,
     licence: Option<String>,
     input: Input,
@@ -88,15 +89,19 @@ struct File {
 
 impl Document {
     fn check(self) -> Result<Manifest, Fault> {
-        if let Some(labels) = &self.labels
-            && labels.get_ref().as_os_str().is_empty()
-        {
-            let message = "labels must name a file; leave it out for numbered classes".to_owned();
-            return Err(Fault::at(labels.span(), message));
-        }
+        let named = |file: Option<Spanned<PathBuf>>, fault: &str| match file {
+            Some(file) if file.get_ref().as_os_str().is_empty() => {
+                Err(Fault::at(file.span(), fault.to_owned()))
+            }
+            file => Ok(file.map(Spanned::into_inner)),
+        };
         Ok(Manifest {
+            labels: named(
+                self.labels,
+                "labels must name a file; leave it out for numbered classes",
+            )?,
+            groups: named(self.groups, "groups must name a file; leave it out for WordNet's")?,
             preprocessing: self.input.check()?,
-            labels: self.labels.map(Spanned::into_inner),
             output: self.output,
             source: self.source,
             licence: self.licence,

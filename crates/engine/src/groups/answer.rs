@@ -1,0 +1,328 @@
+//! What the probabilities of classes say of groups.
+
+use super::{ClassSet, Group, Groups};
+use crate::model::Probabilities;
+
+/// The probability from which on an answer is sure, in 0.5..=0.999.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SureAt(f32);
+
+impl SureAt {
+    /// What a request gets that does not ask.
+    pub const DEFAULT: Self = Self(0.9);
+
+    /// `None` outside 0.5..=0.999. In double precision, in which what is just outside stays outside.
+    pub fn new(probability: f64) -> Option<Self> {
+        (0.5..=0.999).contains(&probability).then_some(Self(probability as f32))
+    }
+}
+
+/// A group with its probability, in 0..=1.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupProbability<'a> {
+    /// The group.
+    pub group: &'a Group,
+    /// The sum over its classes.
+    pub probability: f32,
+}
+
+/// The narrowest thing that the network is sure of.
+#[derive(Clone, Copy, Debug)]
+pub enum Sure<'a> {
+    /// A class.
+    Class {
+        /// Index in the network's output.
+        class: usize,
+        /// Its probability.
+        probability: f32,
+    },
+    /// A group that is shown.
+    Group(GroupProbability<'a>),
+}
+
+impl Group {
+    /// The sum over its classes. One order of adding for all groups: with it, no group has less than one that lies in it.
+    pub fn probability(&self, probabilities: &Probabilities) -> f32 {
+        let values = probabilities.as_slice();
+        let sum: f64 = self
+            .classes
+            .iter()
+            .filter_map(|&class| values.get(class))
+            .copied()
+            .map(f64::from)
+            .sum();
+        sum.min(1.0) as f32
+    }
+}
+
+impl Groups {
+    /// The shown groups, the most probable first; of equals, the one with fewer classes. With `within`, those all of
+    /// whose classes are in it.
+    pub fn shown(
+        &self,
+        probabilities: &Probabilities,
+        within: Option<&ClassSet>,
+    ) -> Vec<GroupProbability<'_>> {
+        let lies_within = |group: &Group| {
+            within.is_none_or(|set| group.classes.iter().all(|&class| set.contains(class)))
+        };
+        let shown = self.as_slice().iter().filter(|group| group.is_shown && lies_within(group));
+        let mut shown: Vec<_> = shown
+            .map(|group| GroupProbability { group, probability: group.probability(probabilities) })
+            .collect();
+        // Stable: of those that are equal in both, the upper one comes first.
+        shown.sort_by(|a, b| b.probability.total_cmp(&a.probability).then(a.size().cmp(&b.size())));
+        shown
+    }
+
+    /// The class or shown group with the fewest classes whose probability is at least `at`; of equals, the most probable.
+    /// With `within`, only classes in it, and groups all of whose classes are in it.
+    pub fn sure(
+        &self,
+        probabilities: &Probabilities,
+        SureAt(at): SureAt,
+        within: Option<&ClassSet>,
+    ) -> Option<Sure<'_>> {
+        let classes = probabilities.as_slice().iter().copied().enumerate();
+        let best = classes
+            .filter(|(class, probability)| {
+                *probability >= at && within.is_none_or(|set| set.contains(*class))
+            })
+            // The last of equals would be taken.
+            .rev()
+            .max_by(|a, b| a.1.total_cmp(&b.1));
+        if let Some((class, probability)) = best {
+            return Some(Sure::Class { class, probability });
+        }
+        let shown = self.shown(probabilities, within);
+        let sure = shown.into_iter().filter(|group| group.probability >= at);
+        sure.min_by_key(GroupProbability::size).map(Sure::Group)
+    }
+}
+
+impl GroupProbability<'_> {
+    fn size(&self) -> usize {
+        self.group.classes.len()
+    }
+}
+
+impl ClassSet {
+    /// The probability of all other classes.
+    pub fn elsewhere(&self, probabilities: &Probabilities) -> f32 {
+        let others =
+            probabilities.as_slice().iter().enumerate().filter(|(class, _)| !self.contains(*class));
+        others.map(|(_, &probability)| f64::from(probability)).sum::<f64>().min(1.0) as f32
+    }
+}
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::groups::{GroupTree, WithinError};
+
+    fn imagenet() -> Groups {
+        let labels = include_str!("../../../../models/synset_words.txt");
+        Groups::new(GroupTree::wordnet(), labels.lines().map(|line| &line[..9])).unwrap()
+    }
+
+    fn group<'a>(groups: &'a Groups, label: &str) -> &'a Group {
+        groups.as_slice().iter().find(|group| group.is_shown && group.label == label).unwrap()
+    }
+
+    /// `values`, and the rest on the first class.
+    fn with(values: &[(usize, f32)]) -> Probabilities {
+        let mut all = vec![0.0; 1000];
+        values.iter().for_each(|&(class, value)| all[class] = value);
+        all[0] += 1.0 - values.iter().map(|(_, value)| value).sum::<f32>();
+        Probabilities::new(all).unwrap()
+    }
+
+    #[test]
+    fn imagenet_has_its_groups() {
+        let groups = imagenet();
+        assert_eq!((groups.classes(), groups.as_slice().len()), (1000, 860));
+        for (label, classes) in
+            [("animal", 398), ("dog", 118), ("bird", 59), ("snake", 17), ("vehicle", 67)]
+        {
+            assert_eq!(group(&groups, label).classes.len(), classes, "{label}");
+        }
+        let root = &groups.as_slice()[0];
+        assert_eq!((root.label.as_str(), root.classes.len()), ("entity", 1000));
+        // The Egyptian cat.
+        let above: Vec<&str> = groups.above(285).map(|group| group.label.as_str()).collect();
+        assert_eq!(above, ["domestic cat"]);
+        assert!((0..1000).all(|class| groups.above(class).count() > 0));
+        assert!(groups.as_slice().iter().all(|group| !group.is_shown || group.classes.len() > 1));
+    }
+
+    #[test]
+    fn the_narrowest_is_sure() {
+        let groups = imagenet();
+        let at = |at| SureAt::new(at).unwrap();
+        // Ringneck snake, night snake and hammer.
+        let snake = with(&[(53, 0.5), (60, 0.45), (587, 0.05)]);
+        let Some(Sure::Group(sure)) = groups.sure(&snake, SureAt::DEFAULT, None) else { panic!() };
+        assert_eq!(sure.group.label, "snake");
+        assert!((sure.probability - 0.95).abs() < 1e-6);
+        assert!(matches!(groups.sure(&snake, at(0.5), None), Some(Sure::Class { class: 53, .. })));
+        assert!(groups.sure(&snake, at(0.96), None).is_none());
+        let within = groups.within("dog, n03481172").unwrap();
+        assert!(groups.sure(&snake, at(0.5), Some(&within)).is_none());
+        assert!((within.elsewhere(&snake) - 0.95).abs() < 1e-6);
+        let tie = with(&[(151, 0.5), (150, 0.5)]);
+        assert!(matches!(groups.sure(&tie, at(0.5), None), Some(Sure::Class { class: 150, .. })));
+        for outside in [0.49, 0.9991, f64::NAN, -1.0] {
+            assert_eq!(SureAt::new(outside), None);
+        }
+    }
+
+    #[test]
+    fn within_takes_ids_and_shown_names() {
+        let groups = imagenet();
+        let classes = |names: &str| {
+            groups.within(names).map(|set| (0..1000).filter(|&class| set.contains(class)).count())
+        };
+        assert_eq!(classes("dog"), Ok(118));
+        assert_eq!(classes("dog,n02121808 , n02124075"), Ok(118 + 5));
+        assert_eq!(classes("n00001740"), Ok(1000), "an id of a group that is not shown");
+        for unknown in ["entity", "Dog", "tench", "n00000000", ""] {
+            let names = format!("dog,{unknown}");
+            assert_eq!(classes(&names), Err(WithinError::Unknown(unknown.into())));
+        }
+        assert_eq!(classes(" "), Err(WithinError::Count));
+        assert_eq!(classes(&["dog"; 100].join(",")), Ok(118));
+        assert_eq!(classes(&["dog"; 101].join(",")), Err(WithinError::Count));
+    }
+
+    #[test]
+    fn classes_without_ids_have_no_groups() {
+        let ids = ["", "n99999999", "n02085620", "n02084071"];
+        let groups = Groups::new(GroupTree::wordnet(), ids.into_iter()).unwrap();
+        let above =
+            |class| groups.above(class).map(|group| group.label.as_str()).collect::<Vec<_>>();
+        assert!(above(0).is_empty() && above(1).is_empty());
+        assert_eq!((above(2), above(3)), (vec!["toy dog"], vec!["dog"]));
+        assert_eq!(group(&groups, "dog").classes, [2, 3], "a class may be a group of the tree");
+        assert!(groups.as_slice().iter().all(|group| !group.classes.is_empty()));
+        assert!(groups.within("n99999999").unwrap().contains(1));
+        assert!(groups.within("bird").is_err());
+        let none = Groups::new(GroupTree::wordnet(), ["", ""].into_iter()).unwrap();
+        let answer = Probabilities::new(vec![0.2, 0.8]).unwrap();
+        assert!(none.shown(&answer, None).is_empty());
+        assert!(none.sure(&answer, SureAt::DEFAULT, None).is_none());
+    }
+
+    #[test]
+    fn there_is_a_bound() {
+        let mut tree = String::from("n00000000 - - a\n");
+        (1..1100).for_each(|id| writeln!(tree, "n{id:08} n{:08} - a", id - 1).unwrap());
+        let tree = GroupTree::parse(&tree).unwrap();
+        assert!(Groups::new(&tree, std::iter::repeat_n("n00001099", 900)).is_ok());
+        assert!(Groups::new(&tree, std::iter::repeat_n("n00001099", 1000)).is_err());
+    }
+
+    /// Parents of each group among those before it, and of each class among all groups.
+    fn family() -> impl Strategy<Value = (Vec<Vec<usize>>, Vec<Vec<usize>>, Vec<u16>)> {
+        (1usize..12, 1usize..20).prop_flat_map(|(groups, classes)| {
+            let above = move |most: usize| {
+                prop::collection::vec(any::<prop::sample::Index>(), 0..3).prop_map(move |picks| {
+                    picks
+                        .iter()
+                        .filter(|_| most > 0)
+                        .map(|pick| pick.index(most))
+                        .collect::<Vec<_>>()
+                })
+            };
+            let groups_above: Vec<_> = (0..groups).map(above).collect();
+            (
+                groups_above,
+                prop::collection::vec(above(groups), classes),
+                prop::collection::vec(0u16..100, classes),
+            )
+        })
+    }
+
+    fn ids(places: &[usize], first: usize) -> String {
+        let ids: Vec<_> = places.iter().map(|place| format!("n{:08}", first + place)).collect();
+        if ids.is_empty() { "-".into() } else { ids.join(",") }
+    }
+
+    proptest! {
+        #[test]
+        fn a_group_is_the_sum_over_the_set_of_its_classes((groups, classes, weights) in family()) {
+            let mut text = String::new();
+            for (place, parents) in groups.iter().enumerate() {
+                writeln!(text, "{} {} * group {place}", ids(&[place], 0), ids(parents, 0)).unwrap();
+            }
+            let of_classes: Vec<String> = (0..classes.len()).map(|class| ids(&[class], 100)).collect();
+            for (id, parents) in of_classes.iter().zip(&classes) {
+                writeln!(text, "{id} {}", ids(parents, 0)).unwrap();
+            }
+            let tree = GroupTree::parse(&text).unwrap();
+            let bound = Groups::new(&tree, of_classes.iter().map(String::as_str)).unwrap();
+            let total: f32 = weights.iter().map(|w| f32::from(*w)).sum::<f32>().max(1.0);
+            let answer = Probabilities::new(weights.iter().map(|w| f32::from(*w) / total).collect::<Vec<_>>()).unwrap();
+
+            // Upwards from each class, by repetition until nothing changes.
+            let mut under = vec![vec![false; classes.len()]; groups.len()];
+            for (class, parents) in classes.iter().enumerate() {
+                parents.iter().for_each(|parent| under[*parent][class] = true);
+            }
+            for _ in 0..groups.len() {
+                for (group, parents) in groups.iter().enumerate() {
+                    for parent in parents {
+                        for class in 0..classes.len() {
+                            under[*parent][class] |= under[group][class];
+                        }
+                    }
+                }
+            }
+            let is_used = |under: &[bool]| under.contains(&true);
+            prop_assert_eq!(bound.as_slice().len(), under.iter().filter(|under| is_used(under)).count());
+            for group in bound.as_slice() {
+                let place: usize = group.label["group ".len()..].parse().unwrap();
+                let expected: f64 = (0..classes.len()).filter(|class| under[place][*class])
+                    .map(|class| f64::from(answer.as_slice()[class])).sum();
+                let probability = group.probability(&answer);
+                prop_assert!((f64::from(probability) - expected).abs() < 1e-6);
+                for parent in &group.parents {
+                    prop_assert!(bound.as_slice()[*parent].probability(&answer) >= probability);
+                }
+                let set = bound.within(&group.id).unwrap();
+                prop_assert!((f64::from(set.elsewhere(&answer)) + expected - f64::from(answer.as_slice().iter().sum::<f32>())).abs() < 1e-5);
+                prop_assert!(bound.shown(&answer, Some(&set)).iter().all(|shown| shown.probability <= probability));
+            }
+        }
+
+        #[test]
+        fn the_root_is_all_and_nothing_narrower_is_sure(
+            weights in prop::collection::vec((0usize..1000, 1u16..1000), 1..6),
+            at in 0.5f64..0.999,
+        ) {
+            let groups = imagenet();
+            let total: f32 = weights.iter().map(|(_, weight)| f32::from(*weight)).sum();
+            let mut values = vec![0.0; 1000];
+            weights.iter().for_each(|(class, weight)| values[*class] += f32::from(*weight) / total);
+            let answer = Probabilities::new(values.clone()).unwrap();
+            prop_assert!((groups.as_slice()[0].probability(&answer) - 1.0).abs() < 1e-6);
+            let shown = groups.shown(&answer, None);
+            prop_assert!(shown.is_sorted_by(|a, b| a.probability >= b.probability));
+            let at = SureAt::new(at).unwrap();
+            let fewest = shown.iter().filter(|group| group.probability >= at.0).map(|group| group.group.classes.len()).min();
+            let class = values.iter().any(|value| *value >= at.0);
+            match groups.sure(&answer, at, None) {
+                Some(Sure::Class { class, probability }) => {
+                    prop_assert!(probability >= at.0 && answer.as_slice()[class] == probability);
+                }
+                Some(Sure::Group(sure)) => {
+                    prop_assert!(!class && sure.probability >= at.0);
+                    prop_assert_eq!(Some(sure.group.classes.len()), fewest);
+                }
+                None => prop_assert!(!class && fewest.is_none()),
+            }
+        }
+    }
+}
