@@ -1,7 +1,9 @@
-"""Makes groups.txt: the groups of WordNet 3.0 above the 1,000 classes of ILSVRC 2012.
+"""Prints groups.txt: the groups of WordNet 3.0 above the 1,000 classes of ILSVRC 2012.
 
     apt-get install wordnet-base    # Debian's package of WordNet 3.0
-    python models/make_groups.py    # reads /usr/share/wordnet/data.noun, or the file that is named
+    python models/make_groups.py > models/groups.txt
+
+It reads /usr/share/wordnet/data.noun, or the file that is named.
 
 All that is above a class by hypernyms is in the file, also what has two parents: the probability of a group is the
 sum over the set of its classes, so nothing counts twice. SHOWN lists the groups that answers name. These are words
@@ -319,5 +321,4 @@ def make(data):
 
 
 if __name__ == "__main__":
-    data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
-    (FOLDER / "groups.txt").write_text(make(data), encoding="utf-8")
+    sys.stdout.write(make(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA))

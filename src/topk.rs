@@ -1,5 +1,6 @@
 //! The best classes of an answer.
 
+use googlenet_engine::groups::ClassSet;
 use googlenet_engine::model::Probabilities;
 
 /// How many classes an answer lists, 1..=classes.
@@ -31,14 +32,20 @@ pub struct Prediction {
 }
 
 /// The `k` most probable classes of at least `min_probability`, best first; of equals, the lower
-/// index first.
-pub fn top_k(probabilities: &Probabilities, k: TopK, min_probability: f32) -> Vec<Prediction> {
+/// index first. With `within`, only classes in it.
+pub fn top_k(
+    probabilities: &Probabilities,
+    k: TopK,
+    min_probability: f32,
+    within: Option<&ClassSet>,
+) -> Vec<Prediction> {
     let mut classes: Vec<Prediction> = probabilities
         .as_slice()
         .iter()
         .enumerate()
         .map(|(class, &probability)| Prediction { class, probability })
         .filter(|p| p.probability >= min_probability)
+        .filter(|p| within.is_none_or(|set| set.contains(p.class)))
         .collect();
     let better = |a: &Prediction, b: &Prediction| {
         b.probability.total_cmp(&a.probability).then(a.class.cmp(&b.class))
@@ -72,7 +79,7 @@ mod tests {
             expected.truncate(k);
             expected.retain(|e| e.1 >= min);
             let answer = Probabilities::new(values.clone()).unwrap();
-            let top = top_k(&answer, TopK::new(k, values.len()).unwrap(), min);
+            let top = top_k(&answer, TopK::new(k, values.len()).unwrap(), min, None);
             let top: Vec<(usize, f32)> = top.iter().map(|p| (p.class, p.probability)).collect();
             prop_assert_eq!(top, expected);
         }

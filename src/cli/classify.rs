@@ -13,9 +13,11 @@ use crate::config::ModelConfig;
 use crate::decode::Warning;
 use crate::machine::Machine;
 use crate::preprocess::{Crops, Preprocessor};
-use crate::topk::{Prediction, TopK, top_k};
-use googlenet_engine::loaded_model::{LoadedModel, load_model};
+use crate::topk::{TopK, top_k};
+use googlenet_engine::groups::{ClassSet, Groups, SureAt, WithinError};
+use googlenet_engine::loaded_model::load_model;
 use googlenet_engine::model::{Probabilities, Session};
+use googlenet_engine::model_info::{ModelInfo, SureAnswer};
 
 #[derive(Args)]
 pub(super) struct ClassifyArgs {
@@ -31,6 +33,16 @@ pub(super) struct ClassifyArgs {
     #[arg(long, default_value = "1", value_parser = parse_crops)]
     crops: Crops,
 
+    /// Say what the network is sure of: the narrowest class or group, such as "dog", of at least this
+    /// probability (0.5 to 0.999; 0.9 if none is given).
+    #[arg(long, value_name = "PROBABILITY", num_args = 0..=1, require_equals = true,
+        default_missing_value = "0.9", value_parser = parse_sure_at)]
+    sure: Option<SureAt>,
+
+    /// List only classes under these groups and classes: ids, or names of groups, parted by commas (dog,n02121808).
+    #[arg(long, value_name = "GROUPS")]
+    within: Option<String>,
+
     /// Print one JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
@@ -44,11 +56,53 @@ fn parse_crops(text: &str) -> Result<Crops, String> {
     Crops::try_from(number).map_err(|e| e.to_string())
 }
 
+fn parse_sure_at(text: &str) -> Result<SureAt, String> {
+    let at = text.parse().ok().and_then(SureAt::new);
+    at.ok_or_else(|| "must be a number from 0.5 to 0.999".to_owned())
+}
+
+/// What is asked about each image.
+struct Question {
+    top_k: TopK,
+    crops: Crops,
+    sure: Option<SureAt>,
+    within: Option<ClassSet>,
+}
+
+impl Question {
+    fn of(args: &ClassifyArgs, model: &ModelInfo) -> Result<Self, CliError> {
+        let top_k = TopK::new(args.top_k, model.classes()).ok_or_else(|| {
+            CliError::Failed(format!("--top-k must be from 1 to {}", model.classes()))
+        })?;
+        let within = args.within.as_deref().map(|names| within(names, model)).transpose()?;
+        Ok(Self { top_k, crops: args.crops, sure: args.sure, within })
+    }
+}
+
+fn within(names: &str, model: &ModelInfo) -> Result<ClassSet, CliError> {
+    model.groups.within(names).map_err(|error| {
+        CliError::Failed(match error {
+            WithinError::Count => format!(
+                "--within takes 1 to {} ids or names of groups, parted by commas, such as dog,n02121808",
+                Groups::MOST_NAMES
+            ),
+            WithinError::Unknown(name) => format!(
+                "--within has `{}`, which is neither an id nor the name of a shown group of this network's classes",
+                name.escape_debug()
+            ),
+        })
+    })
+}
+
 #[derive(Default, Serialize)]
 struct Row<'a> {
     file: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     predictions: Vec<ClassRow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sure: Option<SureAnswer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elsewhere: Option<f32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,18 +122,16 @@ pub(super) fn classify(args: ClassifyArgs, origins: &Origins) -> Result<(), CliE
     log::warnings_only();
     let model = load_model(&args.model.resolve(&Machine::of_this_process()))
         .map_err(|e| origins.model(e))?;
-    let top_k = TopK::new(args.top_k, model.info.classes()).ok_or_else(|| {
-        CliError::Failed(format!("--top-k must be from 1 to {}", model.info.classes()))
-    })?;
+    let question = Question::of(&args, &model.info)?;
     let preprocessor =
         Preprocessor::new(model.info.preprocessing.clone()).map_err(CliError::failed)?;
     let mut session = model.engine.session().map_err(CliError::failed)?;
     let mut failed = 0;
     for file in &args.files {
-        let answer = classify_file(file, &preprocessor, args.crops, session.as_mut());
+        let answer = classify_file(file, &preprocessor, question.crops, session.as_mut());
         let row = match answer {
             Ok((probabilities, warnings)) => {
-                row(file, &self::top_k(&probabilities, top_k, 0.0), warnings, &model)
+                Row { warnings, ..row(file, &probabilities, &question, &model.info) }
             }
             Err(error) => {
                 failed += 1;
@@ -120,12 +172,14 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 
 fn row<'a>(
     file: &Path,
-    best: &[Prediction],
-    warnings: Vec<Warning>,
-    model: &'a LoadedModel,
+    probabilities: &Probabilities,
+    question: &Question,
+    model: &'a ModelInfo,
 ) -> Row<'a> {
+    let within = question.within.as_ref();
+    let best = top_k(probabilities, question.top_k, 0.0, within);
     let classes = best.iter().map(|prediction| {
-        let label = model.info.labels.get(prediction.class);
+        let label = model.labels.get(prediction.class);
         ClassRow {
             class: prediction.class,
             id: label.map_or("", |l| l.id.as_str()),
@@ -133,7 +187,13 @@ fn row<'a>(
             probability: prediction.probability,
         }
     });
-    Row { file: file.display().to_string(), predictions: classes.collect(), warnings, error: None }
+    Row {
+        file: file.display().to_string(),
+        predictions: classes.collect(),
+        sure: question.sure.map(|at| model.sure(probabilities, at, within)),
+        elsewhere: within.map(|set| set.elsewhere(probabilities)),
+        ..Row::default()
+    }
 }
 
 fn print(row: &Row<'_>, json: bool) -> Result<(), CliError> {
@@ -151,8 +211,16 @@ impl Row<'_> {
         let classes = self.predictions.iter().map(|class| {
             format!("  {:>6.2} %  {:<10} {}", class.probability * 100.0, class.id, class.label)
         });
+        let sure = self.sure.iter().map(|sure| match (sure.probability, sure.label) {
+            (Some(probability), Some(label)) => {
+                format!("  sure of {label}: {:.2} %", probability * 100.0)
+            }
+            _ => "  sure of nothing".to_owned(),
+        });
+        let elsewhere = self.elsewhere.map(|rest| format!("  {:>6.2} %  elsewhere", rest * 100.0));
         let warnings =
             self.warnings.iter().map(|w| format!("  warning: the file is {}", w.as_str()));
-        std::iter::once(self.file.clone()).chain(error).chain(warnings).chain(classes).collect()
+        let lines = std::iter::once(self.file.clone()).chain(error).chain(warnings);
+        lines.chain(sure).chain(classes).chain(elsewhere).collect()
     }
 }

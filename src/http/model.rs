@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::error::ApiError;
 use super::openapi::errors::route_errors;
 use super::state::{AppState, Service};
+use googlenet_engine::groups::Group;
 use googlenet_engine::model::{ChannelOrder, OperatorCount, Resize};
 use googlenet_engine::model_info::{ModelIdentity, ModelInfo};
 use googlenet_engine::network::report::{LayerRow, ModuleRow, Totals};
@@ -202,4 +203,66 @@ pub async fn labels(State(state): State<AppState>) -> Result<Response, ApiError>
         labels: &label.names,
     });
     Ok(Json(LabelList { classes: labels.len(), labels: rows.collect() }).into_response())
+}
+
+/// The groups of the classes, a tree in which some have two parents.
+#[derive(Serialize, ToSchema)]
+pub struct GroupList<'a> {
+    /// Parents before children.
+    groups: Vec<GroupRow<'a>>,
+    /// By index.
+    classes: Vec<ClassParents<'a>>,
+}
+
+/// One group.
+#[derive(Serialize, ToSchema)]
+struct GroupRow<'a> {
+    /// WordNet id.
+    #[schema(example = "n02084071")]
+    id: &'a str,
+    /// What it is called.
+    #[schema(example = "dog")]
+    label: &'a str,
+    /// Whether answers name it, and `within` takes its name.
+    shown: bool,
+    /// Ids of the groups right above it.
+    #[schema(example = json!(["n02083346", "n01317541"]))]
+    parents: Vec<&'a str>,
+    /// The number of classes under it.
+    #[schema(example = 118)]
+    classes: usize,
+}
+
+/// Where a class is.
+#[derive(Serialize, ToSchema)]
+struct ClassParents<'a> {
+    /// Index in the network's output.
+    class: usize,
+    /// WordNet id.
+    id: &'a str,
+    /// Ids of the groups right above it.
+    parents: Vec<&'a str>,
+}
+
+/// The groups that the classes are in. Without ids of WordNet in the labels there are none.
+#[utoipa::path(get, path = "/model/groups", tag = "model",
+    responses(
+        (status = 200, description = "All groups", body = GroupList),
+        ModelErrors))]
+pub async fn groups(State(state): State<AppState>) -> Result<Response, ApiError> {
+    let model = &state.service()?.model;
+    let groups = model.groups.as_slice();
+    let rows = groups.iter().map(|Group { id, label, is_shown, parents, classes }| GroupRow {
+        id,
+        label,
+        shown: *is_shown,
+        parents: parents.iter().map(|&place| groups[place].id.as_str()).collect(),
+        classes: classes.len(),
+    });
+    let classes = model.labels.ids().enumerate().map(|(class, id)| ClassParents {
+        class,
+        id,
+        parents: model.groups.above(class).map(|group| group.id.as_str()).collect(),
+    });
+    Ok(Json(GroupList { groups: rows.collect(), classes: classes.collect() }).into_response())
 }

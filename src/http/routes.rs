@@ -17,6 +17,7 @@ pub(super) fn admin_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(model::summary))
         .routes(routes!(model::layers))
         .routes(routes!(model::labels))
+        .routes(routes!(model::groups))
         .routes(routes!(health::metrics))
         .merge(open_inference::metadata_routes())
 }

@@ -30,6 +30,7 @@ def before_call(context, case, kwargs):
         return
     if case.operation.path == "/classify":
         give_once(case)
+        name_a_group(case)
     elif case.operation.path.endswith("/infer"):
         headers = {name: value for name, value in case.headers.items() if name != LENGTH_HEADER}
         if isinstance(case.body, dict):
@@ -43,6 +44,12 @@ def give_once(case):
     """A parameter of the body is left out of the query."""
     if isinstance(case.body, dict) and case.query:
         case.query = {name: value for name, value in case.query.items() if name not in case.body}
+
+
+def name_a_group(case):
+    for part in [case.query, case.body]:
+        if isinstance(part, dict) and isinstance(part.get("within"), str):
+            part["within"] = "dog,n02121808"
 
 
 def with_an_image(body):

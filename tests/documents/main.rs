@@ -7,3 +7,4 @@ mod shared;
 
 mod architecture;
 mod documents;
+mod groups;

@@ -414,7 +414,8 @@ async fn no_message_names_a_type_of_the_program() {
         json!({}),
         json!({"a": 1}),
     ];
-    let classify = json!({"image": "AAAA", "top_k": 1, "min_probability": 0, "crops": 1});
+    let classify = json!({"image": "AAAA", "top_k": 1, "min_probability": 0, "crops": 1,
+        "groups": true, "sure": true, "sure_at": 0.9, "within": "dog"});
     let several = json!({"images": ["AAAA"]});
     let infer = json!({
         "id": "1", "parameters": {"binary_data_output": false},

@@ -10,6 +10,7 @@ mod damaged_models;
 mod dialects;
 mod documents;
 mod errors;
+mod groups;
 mod hostile_http;
 mod knobs;
 mod log_and_output;

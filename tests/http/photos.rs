@@ -62,3 +62,44 @@ async fn sixty_four_photos_at_once_each_get_their_own_answer() {
     }
     service.stop().await;
 }
+
+/// The narrowest class or group of at least 0.9: rarely nothing, and hardly ever wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sure_is_right() {
+    let Some(shared) = crate::shared::folder() else { return };
+    let service = Process::start(&shared.join("models/googlenet.onnx"), &[]);
+    let tree = client::get(service.address, "/model/groups").await.json();
+    let rows = ["groups", "classes"].into_iter().flat_map(|rows| tree[rows].as_array().unwrap());
+    let parents: HashMap<&str, Vec<&str>> = rows
+        .map(|row| {
+            let parents = row["parents"].as_array().unwrap().iter();
+            (row["id"].as_str().unwrap(), parents.map(|id| id.as_str().unwrap()).collect())
+        })
+        .collect();
+    let is_under = |class: &str, group: &str| {
+        let mut waiting = vec![class];
+        std::iter::from_fn(|| {
+            let id = waiting.pop()?;
+            waiting.extend(&parents[id]);
+            Some(id)
+        })
+        .any(|id| id == group)
+    };
+    let (mut answered, mut right) = (0, 0);
+    for (path, ..) in photos(&shared) {
+        let image = std::fs::read(&path).unwrap();
+        let path = path.file_name().unwrap().to_str().unwrap();
+        let answer = client::post(service.address, "/classify?groups=true", "image/jpeg", &image);
+        let sure = answer.await.json()["sure"].clone();
+        if sure["level"] != "none" {
+            answered += 1;
+            right += usize::from(is_under(&path[..9], sure["id"].as_str().unwrap()));
+        }
+        for (name, label) in [("Appenzeller", "Sennenhunde"), ("night_snake", "snake")] {
+            assert!(!path.contains(name) || sure["label"] == label, "{path}: {sure}");
+        }
+    }
+    println!("{answered} of 100 answered, {right} of them right");
+    assert!(answered >= 70, "{answered}");
+    assert!(right * 100 >= answered * 96, "{right} of {answered}");
+}

@@ -8,7 +8,11 @@ use super::upload::Upload;
 use crate::http::error::{ApiError, ErrorPayload};
 use crate::pipeline::Classified;
 use crate::topk::top_k;
-use googlenet_engine::model_info::{ModelIdentity, ModelInfo};
+use googlenet_engine::groups::GroupProbability;
+use googlenet_engine::model_info::{ModelIdentity, ModelInfo, SureAnswer};
+
+/// Most groups in the answer for an image.
+const MOST_GROUPS: usize = 10;
 
 /// The answer for one image, or for several.
 #[derive(Serialize, ToSchema)]
@@ -44,6 +48,19 @@ pub struct ManyAnswers<'a> {
 pub struct ImageAnswer<'a> {
     /// Best first.
     pub predictions: Vec<ClassAnswer<'a>>,
+    /// With `groups`: what classes have in common, the most probable first, then the one with fewer classes; at most
+    /// 10. They overlap: a terrier is a dog is an animal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub groups: Option<Vec<GroupAnswer<'a>>>,
+    /// With `groups` or `sure`: the narrowest class or group whose probability is at least `sure_at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub sure: Option<SureAnswer<'a>>,
+    /// With `within`: the probability of all classes outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub elsewhere: Option<f32>,
     /// What the image turned out to be.
     pub image: ImageFacts,
 }
@@ -77,6 +94,23 @@ pub struct ClassAnswer<'a> {
     pub probability: f32,
 }
 
+/// A group of classes with its probability.
+#[derive(Serialize, ToSchema)]
+pub struct GroupAnswer<'a> {
+    /// WordNet id.
+    #[schema(example = "n02084071")]
+    pub id: &'a str,
+    /// What it is called.
+    #[schema(example = "dog")]
+    pub label: &'a str,
+    /// The number of its classes.
+    #[schema(example = 118)]
+    pub classes: usize,
+    /// The sum over its classes, in 0..=1.
+    #[schema(example = 0.991)]
+    pub probability: f32,
+}
+
 /// What an image turned out to be.
 #[derive(Serialize, ToSchema)]
 pub struct ImageFacts {
@@ -97,7 +131,8 @@ pub struct ImageFacts {
 impl<'a> ImageAnswer<'a> {
     /// Names the best classes.
     pub fn new(classified: &Classified, parameters: &Parameters, model: &'a ModelInfo) -> Self {
-        let best = top_k(&classified.probabilities, parameters.top_k, parameters.min_probability);
+        let (probabilities, within) = (&classified.probabilities, parameters.within.as_ref());
+        let best = top_k(probabilities, parameters.top_k, parameters.min_probability, within);
         let named = best.into_iter().map(|prediction| {
             let label = model.labels.get(prediction.class);
             ClassAnswer {
@@ -110,6 +145,14 @@ impl<'a> ImageAnswer<'a> {
         });
         Self {
             predictions: named.collect(),
+            groups: parameters.groups.then(|| {
+                let shown = model.groups.shown(probabilities, within).into_iter();
+                let probable =
+                    shown.filter(|group| group.probability >= parameters.min_probability);
+                probable.take(MOST_GROUPS).map(GroupAnswer::from).collect()
+            }),
+            sure: parameters.sure.map(|at| model.sure(probabilities, at, within)),
+            elsewhere: within.map(|set| set.elsewhere(probabilities)),
             image: ImageFacts {
                 width: classified.width,
                 height: classified.height,
@@ -117,6 +160,12 @@ impl<'a> ImageAnswer<'a> {
                 warnings: classified.warnings.iter().map(|warning| warning.as_str()).collect(),
             },
         }
+    }
+}
+
+impl<'a> From<GroupProbability<'a>> for GroupAnswer<'a> {
+    fn from(GroupProbability { group, probability }: GroupProbability<'a>) -> Self {
+        Self { id: &group.id, label: &group.label, classes: group.classes.len(), probability }
     }
 }
 

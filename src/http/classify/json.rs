@@ -54,6 +54,18 @@ enum Member {
     TopK,
     MinProbability,
     Crops,
+    Groups,
+    Sure,
+    SureAt,
+    Within,
+}
+
+/// What a parameter is as JSON.
+#[derive(Clone, Copy)]
+enum Kind {
+    Number,
+    Flag,
+    Text,
 }
 
 /// Reads the members of the body's object into `upload`; returns the first parameter's error.
@@ -76,7 +88,7 @@ impl<'de: 'a, 'a> Visitor<'de> for Members<'_, 'a> {
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(
             "an object with `image` (base64) or `images` (an array of base64), and with `top_k`, \
-             `min_probability` and `crops` if wanted",
+             `min_probability`, `crops`, `groups`, `sure`, `sure_at` and `within` if wanted",
         )
     }
 
@@ -85,9 +97,15 @@ impl<'de: 'a, 'a> Visitor<'de> for Members<'_, 'a> {
             match member {
                 Member::Image => once(&mut self.upload.image, map.next_value()?, "image")?,
                 Member::Images => once(&mut self.upload.images, map.next_value()?, "images")?,
-                Member::TopK => self.set("top_k", map.next_value()?)?,
-                Member::MinProbability => self.set("min_probability", map.next_value()?)?,
-                Member::Crops => self.set("crops", map.next_value()?)?,
+                Member::TopK => self.set("top_k", Kind::Number, map.next_value()?)?,
+                Member::MinProbability => {
+                    self.set("min_probability", Kind::Number, map.next_value()?)?;
+                }
+                Member::Crops => self.set("crops", Kind::Number, map.next_value()?)?,
+                Member::Groups => self.set("groups", Kind::Flag, map.next_value()?)?,
+                Member::Sure => self.set("sure", Kind::Flag, map.next_value()?)?,
+                Member::SureAt => self.set("sure_at", Kind::Number, map.next_value()?)?,
+                Member::Within => self.set("within", Kind::Text, map.next_value()?)?,
             }
         }
         Ok(self.refused)
@@ -95,13 +113,24 @@ impl<'de: 'a, 'a> Visitor<'de> for Members<'_, 'a> {
 }
 
 impl Members<'_, '_> {
-    /// Sets a parameter to a number; anything else is refused when the whole body has been read.
-    fn set<E: Error>(&mut self, name: &str, value: Option<&RawValue>) -> Result<(), E> {
-        let Some(value) = value else { return Ok(()) };
-        let set = match serde_json::from_str::<Number>(value.get()) {
-            Ok(number) => self.upload.parameters.set(name, &number.to_string()),
-            Err(error) if error.is_syntax() => return Err(E::custom("number out of range")),
-            Err(_) => Err(ApiError::InvalidParameter(format!("{name} must be a number"))),
+    /// Sets a parameter to a value of its kind; anything else is refused when the whole body has been read.
+    fn set<E: Error>(&mut self, name: &str, kind: Kind, value: Option<&RawValue>) -> Result<(), E> {
+        let Some(value) = value.map(RawValue::get) else { return Ok(()) };
+        let (text, wanted) = match kind {
+            Kind::Number => {
+                (serde_json::from_str(value).map(|n: Number| n.to_string()), "a number")
+            }
+            Kind::Flag => {
+                (serde_json::from_str(value).map(|b: bool| b.to_string()), "true or false")
+            }
+            Kind::Text => (serde_json::from_str(value), "a text, such as \"dog,n02121808\""),
+        };
+        let set = match text {
+            Ok(text) => self.upload.parameters.set(name, &text),
+            Err(error) if error.is_syntax() && matches!(kind, Kind::Number) => {
+                return Err(E::custom("number out of range"));
+            }
+            Err(_) => Err(ApiError::InvalidParameter(format!("{name} must be {wanted}"))),
         };
         if let Err(error) = set {
             self.refused.get_or_insert(error);
@@ -212,6 +241,24 @@ mod tests {
         }
         let upload = read(r#"{"top_k": null, "crops": 10, "min_probability": 0.25}"#).unwrap();
         assert_eq!(upload.parameters, parameters("crops=10&min_probability=0.25"));
+    }
+
+    #[test]
+    fn a_parameter_may_be_a_flag_or_a_text() {
+        let upload = read(
+            r#"{"groups": true, "sure": false, "sure_at": 0.8, "within": "dog, big c\u0061t"}"#,
+        );
+        let expected = parameters("groups=true&sure=false&sure_at=0.8&within=dog,+big+cat");
+        assert_eq!(upload.unwrap().parameters, expected);
+        for (member, expected) in [
+            (r#""groups": "true""#, "groups must be true or false"),
+            (r#""sure": 1e999"#, "sure must be true or false"),
+            (r#""within": ["dog"]"#, "within must be a text, such as \"dog,n02121808\""),
+            (r#""within": "\ud800""#, "within must be a text, such as \"dog,n02121808\""),
+        ] {
+            let json = format!("{{{member}}}");
+            assert_eq!(read(&json).err().unwrap().to_string(), expected, "{member}");
+        }
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub async fn classify(
     let service = state.service()?;
     // What the head says wrong is refused before the body comes.
     let parameters = UnparsedParameters::from_query(request.uri().query().unwrap_or_default())?;
-    parameters.parse(service.model.classes())?;
+    parameters.parse(&service.model.groups)?;
     let form = UploadForm::of(request.headers())?;
     let copies = form.body_copies();
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
@@ -78,7 +78,7 @@ pub async fn classify(
     let Uploaded { images, parameters } = before(client.deadline, &state, read).await??;
     let count = images.as_slice().len();
     tally.set_images(count);
-    let parameters = parameters.parse(service.model.classes())?;
+    let parameters = parameters.parse(&service.model.groups)?;
     state.check_number(service, count)?;
     let work = classify_all(&state, service, client, images, parameters.crops);
     let results = before(client.deadline, &state, work).await??;

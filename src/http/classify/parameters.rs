@@ -1,8 +1,10 @@
-//! `top_k`, `min_probability` and `crops`, from the query, form fields or JSON members.
+//! `top_k`, `min_probability`, `crops`, `groups`, `sure`, `sure_at` and `within`, from the query, form fields or JSON
+//! members.
 
 use crate::http::error::{ApiError, shown};
 use crate::preprocess::Crops;
 use crate::topk::TopK;
+use googlenet_engine::groups::{ClassSet, Groups, SureAt, WithinError};
 
 /// The parameters as a client wrote them, in the query, in fields of a form, in members of JSON, or in some of
 /// each; each has one value.
@@ -11,10 +13,14 @@ pub struct UnparsedParameters {
     top_k: Option<String>,
     min_probability: Option<String>,
     crops: Option<String>,
+    groups: Option<String>,
+    sure: Option<String>,
+    sure_at: Option<String>,
+    within: Option<String>,
 }
 
 /// The parameters of a request, within their ranges.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Parameters {
     /// How many classes to list.
     pub top_k: TopK,
@@ -22,6 +28,12 @@ pub struct Parameters {
     pub min_probability: f32,
     /// Crops of each image.
     pub crops: Crops,
+    /// Whether to list groups.
+    pub groups: bool,
+    /// From where on the answer says what it is sure of, if it is to.
+    pub sure: Option<SureAt>,
+    /// Lists only these classes.
+    pub within: Option<ClassSet>,
 }
 
 impl UnparsedParameters {
@@ -47,6 +59,10 @@ impl UnparsedParameters {
             "top_k" => Some(&mut self.top_k),
             "min_probability" => Some(&mut self.min_probability),
             "crops" => Some(&mut self.crops),
+            "groups" => Some(&mut self.groups),
+            "sure" => Some(&mut self.sure),
+            "sure_at" => Some(&mut self.sure_at),
+            "within" => Some(&mut self.within),
             _ => None,
         }
     }
@@ -58,7 +74,7 @@ impl UnparsedParameters {
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         let Some(slot) = self.slot(name) else {
             return Err(ApiError::InvalidParameter(format!(
-                "there is no parameter `{}`: use top_k, min_probability or crops",
+                "there is no parameter `{}`: use top_k, min_probability, crops, groups, sure, sure_at or within",
                 shown(name)
             )));
         };
@@ -76,14 +92,12 @@ impl UnparsedParameters {
         }
     }
 
-    /// The parameters, for a network of `classes` classes.
+    /// The parameters, for a network whose classes have these groups.
     ///
     /// # Errors
     /// [`ApiError::InvalidParameter`] names the parameter and its range.
-    pub fn parse(&self, classes: usize) -> Result<Parameters, ApiError> {
-        let invalid = |name: &str, range: String| {
-            ApiError::InvalidParameter(format!("{name} must be {range}"))
-        };
+    pub fn parse(&self, groups: &Groups) -> Result<Parameters, ApiError> {
+        let classes = groups.classes();
         let top_k = match &self.top_k {
             None => TopK::default_for(classes),
             Some(text) => {
@@ -107,8 +121,47 @@ impl UnparsedParameters {
                 .and_then(|n| Crops::try_from(u32::try_from(n).ok()?).ok())
                 .ok_or_else(|| invalid("crops", "1, 5 or 10".into()))?,
         };
-        Ok(Parameters { top_k, min_probability, crops })
+        let sure_at = match &self.sure_at {
+            None => SureAt::DEFAULT,
+            Some(text) => {
+                let at = text.parse().ok().and_then(SureAt::new);
+                at.ok_or_else(|| invalid("sure_at", "a number from 0.5 to 0.999".into()))?
+            }
+        };
+        let within = self.within.as_deref().map(|names| within(names, groups)).transpose()?;
+        let groups = flag("groups", self.groups.as_deref())?;
+        let sure = (flag("sure", self.sure.as_deref())? || groups).then_some(sure_at);
+        Ok(Parameters { top_k, min_probability, crops, groups, sure, within })
     }
+}
+
+fn invalid(name: &str, range: String) -> ApiError {
+    ApiError::InvalidParameter(format!("{name} must be {range}"))
+}
+
+fn flag(name: &str, text: Option<&str>) -> Result<bool, ApiError> {
+    match text {
+        Some("true") => Ok(true),
+        Some("false") | None => Ok(false),
+        Some(_) => Err(invalid(name, "true or false".into())),
+    }
+}
+
+fn within(names: &str, groups: &Groups) -> Result<ClassSet, ApiError> {
+    groups.within(names).map_err(|error| match error {
+        WithinError::Count => invalid(
+            "within",
+            format!(
+                "1 to {} ids or names of groups, parted by commas, such as dog,n02121808",
+                Groups::MOST_NAMES
+            ),
+        ),
+        WithinError::Unknown(name) => ApiError::InvalidParameter(format!(
+            "within has `{}`, which is neither an id nor the name of a shown group of this network's classes: \
+             GET /model/groups lists them",
+            shown(&name)
+        )),
+    })
 }
 
 /// Of two texts, whether they are one value.
@@ -125,10 +178,14 @@ fn whole_number(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use googlenet_engine::groups::GroupTree;
+    use googlenet_engine::weights::Labels;
+
     use super::*;
 
     #[test]
     fn ranges() {
+        let groups = Groups::new(GroupTree::wordnet(), Labels::imagenet().ids()).unwrap();
         for good in [
             "",
             "top_k=1",
@@ -137,8 +194,10 @@ mod tests {
             "top_k=3.0&crops=5.",
             "top_k=3&top_k=3",
             "top_k=3&top_k=3.0&min_probability=0.5&min_probability=.5",
+            "groups=true&sure=false&sure_at=0.5&within=dog,%20big+cat,n02121808",
+            "sure_at=0.999&within=n02124075",
         ] {
-            UnparsedParameters::from_query(good).unwrap().parse(1000).unwrap();
+            UnparsedParameters::from_query(good).unwrap().parse(&groups).unwrap();
         }
         for bad in [
             "top_k=0",
@@ -160,9 +219,19 @@ mod tests {
             "crops=0",
             "top_k=1&top_k=2",
             "topk=1",
+            "groups=1",
+            "groups=",
+            "sure=True",
+            "sure_at=0.49",
+            "sure_at=0.9999",
+            "sure_at=NaN",
+            "within=",
+            "within=placental",
+            "within=dog,",
+            "within=n00000001",
         ] {
             let error =
-                UnparsedParameters::from_query(bad).and_then(|p| p.parse(1000)).unwrap_err();
+                UnparsedParameters::from_query(bad).and_then(|p| p.parse(&groups)).unwrap_err();
             assert_eq!(error.kind().code(), "invalid_parameter", "{bad}");
         }
     }

@@ -97,7 +97,7 @@ impl ToSchema for AllProbabilities<'_> {}
 impl OutputData<'_> {
     /// The best classes as Triton writes them.
     fn classification(answers: &[Probabilities], k: TopK, model: &ModelInfo) -> Self {
-        let best = answers.iter().flat_map(|answer| top_k(answer, k, 0.0));
+        let best = answers.iter().flat_map(|answer| top_k(answer, k, 0.0, None));
         let written = best.map(|prediction| {
             let label = model.labels.get(prediction.class).map_or("", |label| label.name());
             format!("{:.6}:{}:{label}", prediction.probability, prediction.class)

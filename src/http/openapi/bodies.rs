@@ -39,6 +39,15 @@ pub struct QueryParameters {
     /// all five mirrored).
     #[param(value_type = CropCount, required = false)]
     crops: Option<u32>,
+    /// Lists what classes have in common, such as "dog", and what the network is sure of; false if left out.
+    groups: Option<bool>,
+    /// Says what the network is sure of, a class or a group; false if left out.
+    sure: Option<bool>,
+    /// The probability from which on it is sure; 0.9 if left out.
+    #[param(minimum = 0.5, maximum = 0.999)]
+    sure_at: Option<f64>,
+    /// Lists only classes under these groups and classes: ids, or names of shown groups, parted by commas; at most 100.
+    within: Option<String>,
 }
 
 /// The body of `POST /classify` as a form.
@@ -59,6 +68,19 @@ pub struct ClassifyForm {
     /// all five mirrored).
     #[schema(value_type = CropCount, required = false)]
     crops: Option<u32>,
+    /// Lists what classes have in common, such as "dog", and what the network is sure of; false if left out.
+    #[schema(example = false, nullable = false)]
+    groups: Option<bool>,
+    /// Says what the network is sure of, a class or a group; false if left out.
+    #[schema(example = false, nullable = false)]
+    sure: Option<bool>,
+    /// The probability from which on it is sure; 0.9 if left out.
+    #[schema(minimum = 0.5, maximum = 0.999, example = 0.9, nullable = false)]
+    sure_at: Option<f64>,
+    /// Lists only classes under these groups and classes: ids, or names of shown groups, parted by commas; at most 100.
+    // A page leaves out an empty field.
+    #[schema(example = "", nullable = false)]
+    within: Option<String>,
 }
 
 /// The body of `POST /classify` as JSON.
@@ -90,6 +112,17 @@ pub struct ClassifyJson {
     /// all five mirrored).
     #[schema(value_type = Option<CropCount>)]
     crops: Option<u32>,
+    /// Lists what classes have in common, such as "dog", and what the network is sure of; false if left out.
+    #[schema(example = false)]
+    groups: Option<bool>,
+    /// Says what the network is sure of, a class or a group; false if left out.
+    #[schema(example = false)]
+    sure: Option<bool>,
+    /// The probability from which on it is sure; 0.9 if left out.
+    #[schema(minimum = 0.5, maximum = 0.999, example = 0.9)]
+    sure_at: Option<f64>,
+    /// Lists only classes under these groups and classes: ids, or names of shown groups, parted by commas; at most 100.
+    within: Option<String>,
 }
 
 /// Several images as JSON.
@@ -110,6 +143,17 @@ pub struct ClassifyJsonBatch {
     /// all five mirrored).
     #[schema(value_type = Option<CropCount>)]
     crops: Option<u32>,
+    /// Lists what classes have in common, such as "dog", and what the network is sure of; false if left out.
+    #[schema(example = false)]
+    groups: Option<bool>,
+    /// Says what the network is sure of, a class or a group; false if left out.
+    #[schema(example = false)]
+    sure: Option<bool>,
+    /// The probability from which on it is sure; 0.9 if left out.
+    #[schema(minimum = 0.5, maximum = 0.999, example = 0.9)]
+    sure_at: Option<f64>,
+    /// Lists only classes under these groups and classes: ids, or names of shown groups, parted by commas; at most 100.
+    within: Option<String>,
 }
 
 /// An image file in base64.

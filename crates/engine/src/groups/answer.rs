@@ -41,7 +41,7 @@ pub enum Sure<'a> {
 }
 
 impl Group {
-    /// The sum over its classes. One order of adding for all groups: with it, no group has less than one that lies in it.
+    /// The sum over its classes. They are added in one order, so that no group has less than one that lies in it.
     pub fn probability(&self, probabilities: &Probabilities) -> f32 {
         let values = probabilities.as_slice();
         let sum: f64 = self
@@ -75,7 +75,8 @@ impl Groups {
         shown
     }
 
-    /// The class or shown group with the fewest classes whose probability is at least `at`; of equals, the most probable.
+    /// The class or shown group with the fewest classes whose probability is at least `at`; of equals, the most
+    /// probable.
     /// With `within`, only classes in it, and groups all of whose classes are in it.
     pub fn sure(
         &self,
@@ -224,104 +225,110 @@ mod tests {
         assert!(Groups::new(&tree, std::iter::repeat_n("n00001099", 1000)).is_err());
     }
 
-    /// Parents of each group among those before it, and of each class among all groups.
-    fn family() -> impl Strategy<Value = (Vec<Vec<usize>>, Vec<Vec<usize>>, Vec<u16>)> {
+    /// Parents of each group among the groups before it, parents of each class, and the weights of the classes.
+    type Family = (Vec<Vec<usize>>, Vec<Vec<usize>>, Vec<u16>);
+
+    fn family() -> impl Strategy<Value = Family> {
         (1usize..12, 1usize..20).prop_flat_map(|(groups, classes)| {
-            let above = move |most: usize| {
-                prop::collection::vec(any::<prop::sample::Index>(), 0..3).prop_map(move |picks| {
-                    picks
-                        .iter()
-                        .filter(|_| most > 0)
-                        .map(|pick| pick.index(most))
-                        .collect::<Vec<_>>()
-                })
-            };
-            let groups_above: Vec<_> = (0..groups).map(above).collect();
+            let above = |most: usize| prop::collection::vec(0..most.max(1), 0..3.min(most + 1));
             (
-                groups_above,
+                (0..groups).map(above).collect::<Vec<_>>(),
                 prop::collection::vec(above(groups), classes),
                 prop::collection::vec(0u16..100, classes),
             )
         })
     }
 
-    fn ids(places: &[usize], first: usize) -> String {
-        let ids: Vec<_> = places.iter().map(|place| format!("n{:08}", first + place)).collect();
-        if ids.is_empty() { "-".into() } else { ids.join(",") }
+    fn id(place: usize) -> String {
+        format!("n{place:08}")
+    }
+
+    /// Ids of groups are their places, those of classes their indices behind 100.
+    fn groups_of((groups, classes, _): &Family) -> Groups {
+        let parents = |places: &[usize]| match places {
+            [] => "-".to_owned(),
+            places => places.iter().copied().map(id).collect::<Vec<_>>().join(","),
+        };
+        let mut text = String::new();
+        for (place, above) in groups.iter().enumerate() {
+            writeln!(text, "{} {} * group {place}", id(place), parents(above)).unwrap();
+        }
+        let ids: Vec<String> = (0..classes.len()).map(|class| id(100 + class)).collect();
+        for (id, above) in ids.iter().zip(classes) {
+            writeln!(text, "{id} {}", parents(above)).unwrap();
+        }
+        Groups::new(&GroupTree::parse(&text).unwrap(), ids.iter().map(String::as_str)).unwrap()
+    }
+
+    /// Whether a group is at or above one of `places`, by trying every way.
+    fn leads_to(places: &[usize], group: usize, groups: &[Vec<usize>]) -> bool {
+        places.iter().any(|&place| place == group || leads_to(&groups[place], group, groups))
+    }
+
+    fn answer(weights: &[u16]) -> Probabilities {
+        let total = weights.iter().map(|weight| f32::from(*weight)).sum::<f32>().max(1.0);
+        let values = weights.iter().map(|weight| f32::from(*weight) / total);
+        Probabilities::new(values.collect::<Vec<_>>()).unwrap()
     }
 
     proptest! {
         #[test]
-        fn a_group_is_the_sum_over_the_set_of_its_classes((groups, classes, weights) in family()) {
-            let mut text = String::new();
-            for (place, parents) in groups.iter().enumerate() {
-                writeln!(text, "{} {} * group {place}", ids(&[place], 0), ids(parents, 0)).unwrap();
-            }
-            let of_classes: Vec<String> = (0..classes.len()).map(|class| ids(&[class], 100)).collect();
-            for (id, parents) in of_classes.iter().zip(&classes) {
-                writeln!(text, "{id} {}", ids(parents, 0)).unwrap();
-            }
-            let tree = GroupTree::parse(&text).unwrap();
-            let bound = Groups::new(&tree, of_classes.iter().map(String::as_str)).unwrap();
-            let total: f32 = weights.iter().map(|w| f32::from(*w)).sum::<f32>().max(1.0);
-            let answer = Probabilities::new(weights.iter().map(|w| f32::from(*w) / total).collect::<Vec<_>>()).unwrap();
-
-            // Upwards from each class, by repetition until nothing changes.
-            let mut under = vec![vec![false; classes.len()]; groups.len()];
-            for (class, parents) in classes.iter().enumerate() {
-                parents.iter().for_each(|parent| under[*parent][class] = true);
-            }
-            for _ in 0..groups.len() {
-                for (group, parents) in groups.iter().enumerate() {
-                    for parent in parents {
-                        for class in 0..classes.len() {
-                            under[*parent][class] |= under[group][class];
-                        }
-                    }
-                }
-            }
-            let is_used = |under: &[bool]| under.contains(&true);
-            prop_assert_eq!(bound.as_slice().len(), under.iter().filter(|under| is_used(under)).count());
+        fn a_group_is_the_sum_over_the_set_of_its_classes(family in family()) {
+            let bound = groups_of(&family);
+            let (groups, classes, weights) = &family;
+            let answer = answer(weights);
+            let sum = |is_in: &dyn Fn(usize) -> bool| -> f64 {
+                let values = answer.as_slice().iter().enumerate();
+                values.filter(|(class, _)| is_in(*class)).map(|(_, &value)| f64::from(value)).sum()
+            };
+            let is_under = |class: usize, group| leads_to(&classes[class], group, groups);
+            let has_a_class = |group: &usize| (0..classes.len()).any(|class| is_under(class, *group));
+            let expected: Vec<String> = (0..groups.len()).filter(has_a_class).map(id).collect();
+            let found: Vec<&str> = bound.as_slice().iter().map(|group| group.id.as_str()).collect();
+            prop_assert_eq!(found, expected);
             for group in bound.as_slice() {
-                let place: usize = group.label["group ".len()..].parse().unwrap();
-                let expected: f64 = (0..classes.len()).filter(|class| under[place][*class])
-                    .map(|class| f64::from(answer.as_slice()[class])).sum();
+                let place = group.id[1..].parse().unwrap();
+                let expected = sum(&|class| is_under(class, place));
                 let probability = group.probability(&answer);
                 prop_assert!((f64::from(probability) - expected).abs() < 1e-6);
                 for parent in &group.parents {
                     prop_assert!(bound.as_slice()[*parent].probability(&answer) >= probability);
                 }
                 let set = bound.within(&group.id).unwrap();
-                prop_assert!((f64::from(set.elsewhere(&answer)) + expected - f64::from(answer.as_slice().iter().sum::<f32>())).abs() < 1e-5);
-                prop_assert!(bound.shown(&answer, Some(&set)).iter().all(|shown| shown.probability <= probability));
+                let outside = f64::from(set.elsewhere(&answer));
+                prop_assert!((outside + expected - sum(&|_| true)).abs() < 1e-6);
+                let shown = bound.shown(&answer, Some(&set));
+                prop_assert!(shown.iter().any(|shown| shown.group.id == group.id));
+                prop_assert!(shown.iter().all(|shown| shown.probability <= probability));
             }
         }
 
         #[test]
         fn the_root_is_all_and_nothing_narrower_is_sure(
-            weights in prop::collection::vec((0usize..1000, 1u16..1000), 1..6),
+            chosen in prop::collection::vec((0usize..1000, 1u16..1000), 1..6),
             at in 0.5f64..0.999,
         ) {
             let groups = imagenet();
-            let total: f32 = weights.iter().map(|(_, weight)| f32::from(*weight)).sum();
-            let mut values = vec![0.0; 1000];
-            weights.iter().for_each(|(class, weight)| values[*class] += f32::from(*weight) / total);
-            let answer = Probabilities::new(values.clone()).unwrap();
+            let mut weights = vec![0; 1000];
+            chosen.iter().for_each(|(class, weight)| weights[*class] = *weight);
+            let answer = answer(&weights);
             prop_assert!((groups.as_slice()[0].probability(&answer) - 1.0).abs() < 1e-6);
             let shown = groups.shown(&answer, None);
             prop_assert!(shown.is_sorted_by(|a, b| a.probability >= b.probability));
             let at = SureAt::new(at).unwrap();
-            let fewest = shown.iter().filter(|group| group.probability >= at.0).map(|group| group.group.classes.len()).min();
-            let class = values.iter().any(|value| *value >= at.0);
+            let enough = shown.iter().filter(|group| group.probability >= at.0);
+            let fewest = enough.map(GroupProbability::size).min();
+            let best = answer.as_slice().iter().copied().fold(0.0, f32::max);
             match groups.sure(&answer, at, None) {
                 Some(Sure::Class { class, probability }) => {
-                    prop_assert!(probability >= at.0 && answer.as_slice()[class] == probability);
+                    prop_assert!(probability >= at.0 && probability == best);
+                    prop_assert_eq!(answer.as_slice()[class], best);
                 }
                 Some(Sure::Group(sure)) => {
-                    prop_assert!(!class && sure.probability >= at.0);
-                    prop_assert_eq!(Some(sure.group.classes.len()), fewest);
+                    prop_assert!(best < at.0 && sure.probability >= at.0);
+                    prop_assert_eq!(Some(sure.size()), fewest);
                 }
-                None => prop_assert!(!class && fewest.is_none()),
+                None => prop_assert!(best < at.0 && fewest.is_none()),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What classes have in common: a network that cannot tell a ringneck snake from a night snake is sure of a snake.
 //!
-//! [`GroupTree`] is a file of groups; [`Groups`] are those of a network's classes, with the sums of their probabilities.
-//! A group's probability is the sum over the set of its classes: a class that lies under two of its parents counts once.
+//! [`GroupTree`] is a file of groups; [`Groups`] are those of a network's classes. A group's probability is the sum over
+//! the set of its classes: a class that two ways lead to counts once.
 
 mod answer;
 mod class_set;

@@ -38,8 +38,8 @@ impl Groups {
     /// ImageNet has 11,000.
     const MOST_MEMBERS: usize = 1_000_000;
 
-    /// The groups in `tree` of the classes whose ids are `ids`, in the order of the network's output. An empty id, or one
-    /// that is not in the tree, has no groups; a class may be a group of the tree.
+    /// The groups in `tree` of the classes whose ids are `ids`, in the order of the network's output. An empty id,
+    /// or one that is not in the tree, has no groups; a class may be a group of the tree.
     ///
     /// # Errors
     /// [`GroupsError`] when they are too many.

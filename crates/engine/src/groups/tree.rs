@@ -41,9 +41,9 @@ impl GroupTree {
 
     /// Reads the text of a file of groups.
     ///
-    /// A line is `n02084071 n02083346,n01317541 * dog` for a group: its id, the ids of its parents (`-` for none), `*` if
-    /// answers may name it or `-` if not, and its name. For a class it is `n02085620 n02085374`. Parents stand above
-    /// their children. Empty lines, and lines that begin with `#`, are passed over.
+    /// A line is `n02084071 n02083346,n01317541 * dog` for a group: its id, the ids of its parents (`-` for none),
+    /// `*` if answers may name it or `-` if not, and its name. For a class it is `n02085620 n02085374`. Parents
+    /// stand above their children. Empty lines, and lines that begin with `#`, are passed over.
     ///
     /// # Errors
     /// [`ParseGroupsError`] names the line and what is wrong with it.
