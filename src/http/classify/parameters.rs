@@ -139,11 +139,14 @@ fn invalid(name: &str, range: String) -> ApiError {
     ApiError::InvalidParameter(format!("{name} must be {range}"))
 }
 
+/// `true`, and `True`, which clients in Python write into a form.
 fn flag(name: &str, text: Option<&str>) -> Result<bool, ApiError> {
     match text {
-        Some("true") => Ok(true),
-        Some("false") | None => Ok(false),
-        Some(_) => Err(invalid(name, "true or false".into())),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(text) if !text.eq_ignore_ascii_case("false") => {
+            Err(invalid(name, "true or false".into()))
+        }
+        _ => Ok(false),
     }
 }
 
@@ -195,7 +198,7 @@ mod tests {
             "top_k=3&top_k=3",
             "top_k=3&top_k=3.0&min_probability=0.5&min_probability=.5",
             "groups=true&sure=false&sure_at=0.5&within=dog,%20big+cat,n02121808",
-            "sure_at=0.999&within=n02124075",
+            "sure=True&sure_at=0.999&within=n02124075",
         ] {
             UnparsedParameters::from_query(good).unwrap().parse(&groups).unwrap();
         }
@@ -221,7 +224,6 @@ mod tests {
             "topk=1",
             "groups=1",
             "groups=",
-            "sure=True",
             "sure_at=0.49",
             "sure_at=0.9999",
             "sure_at=NaN",

@@ -44,15 +44,13 @@ impl Group {
     /// The sum over its classes. They are added in one order, so that no group has less than one that lies in it.
     pub fn probability(&self, probabilities: &Probabilities) -> f32 {
         let values = probabilities.as_slice();
-        let sum: f64 = self
-            .classes
-            .iter()
-            .filter_map(|&class| values.get(class))
-            .copied()
-            .map(f64::from)
-            .sum();
-        sum.min(1.0) as f32
+        sum(self.classes.iter().filter_map(|&class| values.get(class)))
     }
+}
+
+/// Zero of nothing: `Iterator::sum` would begin with -0.
+fn sum<'a>(values: impl Iterator<Item = &'a f32>) -> f32 {
+    values.fold(0.0, |sum, &value| sum + f64::from(value)).min(1.0) as f32
 }
 
 impl Groups {
@@ -110,11 +108,11 @@ impl GroupProbability<'_> {
 impl ClassSet {
     /// The probability of all other classes.
     pub fn elsewhere(&self, probabilities: &Probabilities) -> f32 {
-        let others =
-            probabilities.as_slice().iter().enumerate().filter(|(class, _)| !self.contains(*class));
-        others.map(|(_, &probability)| f64::from(probability)).sum::<f64>().min(1.0) as f32
+        let classes = probabilities.as_slice().iter().enumerate();
+        sum(classes.filter(|(class, _)| !self.contains(*class)).map(|(_, value)| value))
     }
 }
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Write;
@@ -173,6 +171,8 @@ mod tests {
         let within = groups.within("dog, n03481172").unwrap();
         assert!(groups.sure(&snake, at(0.5), Some(&within)).is_none());
         assert!((within.elsewhere(&snake) - 0.95).abs() < 1e-6);
+        let all = groups.within("n00001740").unwrap();
+        assert!(all.elsewhere(&snake).is_sign_positive());
         let tie = with(&[(151, 0.5), (150, 0.5)]);
         assert!(matches!(groups.sure(&tie, at(0.5), None), Some(Sure::Class { class: 150, .. })));
         for outside in [0.49, 0.9991, f64::NAN, -1.0] {
