@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::error_kind::ErrorKind;
+use super::error_table::ErrorKind;
 use crate::config::OverloadStatus;
 use crate::decode::DecodeError;
 use crate::pipeline::{AdmitError, Bound, ClassifyError, InferError, TensorError, WorkError};

@@ -13,7 +13,7 @@ mod content_coding;
 mod deadline;
 mod docs;
 mod error;
-mod error_kind;
+mod error_table;
 mod exchange;
 mod health;
 mod json_text;

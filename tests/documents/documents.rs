@@ -70,7 +70,7 @@ fn paths() {
 
 #[test]
 fn error_codes() {
-    let source = crate::markdown::read("src/http/error_kind.rs");
+    let source = crate::markdown::read("src/http/error_table.rs");
     let (_, table) = source.split_once("fn row(").expect("the table of all codes");
     // The other texts are sentences.
     let texts = table.split('"').skip(1).step_by(2);

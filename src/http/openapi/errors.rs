@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-use crate::http::error_kind::ErrorKind;
+use crate::http::error_table::ErrorKind;
 
 /// Declares a type that stands for the errors of a route in its `responses(…)`: those that are named, and those of
 /// any request.
@@ -18,7 +18,7 @@ macro_rules! route_errors {
                 utoipa::openapi::RefOr<utoipa::openapi::Response>,
             > {
                 crate::http::openapi::errors::responses(&[
-                    $(crate::http::error_kind::ErrorKind::$kind),*
+                    $(crate::http::error_table::ErrorKind::$kind),*
                 ])
             }
         }

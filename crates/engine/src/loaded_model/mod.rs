@@ -40,7 +40,7 @@ pub fn check(settings: &ModelSettings) -> Result<(), ModelError> {
     Ok(settings.plan.check()?)
 }
 
-/// Loads a model: reads it, optimises its plan, checks it against stock tract and warms it.
+/// Loads a model: reads it, optimises its plan, checks it against stock tract.
 ///
 /// # Errors
 /// [`ModelError`] says what is wrong with which file.

@@ -8,9 +8,9 @@ use tract_onnx::prelude::*;
 use super::calibration::{ActivationUnits, Calibration, Int8LoadError};
 use super::load::{LoadError, typed_model};
 use super::operator_counts::count_operators;
+use super::place_operators::{Network, Source, place_operators};
 use super::recognition::Layers;
 use super::team::Team;
-use super::wire::{Network, Source, wire};
 use crate::model::{
     Engine, EngineError, Input, InputError, OperatorCount, Pixels, Preprocessing, Probabilities,
     Session,
@@ -42,7 +42,7 @@ impl FastPlan {
         let (model, layers) = read(graph, preprocessing)?;
         let units = ActivationUnits::default();
         let network = Network { model: &model, layers: &layers, preprocessing, units: &units };
-        Self::wire(network, isa, team)
+        Self::place(network, isa, team)
     }
 
     /// The same in int8, with the scales that `calibration` gives.
@@ -59,13 +59,13 @@ impl FastPlan {
         let (model, layers) = read(graph, preprocessing)?;
         let units = calibration.units(&layers)?;
         let network = Network { model: &model, layers: &layers, preprocessing, units: &units };
-        Ok(Self::wire(network, isa, team)?)
+        Ok(Self::place(network, isa, team)?)
     }
 
-    fn wire(network: Network<'_>, isa: Isa, team: Arc<Team>) -> Result<Self, LoadError> {
+    fn place(network: Network<'_>, isa: Isa, team: Arc<Team>) -> Result<Self, LoadError> {
         let mut packed = HashMap::new();
         let mut plan = |source| {
-            wire(network, source, isa, &team, &mut packed)
+            place_operators(network, source, isa, &team, &mut packed)
                 .and_then(TypedModel::into_optimized)
                 .and_then(|model| model.into_runnable())
                 .map_err(|e| LoadError(format!("{e:#}")))

@@ -1,6 +1,6 @@
 //! The plan: a graph, parsed by tract, ready to run.
 //!
-//! `load` makes tract's typed model. `recognition` finds GoogLeNet's layers in it, `wire` replaces them with the large
+//! `load` makes tract's typed model. `recognition` finds GoogLeNet's layers in it, `place_operators` replaces them with the large
 //! operators in `operators`, and `fast` serves the result. A node that no rule recognises stays tract's.
 //!
 //! `stock` runs the whole network in tract's own operators, and `self_check` compares the plan that serves with it. If
@@ -22,13 +22,13 @@ mod normalise;
 mod operator_counts;
 mod operators;
 mod packing;
+mod place_operators;
 mod recognition;
 mod self_check;
 mod settings;
 mod stock;
 mod tapped;
 mod team;
-mod wire;
 
 pub use calibration::{Calibration, CalibrationError, Int8LoadError};
 pub use calibration_file::{CalibrationFileError, calibration_path};

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::ConvGeometry;
 use super::packed::{Arranged, OutputSize, Packed};
-use super::tile::{self, Finish, Work};
+use super::tile::{self, Finish, InRuns, Work};
 use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]
@@ -110,7 +110,7 @@ unsafe fn run<V: Vector>(
     activation: Activation,
 ) {
     // SAFETY: as this function's.
-    unsafe { tile::run::<Float<V>, _>(work, part, bias, activation) }
+    unsafe { tile::run::<Float<V>, InRuns, _>(work, part, bias, activation) }
 }
 
 impl Finish for Activation {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::ConvGeometry;
 use super::chains::chained;
 use super::packed::{Arranged, OutputSize, Packed};
-use super::tile::{self, Finish, Work};
+use super::tile::{self, Finish, InChains, InRuns, Order, Work};
 use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]
@@ -50,24 +50,24 @@ macro_rules! run_product {
     ($output:ty, $weights:expr, $work:expr, $part:expr) => {
         match $weights.product {
             ProductName::PortableIntegers => run_product!(
-                as_it_is!(), PortableIntegers, $output, $weights, $work, $part
+                as_it_is!(), PortableIntegers, InRuns, $output, $weights, $work, $part
             ),
             ProductName::PortableFloats => run_product!(
-                as_it_is!(), PortableFloats, $output, $weights, $work, $part
+                as_it_is!(), PortableFloats, InRuns, $output, $weights, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx2Bytes => run_product!(
-                compiled_for!("avx2,fma",), Avx2Bytes, $output, $weights, $work, $part
+                compiled_for!("avx2,fma",), Avx2Bytes, InChains, $output, $weights, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx512Vnni => run_product!(
                 compiled_for!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma",),
-                Avx512Vnni, $output, $weights, $work, $part
+                Avx512Vnni, InRuns, $output, $weights, $work, $part
             ),
         }
     };
-    ($compiled:ident!($($features:tt)*), $product:ty, $output:ty, $weights:expr, $work:expr, $part:expr) => {
-        $compiled!($($features)* run::<$product, $output>(
+    ($compiled:ident!($($features:tt)*), $product:ty, $order:ty, $output:ty, $weights:expr, $work:expr, $part:expr) => {
+        $compiled!($($features)* run::<$product, $order, $output>(
             weights: &Int8ConvWeights = $weights,
             work: &Work<'_, u8, $output> = &$work,
             part: (Range<usize>, Range<usize>) = $part,
@@ -192,7 +192,7 @@ fn sums_fit_f32(geometry: ConvGeometry, weights: &[(&[i8], usize)]) -> bool {
 /// # Safety
 /// As [`tile::run`].
 #[inline(always)]
-unsafe fn run<P: Product<Element = u8>, O>(
+unsafe fn run<P: Product<Element = u8>, R: Order, O>(
     weights: &Int8ConvWeights,
     work: &Work<'_, u8, O>,
     part: (Range<usize>, Range<usize>),
@@ -202,7 +202,7 @@ unsafe fn run<P: Product<Element = u8>, O>(
     let Int8ConvWeights { scale, bias, .. } = weights;
     let finish = Scaled { scale, bias, output: PhantomData };
     // SAFETY: as this function's.
-    unsafe { tile::run::<P, _>(work, part, bias, finish) }
+    unsafe { tile::run::<P, R, _>(work, part, bias, finish) }
 }
 
 /// `sum * scale + bias`, rounded twice, with a scale and a bias for each lane of each vector.

@@ -110,7 +110,7 @@ impl<'a, E, O> Work<'a, E, O> {
 }
 
 /// Some rows of a product.
-struct Layout<'a, E, O, F> {
+pub(super) struct Layout<'a, E, O, F> {
     work: &'a Work<'a, E, O>,
     /// The first of them, and how many there are.
     first_row: usize,
@@ -119,7 +119,7 @@ struct Layout<'a, E, O, F> {
 }
 
 /// Some vectors of output channels.
-struct Block<'a, W, O> {
+pub(super) struct Block<'a, W, O> {
     /// The first of its vectors among all.
     first: usize,
     weights: *const W,
@@ -137,7 +137,7 @@ struct Block<'a, W, O> {
 /// The machine has the instructions of `P`; the product was packed for its frame, from weights of its type,
 /// and in chains if it has any; no other thread runs the same rows of the same blocks.
 #[inline(always)]
-pub(super) unsafe fn run<P: Product, F: Finish>(
+pub(super) unsafe fn run<P: Product, R: Order, F: Finish>(
     work: &Work<'_, P::Element, F::Output>,
     (blocks, rows): (Range<usize>, Range<usize>),
     bias: &[f32],
@@ -147,6 +147,7 @@ pub(super) unsafe fn run<P: Product, F: Finish>(
     assert_eq!(packed.frame, P::FRAME, "the weights were packed for this product");
     assert_eq!(bias.len(), packed.vectors.len() * lanes, "a bias for each lane");
     assert!(rows.end <= work.rows, "rows {rows:?} are of the product");
+    assert_eq!(packed.chains.is_some(), R::CHAINS, "the weights were packed in this order");
     let layout = Layout { work, first_row: rows.start, rows: rows.len(), finish };
     if layout.rows == 0 {
         return;
@@ -176,15 +177,12 @@ pub(super) unsafe fn run<P: Product, F: Finish>(
                 chains,
                 behind: &behind,
             };
-            match slots.len() {
-                1 => map::<P, F, 1>(&layout, &block),
-                2 => map::<P, F, 2>(&layout, &block),
-                3 => map::<P, F, 3>(&layout, &block),
-                4 => map::<P, F, 4>(&layout, &block),
-                5 => map::<P, F, 5>(&layout, &block),
-                6 => map::<P, F, 6>(&layout, &block),
-                7 => map::<P, F, 7>(&layout, &block),
-                _ => map::<P, F, PIXEL_VECTORS>(&layout, &block),
+            if packed.block > P::FRAME.vectors {
+                one_by_one::<P, R, F>(&layout, &block);
+            } else if slots.len() == 1 {
+                map::<P, R, F, 1>(&layout, &block);
+            } else {
+                map::<P, R, F, 2>(&layout, &block);
             }
         }
     }
@@ -208,29 +206,50 @@ fn chains_of(
     (Some(of_block), of_block.first)
 }
 
+/// One block of channels, more than a tile has, for one pixel after the other.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn one_by_one<P: Product, R: Order, F: Finish>(
+    layout: &Layout<'_, P::Element, F::Output, F>,
+    block: &Block<'_, P::Weight, F::Output>,
+) {
+    // SAFETY: the block has as many vectors as targets.
+    unsafe {
+        match block.targets.len() {
+            1 => pixels::<P, R, F, 1, 1>(layout, block, 0),
+            2 => pixels::<P, R, F, 1, 2>(layout, block, 0),
+            3 => pixels::<P, R, F, 1, 3>(layout, block, 0),
+            4 => pixels::<P, R, F, 1, 4>(layout, block, 0),
+            5 => pixels::<P, R, F, 1, 5>(layout, block, 0),
+            6 => pixels::<P, R, F, 1, 6>(layout, block, 0),
+            7 => pixels::<P, R, F, 1, 7>(layout, block, 0),
+            _ => pixels::<P, R, F, 1, PIXEL_VECTORS>(layout, block, 0),
+        }
+    }
+}
+
 /// One block of channels for all pixels.
 ///
 /// # Safety
 /// As [`run`]; the block has `VECTORS` vectors.
 #[inline(always)]
-unsafe fn map<P: Product, F: Finish, const VECTORS: usize>(
+unsafe fn map<P: Product, R: Order, F: Finish, const VECTORS: usize>(
     layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
 ) {
     let mut done = 0;
     // SAFETY: every tile lies within the rows and the width.
     unsafe {
-        if VECTORS > P::FRAME.vectors {
-            return pixels::<P, F, 1, VECTORS>(layout, block, 0);
-        }
         if P::FRAME.pixels == TilePixels::TwoStripsOfSeven {
-            strips_of_seven::<P, F, VECTORS>(layout, block);
+            strips_of_seven::<P, R, F, VECTORS>(layout, block);
             done = layout.work.width / 7 * 7;
         }
         match P::FRAME.pixels {
-            TilePixels::Five => pixels::<P, F, 5, VECTORS>(layout, block, done),
+            TilePixels::Five => pixels::<P, R, F, 5, VECTORS>(layout, block, done),
             TilePixels::Four | TilePixels::TwoStripsOfSeven => {
-                pixels::<P, F, 4, VECTORS>(layout, block, done)
+                pixels::<P, R, F, 4, VECTORS>(layout, block, done)
             }
         }
     }
@@ -241,7 +260,7 @@ unsafe fn map<P: Product, F: Finish, const VECTORS: usize>(
 /// # Safety
 /// As [`map`].
 #[inline(always)]
-unsafe fn strips_of_seven<P: Product, F: Finish, const VECTORS: usize>(
+unsafe fn strips_of_seven<P: Product, R: Order, F: Finish, const VECTORS: usize>(
     layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
 ) {
@@ -259,10 +278,10 @@ unsafe fn strips_of_seven<P: Product, F: Finish, const VECTORS: usize>(
     // SAFETY: `strips` strips lie within the rows and the width.
     unsafe {
         for _ in 0..strips / 2 {
-            tile::<P, F, 14, 7, VECTORS>(layout, block, &mut next);
+            tile::<P, R, F, 14, 7, VECTORS>(layout, block, &mut next);
         }
         if strips % 2 == 1 {
-            tile::<P, F, 7, 7, VECTORS>(layout, block, next);
+            tile::<P, R, F, 7, 7, VECTORS>(layout, block, next);
         }
     }
 }
@@ -272,7 +291,7 @@ unsafe fn strips_of_seven<P: Product, F: Finish, const VECTORS: usize>(
 /// # Safety
 /// As [`map`]; `start` is at most the width.
 #[inline(always)]
-unsafe fn pixels<P: Product, F: Finish, const PIXELS: usize, const VECTORS: usize>(
+unsafe fn pixels<P: Product, R: Order, F: Finish, const PIXELS: usize, const VECTORS: usize>(
     layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
     start: usize,
@@ -284,7 +303,7 @@ unsafe fn pixels<P: Product, F: Finish, const PIXELS: usize, const VECTORS: usiz
         if count < PIXELS {
             for pixel in 0..count {
                 let at = |_| (pixel / in_row, start + pixel % in_row);
-                tile::<P, F, 1, 1, VECTORS>(layout, block, at);
+                tile::<P, R, F, 1, 1, VECTORS>(layout, block, at);
             }
             return;
         }
@@ -294,7 +313,7 @@ unsafe fn pixels<P: Product, F: Finish, const PIXELS: usize, const VECTORS: usiz
                 let first = count - PIXELS;
                 (row, column) = (first / in_row, start + first % in_row);
             }
-            tile::<P, F, PIXELS, 1, VECTORS>(layout, block, |_| {
+            tile::<P, R, F, PIXELS, 1, VECTORS>(layout, block, |_| {
                 let at = (row, column);
                 column += 1;
                 if column == layout.work.width {
@@ -314,6 +333,7 @@ unsafe fn pixels<P: Product, F: Finish, const PIXELS: usize, const VECTORS: usiz
 #[inline(always)]
 unsafe fn tile<
     P: Product,
+    R: Order,
     F: Finish,
     const PIXELS: usize,
     const STRIP: usize,
@@ -342,16 +362,7 @@ unsafe fn tile<
         let start: [P::Sums; VECTORS] =
             from_fn(|vector| P::start(block.bias.add(vector * P::FRAME.lanes)));
         let mut sums = [start; PIXELS];
-        match block.chains.filter(|_| P::LONGEST_CHAIN > 1) {
-            Some(chains) => {
-                let [singles, pairs, triples] = chains.of_length;
-                let steps = Steps { weights: block.weights, behind: block.behind.as_ptr() };
-                let steps = chain::<P, 3, _, _, _>(&windows, steps, triples, &mut sums);
-                let steps = chain::<P, 2, _, _, _>(&windows, steps, pairs, &mut sums);
-                chain::<P, 1, _, _, _>(&windows, steps, singles, &mut sums);
-            }
-            None => along_the_runs::<P, F, _, _, _>(layout, block, &windows, &mut sums),
-        }
+        R::add::<P, F, _, _, _>(layout, block, &windows, &mut sums);
         for (pixel, sums) in sums.into_iter().enumerate() {
             let (row, column) = strips[pixel / STRIP];
             let column = column + pixel % STRIP;
@@ -366,57 +377,113 @@ unsafe fn tile<
 }
 
 /// Where the windows of a tile's pixels begin: those of a strip stand `offsets` behind its first.
-struct Windows<E, const PIXELS: usize, const STRIP: usize> {
+pub(super) struct Windows<E, const PIXELS: usize, const STRIP: usize> {
     first: [*const E; PIXELS],
     offsets: [usize; STRIP],
 }
 
-/// Adds all steps, in the order in which the taps stand in memory.
-///
-/// # Safety
-/// As [`tile`].
-#[inline(always)]
-unsafe fn along_the_runs<
-    P: Product,
-    F: Finish,
-    const PIXELS: usize,
-    const STRIP: usize,
-    const VECTORS: usize,
->(
-    layout: &Layout<'_, P::Element, F::Output, F>,
-    block: &Block<'_, P::Weight, F::Output>,
-    windows: &Windows<P::Element, PIXELS, STRIP>,
-    sums: &mut [[P::Sums; VECTORS]; PIXELS],
-) {
-    let offsets = windows.offsets;
-    let mut weights = block.weights;
-    let run = layout.work.geometry.run();
-    for ky in 0..layout.work.geometry.kernel.0 {
-        let lines = windows.first.map(|first| first.wrapping_add(ky * layout.work.input_row));
-        let mut tap = 0;
-        loop {
-            // SAFETY: `geometry.first` has shown that all windows lie within the input, and a run has a step;
-            // the weights have FRAME.steps for each of VECTORS.
-            unsafe {
-                let vectors: [P::Weights; VECTORS] =
-                    from_fn(|vector| P::weights(weights.add(vector * P::FRAME.step())));
-                weights = weights.add(VECTORS * P::FRAME.step());
-                each_pixel!(PIXELS, PIXEL => {
-                    let from = lines[PIXEL / STRIP].wrapping_add(tap);
-                    let taps = P::taps(from.wrapping_add(offsets[PIXEL % STRIP]));
-                    for (sum, vector) in sums[PIXEL].iter_mut().zip(vectors) {
-                        *sum = P::step(*sum, taps, vector);
-                    }
-                });
-            }
-            // The last step ends with the run.
-            tap += P::FRAME.taps;
-            if tap + P::FRAME.taps > run {
-                if tap >= run {
-                    break;
+/// The order in which the steps of a tile are taken.
+pub(super) trait Order {
+    /// Whether it is that of the chains.
+    const CHAINS: bool;
+
+    /// Adds all steps.
+    ///
+    /// # Safety
+    /// As [`tile`]; the product was packed in this order.
+    unsafe fn add<
+        P: Product,
+        F: Finish,
+        const PIXELS: usize,
+        const STRIP: usize,
+        const VECTORS: usize,
+    >(
+        layout: &Layout<'_, P::Element, F::Output, F>,
+        block: &Block<'_, P::Weight, F::Output>,
+        windows: &Windows<P::Element, PIXELS, STRIP>,
+        sums: &mut [[P::Sums; VECTORS]; PIXELS],
+    );
+}
+
+/// The order in which the taps stand in memory.
+pub(super) struct InRuns;
+
+impl Order for InRuns {
+    const CHAINS: bool = false;
+
+    #[inline(always)]
+    unsafe fn add<
+        P: Product,
+        F: Finish,
+        const PIXELS: usize,
+        const STRIP: usize,
+        const VECTORS: usize,
+    >(
+        layout: &Layout<'_, P::Element, F::Output, F>,
+        block: &Block<'_, P::Weight, F::Output>,
+        windows: &Windows<P::Element, PIXELS, STRIP>,
+        sums: &mut [[P::Sums; VECTORS]; PIXELS],
+    ) {
+        let offsets = windows.offsets;
+        let mut weights = block.weights;
+        let run = layout.work.geometry.run();
+        for ky in 0..layout.work.geometry.kernel.0 {
+            let lines = windows.first.map(|first| first.wrapping_add(ky * layout.work.input_row));
+            let mut tap = 0;
+            loop {
+                // SAFETY: `geometry.first` has shown that all windows lie within the input, and a run has a step;
+                // the weights have FRAME.steps for each of VECTORS.
+                unsafe {
+                    let vectors: [P::Weights; VECTORS] =
+                        from_fn(|vector| P::weights(weights.add(vector * P::FRAME.step())));
+                    weights = weights.add(VECTORS * P::FRAME.step());
+                    each_pixel!(PIXELS, PIXEL => {
+                        let from = lines[PIXEL / STRIP].wrapping_add(tap);
+                        let taps = P::taps(from.wrapping_add(offsets[PIXEL % STRIP]));
+                        for (sum, vector) in sums[PIXEL].iter_mut().zip(vectors) {
+                            *sum = P::step(*sum, taps, vector);
+                        }
+                    });
                 }
-                tap = run - P::FRAME.taps;
+                // The last step ends with the run.
+                tap += P::FRAME.taps;
+                if tap + P::FRAME.taps > run {
+                    if tap >= run {
+                        break;
+                    }
+                    tap = run - P::FRAME.taps;
+                }
             }
+        }
+    }
+}
+
+/// The order of the chains.
+pub(super) struct InChains;
+
+impl Order for InChains {
+    const CHAINS: bool = true;
+
+    #[inline(always)]
+    unsafe fn add<
+        P: Product,
+        F: Finish,
+        const PIXELS: usize,
+        const STRIP: usize,
+        const VECTORS: usize,
+    >(
+        _: &Layout<'_, P::Element, F::Output, F>,
+        block: &Block<'_, P::Weight, F::Output>,
+        windows: &Windows<P::Element, PIXELS, STRIP>,
+        sums: &mut [[P::Sums; VECTORS]; PIXELS],
+    ) {
+        let [singles, pairs, triples] = block.chains.map_or([0; 3], |chains| chains.of_length);
+        let steps = Steps { weights: block.weights, behind: block.behind.as_ptr() };
+        // SAFETY: the block has these chains.
+        unsafe {
+            let steps = chain::<P, 3, _, _, _>(windows, steps, triples, sums);
+            let steps = chain::<P, 2, _, _, _>(windows, steps, pairs, sums);
+            chain::<P, 1, _, _, _>(windows, steps, singles, sums);
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Network<'a> {
 }
 
 /// Makes the model that runs.
-pub(super) fn wire(
+pub(super) fn place_operators(
     network: Network<'_>,
     source: Source,
     isa: Isa,
