@@ -87,7 +87,7 @@ impl BlockingPool {
     }
 
     /// Waits for memory and a thread, then runs `work` there. Both are held until the work has ended,
-    /// also when the caller has gone; what the result needs is held until its [`KeptMemory`] is dropped.
+    /// also when the caller has gone; what the result needs is held until its `KeptMemory` is dropped.
     ///
     /// # Errors
     /// [`WorkError::Memory`] when the pool never has so much, [`WorkError::NotBegun`] when it is too

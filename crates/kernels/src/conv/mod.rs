@@ -14,7 +14,7 @@
 //!     output = finish(sums)                    ReLU, or scale and bias
 //! ```
 //!
-//! A [`Product`](crate::simd::Product) is what a number format and an instruction set do in `start`, `taps` and `step`;
+//! A `Product` (in `simd`) is what a number format and an instruction set do in `start`, `taps` and `step`;
 //! a `Finish` is what follows the sums. The loops depart from this in five places:
 //!
 //! 1. **Parts.** Convolutions with the same input and geometry, such as the three 1x1 convolutions of an inception
@@ -27,7 +27,7 @@
 //! 3. **Maps of one pixel.** Only other channels can hide the latency of the sums, so a tile has eight vectors of them.
 //! 4. **Runs that are not a multiple of a step.** The last step is moved back to end with the run, so nothing behind
 //!    the input is read. Taps that it repeats have weight 0 in it.
-//! 5. **Chains** ([`chains`]). AVX2 multiplies bytes with an instruction that adds neighbours in 16 bits. Up to three
+//! 5. **Chains** (`chains`). AVX2 multiplies bytes with an instruction that adds neighbours in 16 bits. Up to three
 //!    steps are added in 16 bits before they are widened. Packing chooses which, wherever they are in the window, so
 //!    that nothing saturates. The sums are the same integers.
 
