@@ -40,6 +40,16 @@ def before_call(context, case, kwargs):
         case.headers = headers
 
 
+@schemathesis.hook
+def filter_case(context, case):
+    """Leaves out forms with names of groups that there are not: a form that a hook changes counts as forbidden."""
+    return not is_form(case) or not case.body.get("within")
+
+
+def is_form(case):
+    return case.media_type == "multipart/form-data" and isinstance(case.body, dict)
+
+
 def give_once(case):
     """A parameter of the body is left out of the query."""
     if isinstance(case.body, dict) and case.query:
@@ -47,7 +57,7 @@ def give_once(case):
 
 
 def name_a_group(case):
-    for part in [case.query, case.body]:
+    for part in [case.query] if is_form(case) else [case.query, case.body]:
         if isinstance(part, dict) and isinstance(part.get("within"), str):
             part["within"] = "dog,n02121808"
 

@@ -1,6 +1,7 @@
 //! A feature map of one image, NHWC without the N, with a border around it for the padding of the
 //! convolution that reads it.
 
+use std::array::from_fn;
 use std::ops::Range;
 
 /// Sizes of a map: `[height + 2 * border, width + 2 * border, channels]`, channels contiguous.
@@ -19,13 +20,27 @@ pub struct MapShape {
 impl MapShape {
     /// Elements, the border's included.
     #[allow(clippy::len_without_is_empty)] // a shape is no container
+    ///
+    /// # Panics
+    /// When no memory is as large.
     pub fn len(self) -> usize {
-        (self.height + 2 * self.border) * self.row_len()
+        self.height
+            .checked_add(self.border)
+            .and_then(|rows| rows.checked_add(self.border))
+            .and_then(|rows| rows.checked_mul(self.row_len()))
+            .expect("a map fits into memory")
     }
 
     /// Elements of a row, the border's included.
+    ///
+    /// # Panics
+    /// When no memory is as large.
     pub fn row_len(self) -> usize {
-        (self.width + 2 * self.border) * self.channels
+        self.width
+            .checked_add(self.border)
+            .and_then(|pixels| pixels.checked_add(self.border))
+            .and_then(|pixels| pixels.checked_mul(self.channels))
+            .expect("a row fits into memory")
     }
 
     /// Index of the first channel of pixel `(row, column)` of the map itself.
@@ -181,19 +196,41 @@ impl<T> Destination<'_, T> {
 
     /// The window of pixel `(row, column)` of the map.
     pub(super) fn pixel_mut(&mut self, row: usize, column: usize) -> &mut [T] {
+        let window = self.window(row, column);
+        &mut self.values[window]
+    }
+
+    /// Where the window of a pixel is among the values.
+    fn window(&self, row: usize, column: usize) -> Range<usize> {
         assert!(self.rows.contains(&row), "row {row} is not in {:?}", self.rows);
         let row = row - self.rows.start;
         let pixel = row * self.shape.row_len() + (column + self.shape.border) * self.shape.channels;
-        &mut self.values[pixel + self.channels.start..pixel + self.channels.end]
+        pixel + self.channels.start..pixel + self.channels.end
+    }
+
+    /// The windows of a square of pixels from `(row, column)` on, through pointers that are good together; none
+    /// for pixels that the destination does not have.
+    pub(super) fn tile<const SIDE: usize>(
+        &mut self,
+        (row, column): (usize, usize),
+    ) -> [[Option<*mut T>; SIDE]; SIDE] {
+        let (first, len) = (self.values.as_mut_ptr(), self.values.len());
+        from_fn(|y| {
+            from_fn(|x| {
+                let (row, column) = (row + y, column + x);
+                let is_here = self.rows.contains(&row) && column < self.shape.width;
+                let window = is_here.then(|| self.window(row, column))?;
+                assert!(window.end <= len, "a window is among the values");
+                Some(first.wrapping_add(window.start))
+            })
+        })
     }
 
     /// The window's first channel of pixel `(rows.start, 0)`; the rows of the destination follow at
     /// [`MapShape::row_len`], the pixels at [`MapShape::channels`].
     pub(super) fn first(&mut self) -> *mut T {
-        if self.rows.is_empty() || self.shape.width == 0 {
-            return self.values.as_mut_ptr();
-        }
-        self.pixel_mut(self.rows.start, 0).as_mut_ptr()
+        let [[first]] = self.tile((self.rows.start, 0));
+        first.unwrap_or(self.values.as_mut_ptr())
     }
 }
 

@@ -42,12 +42,15 @@ impl ConvGeometry {
         assert_eq!(input.channels, self.input_channels, "the input has the kernel's channels");
         assert!(input.border >= self.padding, "the border is as wide as the padding: {input:?}");
         let shift = input.border - self.padding;
+        // None where no memory is as large.
         let end = |outputs: usize, kernel: usize| {
-            shift + outputs.saturating_sub(1) * self.stride + kernel
+            let last = outputs.saturating_sub(1).checked_mul(self.stride)?;
+            last.checked_add(shift)?.checked_add(kernel)
         };
+        let within = |end: Option<usize>, size: usize| end.is_some_and(|end| end <= size);
         assert!(
-            end(rows.end, self.kernel.0) <= input.height + 2 * input.border
-                && end(width, self.kernel.1) <= input.width + 2 * input.border,
+            within(end(rows.end, self.kernel.0), input.height + 2 * input.border)
+                && within(end(width, self.kernel.1), input.width + 2 * input.border),
             "the windows {self:?} of {rows:?} x {width} stay in {input:?}"
         );
         shift * input.row_len() + shift * input.channels

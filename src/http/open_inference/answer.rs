@@ -65,7 +65,8 @@ pub struct AnswerParameters {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum OutputData<'a> {
-    /// Probabilities.
+    // No documentation: utoipa would describe it as an object, which an array is not.
+    #[allow(missing_docs)]
     Fp32(#[schema(inline)] AllProbabilities<'a>),
     /// `probability:class:label`.
     Bytes(Vec<String>),

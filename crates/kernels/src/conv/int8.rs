@@ -91,6 +91,9 @@ impl Int8ConvWeights {
         parts: &[Int8ConvPart<'_>],
         output: OutputSize,
     ) -> Self {
+        for part in parts {
+            assert_eq!(part.scale.len(), part.bias.len(), "a scale and a bias for each channel");
+        }
         assert!(geometry.run() >= Self::LEAST_RUN, "a quad fits into a run of {geometry:?}");
         let weights: Vec<_> = parts.iter().map(|part| (part.weights, part.bias.len())).collect();
         let (product, packed) = match isa.name() {

@@ -165,21 +165,13 @@ unsafe fn output_tiles_of<V: Vector, const SIDE: usize, const OUTPUTS: usize>(
     let plane = from.len() / (SIDE * SIDE);
     assert!((first_tile + columns) * channels <= plane, "a plane for each product has the tiles");
     assert_eq!(what.bias.len(), channels, "a bias for each channel");
-    let (rows, width) = (output.rows(), output.shape().width);
+    assert!(what.channels.end <= output.channel_count(), "the destination has the channels");
     for tile_column in 0..columns {
-        let mut pixels = [[ptr::null_mut::<f32>(); OUTPUTS]; OUTPUTS];
-        for (y, line) in pixels.iter_mut().enumerate() {
-            for (x, pixel) in line.iter_mut().enumerate() {
-                let (row, column) = (tile_row * OUTPUTS + y, tile_column * OUTPUTS + x);
-                if rows.contains(&row) && column < width {
-                    let window = output.pixel_mut(row, column);
-                    *pixel = window[what.channels.clone()].as_mut_ptr();
-                }
-            }
-        }
+        let pixels: [[Option<*mut f32>; OUTPUTS]; OUTPUTS] =
+            output.tile((tile_row * OUTPUTS, tile_column * OUTPUTS));
         for channel in (0..channels).step_by(V::LANES) {
             let lanes = V::LANES.min(channels - channel);
-            // SAFETY: each tile of each plane of `from`, the bias, and each pixel that is not null
+            // SAFETY: each tile of each plane of `from`, the bias, and each pixel that there is
             // have `channels` elements, of which `lanes` follow `channel`.
             unsafe {
                 let zero = V::splat(0.0);
@@ -203,8 +195,8 @@ unsafe fn output_tiles_of<V: Vector, const SIDE: usize, const OUTPUTS: usize>(
                         if what.activation == Activation::Relu {
                             value = value.max(zero);
                         }
-                        if !pixels[y][x].is_null() {
-                            store(value, pixels[y][x].add(channel), lanes);
+                        if let Some(pixel) = pixels[y][x] {
+                            store(value, pixel.add(what.channels.start + channel), lanes);
                         }
                     }
                 }
