@@ -128,9 +128,11 @@ impl TestService {
         self.running
     }
 
-    /// Drains and waits for the end.
+    /// Drains and waits for the end. Until then the folder stays: the model may still be loading from it.
     pub async fn stop(self) {
-        self.begin_stop().await.unwrap().unwrap();
+        let Self { stop, running, _folder, .. } = self;
+        let _ = stop.send(());
+        running.await.unwrap().unwrap();
     }
 
     /// Waits until `metric` is `value`.
