@@ -55,7 +55,8 @@ impl Team {
                 }
                 while !done.0.load(Ordering::Relaxed) && self.is_alone() {
                     if rayon::yield_now() != Some(Yield::Executed) {
-                        std::hint::spin_loop();
+                        // Other services on the same cores go first.
+                        std::thread::yield_now();
                     }
                 }
             });
