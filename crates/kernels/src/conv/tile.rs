@@ -143,6 +143,7 @@ pub(super) unsafe fn run<P: Product, R: Order, F: Finish>(
     bias: &[f32],
     finish: F,
 ) {
+    const { assert!(P::FRAME.vectors <= 2, "`map` is compiled for one vector and for two") }
     let (packed, lanes) = (work.packed, P::FRAME.lanes);
     assert_eq!(packed.frame, P::FRAME, "the weights were packed for this product");
     assert_eq!(bias.len(), packed.vectors.len() * lanes, "a bias for each lane");
