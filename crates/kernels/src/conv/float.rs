@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::ConvGeometry;
+use super::order::InRuns;
 use super::packed::{Arranged, OutputSize, Packed};
-use super::tile::{self, Finish, InRuns, Work};
+use super::tile::{self, Finish, Work};
 use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]

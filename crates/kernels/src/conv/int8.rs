@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use super::ConvGeometry;
 use super::chains::chained;
+use super::order::{InChains, InRuns, Order};
 use super::packed::{Arranged, OutputSize, Packed};
-use super::tile::{self, Finish, InChains, InRuns, Order, Work};
+use super::tile::{self, Finish, Work};
 use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]

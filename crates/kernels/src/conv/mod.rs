@@ -34,6 +34,7 @@
 mod chains;
 mod float;
 mod int8;
+mod order;
 mod packed;
 mod tile;
 

@@ -6,9 +6,10 @@ use std::ops::Range;
 
 use super::ConvGeometry;
 use super::chains::BlockChains;
+use super::order::{Order, Windows};
 use super::packed::{PIXEL_VECTORS, Packed, VectorSlot};
 use crate::map::{Destination, MapView};
-use crate::simd::{Product, TilePixels, Vector, each_pixel};
+use crate::simd::{Product, TilePixels, Vector};
 use crate::threads::Parts;
 
 /// What follows the sums of a convolution.
@@ -25,28 +26,28 @@ pub(super) trait Finish: Copy {
 
 /// A product that is ready to run: where its windows and its outputs are, all of them checked.
 pub(super) struct Work<'a, E, O> {
-    packed: &'a Packed,
-    geometry: ConvGeometry,
+    pub(super) packed: &'a Packed,
+    pub(super) geometry: ConvGeometry,
     /// First element of the first window of the first row.
-    input: *const E,
+    pub(super) input: *const E,
     /// Elements from one input row to the next.
-    input_row: usize,
+    pub(super) input_row: usize,
     /// Elements between the windows of neighbouring pixels, and of neighbouring rows.
-    pixel_step: usize,
-    row_step: usize,
-    rows: usize,
-    width: usize,
+    pub(super) pixel_step: usize,
+    pub(super) row_step: usize,
+    pub(super) rows: usize,
+    pub(super) width: usize,
     /// For each part.
-    targets: Vec<Target<O>>,
+    pub(super) targets: Vec<Target<O>>,
     /// The input is read, and the outputs are written, for so long.
-    borrowed: PhantomData<(&'a [E], &'a mut [O])>,
+    pub(super) borrowed: PhantomData<(&'a [E], &'a mut [O])>,
 }
 
 // SAFETY: threads read the input through it, and each writes other rows or channels: `run` says so.
 unsafe impl<E: Sync, O: Send> Sync for Work<'_, E, O> {}
 
 /// Where a part, or a vector of its channels, is written.
-struct Target<O> {
+pub(super) struct Target<O> {
     /// The first row's first pixel.
     first: *mut O,
     row: usize,
@@ -111,23 +112,23 @@ impl<'a, E, O> Work<'a, E, O> {
 
 /// Some rows of a product.
 pub(super) struct Layout<'a, E, O, F> {
-    work: &'a Work<'a, E, O>,
+    pub(super) work: &'a Work<'a, E, O>,
     /// The first of them, and how many there are.
-    first_row: usize,
-    rows: usize,
-    finish: F,
+    pub(super) first_row: usize,
+    pub(super) rows: usize,
+    pub(super) finish: F,
 }
 
 /// Some vectors of output channels.
 pub(super) struct Block<'a, W, O> {
     /// The first of its vectors among all.
-    first: usize,
-    weights: *const W,
-    bias: *const f32,
-    targets: &'a [(Target<O>, usize)],
-    chains: Option<BlockChains>,
+    pub(super) first: usize,
+    pub(super) weights: *const W,
+    pub(super) bias: *const f32,
+    pub(super) targets: &'a [(Target<O>, usize)],
+    pub(super) chains: Option<BlockChains>,
     /// Where the taps of each step of the chains stand, behind the first of a window.
-    behind: &'a [usize],
+    pub(super) behind: &'a [usize],
 }
 
 /// Runs a part of a product: some blocks of channels, some rows. `bias` has a value for each lane of each
@@ -375,162 +376,4 @@ unsafe fn tile<
             }
         }
     }
-}
-
-/// Where the windows of a tile's pixels begin: those of a strip stand `offsets` behind its first.
-pub(super) struct Windows<E, const PIXELS: usize, const STRIP: usize> {
-    first: [*const E; PIXELS],
-    offsets: [usize; STRIP],
-}
-
-/// The order in which the steps of a tile are taken.
-pub(super) trait Order {
-    /// Whether it is that of the chains.
-    const CHAINS: bool;
-
-    /// Adds all steps.
-    ///
-    /// # Safety
-    /// As [`tile`]; the product was packed in this order.
-    unsafe fn add<
-        P: Product,
-        F: Finish,
-        const PIXELS: usize,
-        const STRIP: usize,
-        const VECTORS: usize,
-    >(
-        layout: &Layout<'_, P::Element, F::Output, F>,
-        block: &Block<'_, P::Weight, F::Output>,
-        windows: &Windows<P::Element, PIXELS, STRIP>,
-        sums: &mut [[P::Sums; VECTORS]; PIXELS],
-    );
-}
-
-/// The order in which the taps stand in memory.
-pub(super) struct InRuns;
-
-impl Order for InRuns {
-    const CHAINS: bool = false;
-
-    #[inline(always)]
-    unsafe fn add<
-        P: Product,
-        F: Finish,
-        const PIXELS: usize,
-        const STRIP: usize,
-        const VECTORS: usize,
-    >(
-        layout: &Layout<'_, P::Element, F::Output, F>,
-        block: &Block<'_, P::Weight, F::Output>,
-        windows: &Windows<P::Element, PIXELS, STRIP>,
-        sums: &mut [[P::Sums; VECTORS]; PIXELS],
-    ) {
-        let offsets = windows.offsets;
-        let mut weights = block.weights;
-        let run = layout.work.geometry.run();
-        for ky in 0..layout.work.geometry.kernel.0 {
-            let lines = windows.first.map(|first| first.wrapping_add(ky * layout.work.input_row));
-            let mut tap = 0;
-            loop {
-                // SAFETY: `geometry.first` has shown that all windows lie within the input, and a run has a step;
-                // the weights have FRAME.steps for each of VECTORS.
-                unsafe {
-                    let vectors: [P::Weights; VECTORS] =
-                        from_fn(|vector| P::weights(weights.add(vector * P::FRAME.step())));
-                    weights = weights.add(VECTORS * P::FRAME.step());
-                    each_pixel!(PIXELS, PIXEL => {
-                        let from = lines[PIXEL / STRIP].wrapping_add(tap);
-                        let taps = P::taps(from.wrapping_add(offsets[PIXEL % STRIP]));
-                        for (sum, vector) in sums[PIXEL].iter_mut().zip(vectors) {
-                            *sum = P::step(*sum, taps, vector);
-                        }
-                    });
-                }
-                // The last step ends with the run.
-                tap += P::FRAME.taps;
-                if tap + P::FRAME.taps > run {
-                    if tap >= run {
-                        break;
-                    }
-                    tap = run - P::FRAME.taps;
-                }
-            }
-        }
-    }
-}
-
-/// The order of the chains.
-pub(super) struct InChains;
-
-impl Order for InChains {
-    const CHAINS: bool = true;
-
-    #[inline(always)]
-    unsafe fn add<
-        P: Product,
-        F: Finish,
-        const PIXELS: usize,
-        const STRIP: usize,
-        const VECTORS: usize,
-    >(
-        _: &Layout<'_, P::Element, F::Output, F>,
-        block: &Block<'_, P::Weight, F::Output>,
-        windows: &Windows<P::Element, PIXELS, STRIP>,
-        sums: &mut [[P::Sums; VECTORS]; PIXELS],
-    ) {
-        let [singles, pairs, triples] = block.chains.map_or([0; 3], |chains| chains.of_length);
-        let steps = Steps { weights: block.weights, behind: block.behind.as_ptr() };
-        // SAFETY: the block has these chains.
-        unsafe {
-            let steps = chain::<P, 3, _, _, _>(windows, steps, triples, sums);
-            let steps = chain::<P, 2, _, _, _>(windows, steps, pairs, sums);
-            chain::<P, 1, _, _, _>(windows, steps, singles, sums);
-        }
-    }
-}
-
-/// The steps of the chains that are not done yet.
-struct Steps<W> {
-    weights: *const W,
-    behind: *const usize,
-}
-
-/// Adds the next `chains` chains of `N` steps each.
-///
-/// # Safety
-/// As [`tile`]; there are so many.
-#[inline(always)]
-unsafe fn chain<
-    P: Product,
-    const N: usize,
-    const PIXELS: usize,
-    const STRIP: usize,
-    const VECTORS: usize,
->(
-    windows: &Windows<P::Element, PIXELS, STRIP>,
-    steps: Steps<P::Weight>,
-    chains: usize,
-    sums: &mut [[P::Sums; VECTORS]; PIXELS],
-) -> Steps<P::Weight> {
-    let Steps { mut weights, mut behind } = steps;
-    let (first, offsets) = (windows.first, windows.offsets);
-    for _ in 0..chains {
-        // SAFETY: there are N more steps, whose taps stand in the window, and their weights for each of VECTORS.
-        unsafe {
-            let taps: [usize; N] = from_fn(|step| *behind.add(step));
-            behind = behind.add(N);
-            let of_steps: [[P::Weights; N]; VECTORS] = from_fn(|vector| {
-                from_fn(|step| P::weights(weights.add((step * VECTORS + vector) * P::FRAME.step())))
-            });
-            weights = weights.add(N * VECTORS * P::FRAME.step());
-            each_pixel!(PIXELS, PIXEL => {
-                let window = first[PIXEL / STRIP].wrapping_add(offsets[PIXEL % STRIP]);
-                let taps: [P::Taps; N] = taps.map(|tap| P::taps(window.wrapping_add(tap)));
-                for (sum, weights) in sums[PIXEL].iter_mut().zip(of_steps) {
-                    *sum = P::chain(*sum, taps, weights);
-                }
-            });
-        }
-    }
-    Steps { weights, behind }
 }
