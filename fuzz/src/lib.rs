@@ -135,6 +135,7 @@ fn model() -> ModelInfo {
         input_name: "data_0".into(),
         output_name: "prob_1".into(),
         output_kind: OutputKind::Probabilities,
+        instruction_sets: googlenet_kernels::isa::Isa::best().into(),
         preprocessing: Preprocessing {
             side: SIDE,
             resize: Resize::Stretch { size: SIDE },

@@ -8,7 +8,7 @@ use super::{CliError, log, output};
 use crate::config::ModelConfig;
 use crate::machine::Machine;
 use googlenet_engine::loaded_model::load_model;
-use googlenet_engine::model::OperatorCount;
+use googlenet_engine::model::{InstructionSets, OperatorCount};
 use googlenet_engine::network::report::ModelReport;
 use googlenet_engine::network::summary;
 
@@ -27,6 +27,7 @@ struct Summary<'a> {
     #[serde(flatten)]
     report: &'a ModelReport,
     operators: Vec<OperatorCount>,
+    instruction_sets: InstructionSets,
 }
 
 /// Prints the report of the model's graph, and the operators of its plan.
@@ -35,12 +36,13 @@ pub(super) fn summary(args: &SummaryArgs, origins: &Origins) -> Result<(), CliEr
     let model = load_model(&args.model.resolve(&Machine::of_this_process()))
         .map_err(|e| origins.model(e))?;
     let (report, operators) = (&model.info.report, model.engine.operators());
+    let instruction_sets = model.info.instruction_sets;
     if args.json {
-        let summary = Summary { report, operators };
+        let summary = Summary { report, operators, instruction_sets };
         let json = serde_json::to_string_pretty(&summary).map_err(CliError::failed)?;
         output::print_line(json)?;
     } else {
-        output::print(summary::text(report, &operators))?;
+        output::print(summary::text(report, &operators, instruction_sets))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use axum::http::uri::Authority;
 use ipnet::IpNet;
 
 use googlenet_engine::weights::fetch::can_download_from;
-use googlenet_kernels::isa::IsaName;
+use googlenet_kernels::isa::IsaChoice;
 
 /// A value does not have the form that its knob needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum FormError {
         most: u64,
     },
     /// It is no instruction set.
-    #[error("expected portable, avx2 or avx512")]
+    #[error("expected auto, portable, avx2, avxvnni, avx512 or avx512vnni")]
     Isa,
     /// It is no network.
     #[error("expected networks separated by commas, such as 10.0.0.0/8,fd00::/8")]
@@ -59,8 +59,8 @@ pub(super) fn count(least: u64, most: u64) -> impl Fn(&str) -> Result<usize, For
     }
 }
 
-/// Reads the name of an instruction set.
-pub(super) fn isa(text: &str) -> Result<IsaName, FormError> {
+/// Reads the name of an instruction set, or `auto`.
+pub(super) fn isa(text: &str) -> Result<IsaChoice, FormError> {
     text.trim().parse().map_err(|_| FormError::Isa)
 }
 
@@ -172,8 +172,9 @@ mod tests {
     #[test]
     fn the_instruction_sets_are_all_told() {
         let message = FormError::Isa.to_string();
-        for name in IsaName::ALL {
-            assert_eq!(isa(name.as_str()), Ok(name));
+        assert!(isa("auto") == Ok(IsaChoice::Auto) && message.contains("auto"));
+        for name in googlenet_kernels::isa::IsaName::ALL {
+            assert_eq!(isa(name.as_str()), Ok(IsaChoice::Only(name)));
             assert!(message.contains(name.as_str()), "{message}");
         }
         assert_eq!(isa("sse9"), Err(FormError::Isa));

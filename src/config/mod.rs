@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use forms::{count, number};
 use googlenet_engine::model;
 use googlenet_engine::weights::ModelSource;
-use googlenet_kernels::isa::IsaName;
+use googlenet_kernels::isa::IsaChoice;
 
 pub use environment::{has_colours, search_path};
 pub use forms::FormError;
@@ -55,10 +55,10 @@ pub struct ModelConfig {
     #[arg(long, env = "GOOGLENET_CALIBRATION", value_name = "TOML")]
     pub calibration: Option<PathBuf>,
 
-    /// Instruction set of the kernels: portable, avx2 or avx512 [default: the fastest that the
-    /// machine has].
-    #[arg(long, env = "GOOGLENET_ISA", value_name = "ISA", value_parser = forms::isa)]
-    pub isa: Option<IsaName>,
+    /// Instruction set of the kernels: portable, avx2, avxvnni, avx512, avx512vnni, or auto for the fastest
+    /// that the machine has. Those of f32 use what they can of it.
+    #[arg(long, env = "GOOGLENET_ISA", value_name = "ISA", default_value = "auto", value_parser = forms::isa)]
+    pub isa: IsaChoice,
 }
 
 /// Where weights that are not at hand are downloaded from.

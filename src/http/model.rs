@@ -13,7 +13,7 @@ use super::error::ApiError;
 use super::openapi::errors::route_errors;
 use super::state::{AppState, Service};
 use googlenet_engine::groups::Group;
-use googlenet_engine::model::{ChannelOrder, OperatorCount, Resize};
+use googlenet_engine::model::{ChannelOrder, InstructionSets, OperatorCount, Resize};
 use googlenet_engine::model_info::{ModelIdentity, ModelInfo};
 use googlenet_engine::network::report::{LayerRow, ModuleRow, Totals};
 use googlenet_engine::network::summary;
@@ -40,6 +40,7 @@ pub struct Summary<'a> {
     /// What runs for a photo: `fast` are the kernels of this service, `tract` the operators that no
     /// rule knows.
     operators: &'a [OperatorCount],
+    instruction_sets: InstructionSets,
 }
 
 /// From a photo to the network's input.
@@ -81,6 +82,7 @@ impl<'a> Summary<'a> {
             multiply_adds: model.report.totals.multiply_adds,
             modules: &model.report.modules,
             operators,
+            instruction_sets: model.instruction_sets,
         }
     }
 }
@@ -98,7 +100,7 @@ pub async fn summary(
     let Service { model, operators, .. } = state.service()?;
     let vary = [(header::VARY, "accept")];
     Ok(if prefers_text(&headers) {
-        (vary, summary::text(&model.report, operators)).into_response()
+        (vary, summary::text(&model.report, operators, model.instruction_sets)).into_response()
     } else {
         (vary, Json(Summary::new(model, operators))).into_response()
     })

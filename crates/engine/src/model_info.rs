@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::groups::{ClassSet, GroupProbability, Groups, Sure, SureAt};
-use crate::model::{OutputKind, Preprocessing, Probabilities};
+use crate::model::{InstructionSets, OutputKind, Preprocessing, Probabilities};
 use crate::network::report::ModelReport;
 use crate::weights::Labels;
 
@@ -46,6 +46,8 @@ pub struct ModelInfo {
     pub output_name: String,
     /// What the output of the file's graph is; the plan makes probabilities of it.
     pub output_kind: OutputKind,
+    /// What the plan's kernels run on.
+    pub instruction_sets: InstructionSets,
     /// From a photo to the input.
     pub preprocessing: Preprocessing,
     /// Names of the classes, by index.

@@ -9,7 +9,7 @@ use super::stopwatch;
 use crate::cli::CliError;
 use googlenet_engine::loaded_model::{ModelSettings, PlanSettings};
 use googlenet_engine::model::{Input, Precision};
-use googlenet_kernels::isa::{Isa, IsaName};
+use googlenet_kernels::isa::{Isa, IsaChoice, IsaName};
 
 const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Int8];
 
@@ -34,8 +34,10 @@ pub(super) struct Comparison {
 impl Comparison {
     /// Measures the instruction sets that the machine has, or the one that was asked for, on one core and then on all.
     pub(super) fn measure(args: &BenchArgs, model: &ModelSettings) -> Result<Self, CliError> {
-        let available = Isa::available().into_iter().map(Isa::name).collect();
-        let isas: Vec<IsaName> = model.plan.isa.map_or(available, |isa| vec![isa]);
+        let isas: Vec<IsaName> = match model.plan.isa {
+            IsaChoice::Auto => Isa::available().into_iter().map(Isa::name).collect(),
+            IsaChoice::Only(isa) => vec![isa],
+        };
         let mut cores = vec![1, model.plan.cores];
         cores.dedup();
         let progress = ProgressBar::new((cores.len() * isas.len() * PRECISIONS.len()) as u64);
@@ -73,7 +75,7 @@ fn measured(
 ) -> Result<Vec<Row>, CliError> {
     let mut models = Vec::new();
     for &isa in isas {
-        let plan = PlanSettings { isa: Some(isa), ..model.plan.clone() };
+        let plan = PlanSettings { isa: IsaChoice::Only(isa), ..model.plan.clone() };
         let model = ModelSettings { plan, ..model.clone() };
         for precision in PRECISIONS {
             models.push(load(&args.files, &model, precision, cores)?);

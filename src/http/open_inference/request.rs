@@ -264,6 +264,7 @@ mod tests {
             input_name: "pixels".into(),
             output_kind: googlenet_engine::model::OutputKind::Probabilities,
             output_name: "scores".into(),
+            instruction_sets: googlenet_kernels::isa::Isa::best().into(),
             preprocessing: Preprocessing { side: 32, ..Preprocessing::bvlc() },
             labels: Labels::numbered(10),
             groups: Groups::new(GroupTree::wordnet(), Labels::numbered(10).ids()).unwrap(),

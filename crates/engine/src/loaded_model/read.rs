@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use super::{ModelError, ModelSettings};
 use crate::groups::{GroupTree, Groups};
-use crate::model::{Precision, Preprocessing};
+use crate::model::Preprocessing;
 use crate::model_info::{ModelIdentity, ModelInfo};
 use crate::network::intake::{Wanted, decode};
 use crate::network::onnx::ModelProto;
 use crate::network::{ParsedGraph, ServableGraph};
+use crate::plan::{PlanError, PlanSettings, PlanSettingsError};
 use crate::weights::fetch::progress_for_stderr;
 use crate::weights::manifest::proposal::Training;
 use crate::weights::{Labels, ModelFile, Obtained, Origin, Sha256, obtain};
@@ -38,7 +39,7 @@ pub fn read_model(settings: &ModelSettings) -> Result<(ParsedGraph, ModelInfo), 
                 labels,
                 path: None,
             };
-            Ok(described.with(graph, settings.plan.precision))
+            described.with(graph, &settings.plan)
         }
     }
 }
@@ -79,7 +80,7 @@ pub(super) fn describe(
         labels,
         path: Some(file.path.clone()),
     };
-    Ok(described.with(graph, settings.plan.precision))
+    described.with(graph, &settings.plan)
 }
 
 /// What is known of a model beside its graph.
@@ -93,23 +94,29 @@ struct Described {
 }
 
 impl Described {
-    fn with(self, graph: ServableGraph, precision: Precision) -> (ParsedGraph, ModelInfo) {
+    fn with(
+        self,
+        graph: ServableGraph,
+        plan: &PlanSettings,
+    ) -> Result<(ParsedGraph, ModelInfo), ModelError> {
+        let isa = plan.isa().map_err(PlanSettingsError::from).map_err(PlanError::from)?;
         let info = ModelInfo {
             identity: ModelIdentity {
                 name: self.name,
                 version: self.version,
-                precision: precision.as_str().into(),
+                precision: plan.precision.as_str().into(),
                 trained: graph.is_trained,
             },
             path: self.path,
             input_name: graph.interface.input_name,
             output_name: graph.interface.output_name,
             output_kind: graph.output_kind,
+            instruction_sets: isa.into(),
             preprocessing: self.preprocessing,
             labels: self.labels,
             groups: self.groups,
             report: graph.report,
         };
-        (graph.parsed, info)
+        Ok((graph.parsed, info))
     }
 }

@@ -3,6 +3,7 @@
 
 mod engine;
 mod input;
+mod instruction_sets;
 mod operators;
 mod output_kind;
 mod precision;
@@ -11,6 +12,7 @@ mod probabilities;
 
 pub use engine::{Engine, EngineError, Session};
 pub use input::{Input, InputError, Pixels};
+pub use instruction_sets::InstructionSets;
 pub use operators::{OperatorCount, OperatorPath};
 pub use output_kind::OutputKind;
 pub use precision::Precision;

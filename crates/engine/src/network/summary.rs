@@ -5,10 +5,15 @@ use std::fmt::Write;
 
 use super::description::{INCEPTIONS, TABLE_1_PARAMETERS};
 use super::report::{Branches, LayerRow, ModelReport, ModuleKind, ModuleRow, Totals};
-use crate::model::OperatorCount;
+use crate::model::{InstructionSets, OperatorCount};
 
-/// Writes `report`, and the operators that run it, as aligned lines of plain text, the last one ended.
-pub fn text(report: &ModelReport, operators: &[OperatorCount]) -> String {
+/// Writes `report`, and the operators that run it on these instruction sets, as aligned lines of plain text, the last
+/// one ended.
+pub fn text(
+    report: &ModelReport,
+    operators: &[OperatorCount],
+    instruction_sets: InstructionSets,
+) -> String {
     let mut text = layers(report).text();
     if report.inceptions().next().is_some() {
         text.push('\n');
@@ -24,6 +29,8 @@ pub fn text(report: &ModelReport, operators: &[OperatorCount]) -> String {
     text.push('\n');
     text.push_str(&plan(operators).text());
     text.push_str("Fast: the kernels of this service. Tract: operators that no rule knows.\n");
+    let InstructionSets { f32, int8 } = instruction_sets;
+    text.push_str(&format!("Instruction sets: {f32} for f32, {int8} for products of bytes.\n"));
     text
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::calibration_file::{CalibrationFileError, calibration};
 use crate::model::Precision;
-use googlenet_kernels::isa::{Isa, IsaError, IsaName};
+use googlenet_kernels::isa::{Isa, IsaChoice, IsaError};
 
 /// How a model is run.
 #[derive(Clone, Debug)]
@@ -13,8 +13,8 @@ pub struct PlanSettings {
     pub precision: Precision,
     /// The calibration table for int8; none: that beside the ONNX file, or the built-in one.
     pub calibration: Option<PathBuf>,
-    /// Instruction set of the kernels; none: the fastest that the machine has.
-    pub isa: Option<IsaName>,
+    /// Instruction set of the kernels.
+    pub isa: IsaChoice,
     /// Threads that share a lone image, and at the start the pictures of the self-check.
     pub cores: usize,
 }
@@ -48,6 +48,6 @@ impl PlanSettings {
     /// # Errors
     /// [`IsaError`] when the machine does not have it.
     pub fn isa(&self) -> Result<Isa, IsaError> {
-        self.isa.map_or_else(|| Ok(Isa::best()), Isa::require)
+        self.isa.isa()
     }
 }

@@ -8,6 +8,7 @@ use googlenet_engine::loaded_model::{
 };
 use googlenet_engine::model::{Engine, Input, OperatorPath, OutputKind, Precision};
 use googlenet_engine::weights::{Download, ModelSource, SearchPath};
+use googlenet_kernels::isa::IsaChoice;
 use prost::Message;
 use serde_json::Value;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
@@ -27,7 +28,7 @@ fn load_at_most(max_model_bytes: u64, path: &Path) -> Result<LoadedModel, ModelE
         search: SearchPath::of(Vec::new(), None),
         download: Download::default(),
         max_model_bytes,
-        plan: PlanSettings { precision, calibration: None, isa: None, cores: 2 },
+        plan: PlanSettings { precision, calibration: None, isa: IsaChoice::Auto, cores: 2 },
     })
 }
 

@@ -52,7 +52,7 @@ impl ConvWeights {
         parts: &[ConvPart<'_>],
         output: OutputSize,
     ) -> Self {
-        let frame = match isa.name() {
+        let frame = match isa.for_floats() {
             #[cfg(target_arch = "x86_64")]
             IsaName::Avx512 => Float::<Avx512>::FRAME,
             #[cfg(target_arch = "x86_64")]

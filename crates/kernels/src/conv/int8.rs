@@ -11,7 +11,7 @@ use super::tile::{self, Finish, Work};
 use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2Bytes, Avx512Vnni};
+use crate::simd::{Avx2Bytes, Avx512Bytes, Avx512Vnni, AvxVnni};
 use crate::simd::{PortableFloats, PortableIntegers, Product, Vector, as_it_is, compiled_for};
 use crate::threads::{Threads, share_once};
 
@@ -43,6 +43,10 @@ enum ProductName {
     #[cfg(target_arch = "x86_64")]
     Avx2Bytes,
     #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bytes,
+    #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
 }
 
@@ -59,6 +63,15 @@ macro_rules! run_product {
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx2Bytes => run_product!(
                 compiled_for!("avx2,fma",), Avx2Bytes, InChains, $output, $weights, $work, $part
+            ),
+            #[cfg(target_arch = "x86_64")]
+            ProductName::AvxVnni => run_product!(
+                compiled_for!("avxvnni,avx2,fma",), AvxVnni, InRuns, $output, $weights, $work, $part
+            ),
+            #[cfg(target_arch = "x86_64")]
+            ProductName::Avx512Bytes => run_product!(
+                compiled_for!("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",),
+                Avx512Bytes, InChains, $output, $weights, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx512Vnni => run_product!(
@@ -97,12 +110,18 @@ impl Int8ConvWeights {
         }
         assert!(geometry.run() >= Self::LEAST_RUN, "a quad fits into a run of {geometry:?}");
         let weights: Vec<_> = parts.iter().map(|part| (part.weights, part.bias.len())).collect();
-        let (product, packed) = match isa.name() {
+        let (product, packed) = match isa.for_bytes() {
             #[cfg(target_arch = "x86_64")]
-            IsaName::Avx512 => {
+            IsaName::Avx512Vnni => {
                 let packed = pack::<Avx512Vnni>(geometry, &weights, output);
                 (ProductName::Avx512Vnni, packed)
             }
+            #[cfg(target_arch = "x86_64")]
+            IsaName::Avx512 => {
+                (ProductName::Avx512Bytes, pack::<Avx512Bytes>(geometry, &weights, output))
+            }
+            #[cfg(target_arch = "x86_64")]
+            IsaName::AvxVnni => (ProductName::AvxVnni, pack::<AvxVnni>(geometry, &weights, output)),
             #[cfg(target_arch = "x86_64")]
             IsaName::Avx2 => {
                 (ProductName::Avx2Bytes, pack::<Avx2Bytes>(geometry, &weights, output))

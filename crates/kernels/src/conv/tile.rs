@@ -250,6 +250,7 @@ unsafe fn map<P: Product, R: Order, F: Finish, const VECTORS: usize>(
         }
         match P::FRAME.pixels {
             TilePixels::Five => pixels::<P, R, F, 5, VECTORS>(layout, block, done),
+            TilePixels::Eight => pixels::<P, R, F, 8, VECTORS>(layout, block, done),
             TilePixels::Four | TilePixels::TwoStripsOfSeven => {
                 pixels::<P, R, F, 4, VECTORS>(layout, block, done)
             }

@@ -1,4 +1,4 @@
-//! AVX2 and FMA: vectors of 8, 16 registers.
+//! AVX2 and FMA, and AVX-VNNI: vectors of 8, 16 registers.
 
 use std::arch::x86_64::*;
 
@@ -180,6 +180,51 @@ impl Product for Avx2Bytes {
             }
             _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn floats(sums: __m256i) -> Avx2 {
+        // SAFETY: the caller has AVX2; no pointer is read or written.
+        Avx2(unsafe { _mm256_cvtepi32_ps(sums) })
+    }
+}
+
+/// Bytes, four taps a step, by `vpdpbusd` of AVX-VNNI.
+#[derive(Clone, Copy)]
+pub(crate) struct AvxVnni;
+
+impl Product for AvxVnni {
+    type Element = u8;
+    type Weight = i8;
+    type Taps = __m256i;
+    type Weights = __m256i;
+    type Sums = __m256i;
+    type Floats = Avx2;
+    const FRAME: Frame =
+        Frame { lanes: 8, vectors: 2, pixels: TilePixels::Five, taps: 4, group: 4 };
+
+    #[inline(always)]
+    unsafe fn start(_: *const f32) -> __m256i {
+        // SAFETY: the caller has AVX2; no pointer is read or written.
+        unsafe { _mm256_setzero_si256() }
+    }
+
+    #[inline(always)]
+    unsafe fn taps(from: *const u8) -> __m256i {
+        // SAFETY: the caller has AVX2 and lends 4 bytes.
+        unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> __m256i {
+        // SAFETY: the caller has AVX2 and lends 4 * 8 bytes.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn step(sums: __m256i, taps: __m256i, weights: __m256i) -> __m256i {
+        // SAFETY: the caller has AVX-VNNI; no pointer is read or written.
+        unsafe { _mm256_dpbusd_avx_epi32(sums, taps, weights) }
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! AVX-512 F, BW, DQ, VL and VNNI: vectors of 16, 32 registers.
+//! AVX-512 F, BW, DQ and VL, and VNNI: vectors of 16, 32 registers.
 
 use std::arch::x86_64::*;
 
@@ -99,7 +99,70 @@ impl Vector for Avx512 {
     }
 }
 
-/// Four taps a step, by `vpdpbusd`.
+/// Bytes, four taps a step, as [`Avx2Bytes`](super::Avx2Bytes) has them.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512Bytes;
+
+impl Product for Avx512Bytes {
+    type Element = u8;
+    type Weight = i8;
+    type Taps = __m512i;
+    type Weights = __m512i;
+    type Sums = __m512i;
+    type Floats = Avx512;
+    const FRAME: Frame =
+        Frame { lanes: 16, vectors: 2, pixels: TilePixels::Eight, taps: 4, group: 4 };
+    const LONGEST_CHAIN: usize = 3;
+
+    #[inline(always)]
+    unsafe fn start(_: *const f32) -> __m512i {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        unsafe { _mm512_setzero_si512() }
+    }
+
+    #[inline(always)]
+    unsafe fn taps(from: *const u8) -> __m512i {
+        // SAFETY: the caller has AVX-512 and lends 4 bytes.
+        unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> __m512i {
+        // SAFETY: the caller has AVX-512 and lends 4 * 16 bytes.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn step(sums: __m512i, taps: __m512i, weights: __m512i) -> __m512i {
+        // SAFETY: the caller has AVX-512, and chained these weights.
+        unsafe { Self::chain(sums, [taps], [weights]) }
+    }
+
+    #[inline(always)]
+    unsafe fn chain<const N: usize>(
+        sums: __m512i,
+        taps: [__m512i; N],
+        weights: [__m512i; N],
+    ) -> __m512i {
+        // SAFETY: the caller has AVX-512 BW, and these weights are those of a chain; no pointer is read or written.
+        unsafe {
+            let mut pairs = _mm512_maddubs_epi16(taps[0], weights[0]);
+            for step in 1..N {
+                let of_step = _mm512_maddubs_epi16(taps[step], weights[step]);
+                pairs = _mm512_add_epi16(pairs, of_step);
+            }
+            _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn floats(sums: __m512i) -> Avx512 {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        Avx512(unsafe { _mm512_cvtepi32_ps(sums) })
+    }
+}
+
+/// Bytes, four taps a step, by `vpdpbusd`.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512Vnni;
 

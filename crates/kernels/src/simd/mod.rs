@@ -11,9 +11,9 @@ mod avx512;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx2::{Avx2, Avx2Bytes};
+pub(super) use avx2::{Avx2, Avx2Bytes, AvxVnni};
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx512::{Avx512, Avx512Vnni};
+pub(super) use avx512::{Avx512, Avx512Bytes, Avx512Vnni};
 pub(super) use portable::{Portable, PortableFloats, PortableIntegers, to_byte};
 
 use crate::lines::Plain;
@@ -146,6 +146,8 @@ pub(super) enum TilePixels {
     Four,
     /// Any five.
     Five,
+    /// Any eight.
+    Eight,
     /// Two times seven neighbours in a row: two pointers and seven offsets.
     TwoStripsOfSeven,
 }
@@ -165,13 +167,13 @@ macro_rules! compiled_for {
 }
 pub(super) use compiled_for;
 
-/// Runs `body::<V>(arguments)` with the vectors of `$isa`: `dispatch!(isa, body(name: Type = value))`.
+/// Runs `body::<V>(arguments)` with the vectors of f32 of `$isa`: `dispatch!(isa, body(name: Type = value))`.
 macro_rules! dispatch {
     ($isa:expr, $body:ident($($arguments:tt)*)) => {
-        match $crate::isa::Isa::name($isa) {
+        match $crate::isa::Isa::for_floats($isa) {
             #[cfg(target_arch = "x86_64")]
             $crate::isa::IsaName::Avx512 => $crate::simd::compiled_for!(
-                "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma",
+                "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",
                 $body::<$crate::simd::Avx512>($($arguments)*)
             ),
             #[cfg(target_arch = "x86_64")]
@@ -210,7 +212,7 @@ pub(super) fn forget_wide_registers() {
 macro_rules! dispatch_plain {
     ($isa:expr, $body:ident::<$element:ident>($($argument:ident: $type:ty = $value:expr),* $(,)?)) => {{
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
         fn avx512<$element: PoolElement>($($argument: $type),*) {
             $body::<$element>($($argument),*)
         }
@@ -219,7 +221,7 @@ macro_rules! dispatch_plain {
         fn avx2<$element: PoolElement>($($argument: $type),*) {
             $body::<$element>($($argument),*)
         }
-        match $crate::isa::Isa::name($isa) {
+        match $crate::isa::Isa::for_floats($isa) {
             #[cfg(target_arch = "x86_64")]
             $crate::isa::IsaName::Avx512 => {
                 // SAFETY: an Isa of this name exists only where its features were found.

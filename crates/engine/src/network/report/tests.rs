@@ -7,6 +7,7 @@ use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto};
 use super::*;
 use crate::network::onnx::{self, Parameters};
 use crate::network::{GoogLeNet, seeded::seeded_model, summary};
+use googlenet_kernels::isa::Isa;
 
 fn network() -> GoogLeNet {
     GoogLeNet::new(64, 10).unwrap()
@@ -241,7 +242,7 @@ fn onnx_224() -> ModelProto {
 
 #[test]
 fn summary_shows_the_modules_beside_table_1() {
-    let text = summary::text(&ModelReport::new(&onnx_224()).unwrap(), &[]);
+    let text = summary::text(&ModelReport::new(&onnx_224()).unwrap(), &[], Isa::best().into());
     let line = |start: &str| -> Vec<&str> {
         let found = text.lines().find(|line| line.starts_with(start));
         found.unwrap_or_else(|| panic!("no {start:?} in\n{text}")).split_whitespace().collect()
@@ -264,7 +265,7 @@ fn summary_of_another_network_has_no_table_1() {
             node.op_type = "AveragePool".to_owned();
         }
     }
-    let text = summary::text(&ModelReport::new(&model).unwrap(), &[]);
+    let text = summary::text(&ModelReport::new(&model).unwrap(), &[], Isa::best().into());
     assert!(!text.contains("Table 1"), "{text}");
     assert!(text.contains("inception_3a/output"), "{text}");
 }

@@ -1,0 +1,23 @@
+//! What the kernels of a plan run on.
+
+use serde::Serialize;
+
+use googlenet_kernels::isa::Isa;
+
+/// The instruction set that was chosen for each number format; kernels of one plan may be of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct InstructionSets {
+    /// For f32.
+    #[cfg_attr(feature = "openapi", schema(example = "avx512"))]
+    pub f32: &'static str,
+    /// For products of bytes.
+    #[cfg_attr(feature = "openapi", schema(example = "avx512vnni"))]
+    pub int8: &'static str,
+}
+
+impl From<Isa> for InstructionSets {
+    fn from(isa: Isa) -> Self {
+        Self { f32: isa.for_floats().as_str(), int8: isa.for_bytes().as_str() }
+    }
+}
