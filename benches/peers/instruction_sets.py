@@ -5,10 +5,22 @@ from pathlib import Path
 
 # By the name that ours has for the instruction set: what oneDNN, which computes for OpenVINO and PyTorch, and
 # PyTorch call it, and the flags of /proc/cpuinfo that go beyond it.
-ONEDNN = {"portable": "SSE41", "avx2": "AVX2", "avx512": "AVX512_CORE_VNNI"}
-PYTORCH = {"portable": "default", "avx2": "avx2", "avx512": "avx512"}
-MKL = {"portable": "SSE4_2", "avx2": "AVX2", "avx512": "AVX512"}
-BEYOND = {"portable": {"avx"}, "avx2": {"avx_vnni", "avx512f"}, "avx512": {"amx_tile"}}
+ONEDNN = {
+    "portable": "SSE41",
+    "avx2": "AVX2",
+    "avxvnni": "AVX2_VNNI",
+    "avx512": "AVX512_CORE",
+    "avx512vnni": "AVX512_CORE_VNNI",
+}
+PYTORCH = {"portable": "default", "avx2": "avx2", "avxvnni": "avx2", "avx512": "avx512", "avx512vnni": "avx512"}
+MKL = {"portable": "SSE4_2", "avx2": "AVX2", "avxvnni": "AVX2", "avx512": "AVX512", "avx512vnni": "AVX512"}
+BEYOND = {
+    "portable": {"avx"},
+    "avx2": {"avx_vnni", "avx512f"},
+    "avxvnni": {"avx512f"},
+    "avx512": {"avx512_vnni", "amx_tile"},
+    "avx512vnni": {"amx_tile"},
+}
 
 FLAGS = ["sse4_1", "avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512dq", "avx512vl"]
 FLAGS += ["avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16"]

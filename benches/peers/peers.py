@@ -27,8 +27,8 @@ def measure(contenders, images, rounds):
 
 def chosen(cases):
     """What ours runs on here, as it says itself."""
-    isas = [cases.ours(f"{precision}/one-core", cases.one)().report(1)["isa"] for precision in ("f32", "int8")]
-    return "ours chose      {} for f32, {} for int8".format(*isas)
+    sets = cases.ours("int8/one-core", cases.one)().report(1)["instruction_sets"]
+    return f"ours chose      {sets['f32']} for f32, {sets['int8']} for products of bytes"
 
 
 def main():

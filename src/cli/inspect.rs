@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use googlenet_engine::loaded_model::{
     Inspected, LoadedModel, ModelSettings, check, inspect as read,
 };
-use googlenet_engine::model::{InstructionSets, OperatorPath, OutputKind, Preprocessing, Resize};
+use googlenet_engine::model::{OperatorPath, OutputKind, Preprocessing, Resize};
 use googlenet_engine::network::facts::Declared;
 use googlenet_engine::weights::manifest::proposal::{Proposal, Training};
 use googlenet_engine::weights::{Labels, ModelSource, Origin};
@@ -89,8 +89,6 @@ fn model_rows(loaded: &LoadedModel, inspected: &Inspected) -> Vec<Row> {
         let names: Vec<String> = names.collect();
         if names.is_empty() { "none".into() } else { names.join(", ") }
     };
-    let InstructionSets { f32, int8 } = info.instruction_sets;
-    let instruction_sets = format!("{f32} for f32, {int8} for products of bytes");
     let origin = match &inspected.file.origin {
         Origin::Toml(path) => path.display().to_string(),
         Origin::Known => "the checksum, which is known".into(),
@@ -103,7 +101,7 @@ fn model_rows(loaded: &LoadedModel, inspected: &Inspected) -> Vec<Row> {
         ("inception modules", info.report.inceptions().count().to_string()),
         ("fast operators", on(OperatorPath::Fast)),
         ("tract's operators", on(OperatorPath::Tract)),
-        ("instruction sets", instruction_sets),
+        ("instruction sets", info.instruction_sets.to_string()),
         ("preprocessing", preprocessing(&info.preprocessing)),
         ("  from", origin),
     ]

@@ -17,6 +17,7 @@ use crate::machine::Machine;
 use case::Case;
 use compare::Comparison;
 use googlenet_engine::loaded_model::check;
+use googlenet_engine::model::InstructionSets;
 
 #[derive(Args)]
 // Both precisions are measured.
@@ -59,7 +60,7 @@ struct Row {
 
 #[derive(Serialize)]
 struct Report {
-    isa: &'static str,
+    instruction_sets: InstructionSets,
     images: u32,
     rows: Vec<Row>,
 }
@@ -88,7 +89,7 @@ pub(super) fn bench(args: &BenchArgs, origins: &Origins) -> Result<(), CliError>
     }
     progress.finish_and_clear();
     let isa = model.plan.isa().map_err(CliError::failed)?;
-    let report = Report { isa: isa.name().as_str(), images: args.images, rows };
+    let report = Report { instruction_sets: isa.into(), images: args.images, rows };
     print(args.json, &report, Report::text)
 }
 
@@ -127,10 +128,10 @@ impl Report {
             text +=
                 &format!("{name:<18} {cores:>5} {milliseconds:>12.2} {images_per_second:>12.1}\n");
         }
-        let Self { isa, images, .. } = self;
+        let Self { instruction_sets, images, .. } = self;
         text + &format!(
-            "Medians of {images} images, {isa}. input: from the file's bytes to the network's input. \
-             lone: one image\nafter another, shared by the cores. loaded: an image on each core.\n"
+            "Medians of {images} images, {instruction_sets}.\ninput: from the file's bytes to the network's \
+             input. lone: one image after another, shared by the cores.\nloaded: an image on each core.\n"
         )
     }
 }

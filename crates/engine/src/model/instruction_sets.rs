@@ -1,5 +1,7 @@
 //! What the kernels of a plan run on.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use googlenet_kernels::isa::Isa;
@@ -14,6 +16,12 @@ pub struct InstructionSets {
     /// For products of bytes.
     #[cfg_attr(feature = "openapi", schema(example = "avx512vnni"))]
     pub int8: &'static str,
+}
+
+impl fmt::Display for InstructionSets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for f32, {} for products of bytes", self.f32, self.int8)
+    }
 }
 
 impl From<Isa> for InstructionSets {

@@ -29,8 +29,7 @@ pub fn text(
     text.push('\n');
     text.push_str(&plan(operators).text());
     text.push_str("Fast: the kernels of this service. Tract: operators that no rule knows.\n");
-    let InstructionSets { f32, int8 } = instruction_sets;
-    text.push_str(&format!("Instruction sets: {f32} for f32, {int8} for products of bytes.\n"));
+    text.push_str(&format!("Instruction sets: {instruction_sets}.\n"));
     text
 }
 

@@ -13,7 +13,7 @@ use super::self_check::{Logits, Reference, SelfCheckError, self_check};
 use super::settings::{PlanSettings, PlanSettingsError};
 use super::stock::StockPlan;
 use super::team::{Team, TeamError};
-use crate::model::{Input, OutputKind, Precision, Preprocessing};
+use crate::model::{Input, InstructionSets, OutputKind, Precision, Preprocessing};
 use crate::network::ParsedGraph;
 
 /// How far the plan that serves may be from stock tract, in probability.
@@ -95,7 +95,7 @@ pub fn checked_plan(
         }
         Err(error) => return Err(error.into()),
     }
-    let (isa, precision) = (isa.name().as_str(), settings.precision.as_str());
-    tracing::info!(isa, precision, cores = settings.cores, "plan");
+    let (isa, precision) = (InstructionSets::from(isa), settings.precision.as_str());
+    tracing::info!(instruction_sets = %isa, precision, cores = settings.cores, "plan");
     Ok(plan)
 }

@@ -107,21 +107,18 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn div(self, other: Self) -> Self {
-        // SAFETY: the caller has AVX2 and FMA; no pointer is read or written.
-        Self(unsafe { _mm256_div_ps(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    unsafe fn sqrt(self) -> Self {
-        // SAFETY: the caller has AVX2 and FMA; no pointer is read or written.
-        Self(unsafe { _mm256_sqrt_ps(self.0) })
-    }
-
-    #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
         // SAFETY: the caller has AVX2 and FMA; no pointer is read or written.
         Self(unsafe { _mm256_max_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn inverse_sqrt_guess(self) -> Self {
+        // SAFETY: the caller has AVX2 and FMA; no pointer is read or written.
+        unsafe {
+            let half = _mm256_srli_epi32::<1>(_mm256_castps_si256(self.0));
+            Self(_mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32(0x5f1f_fff9), half)))
+        }
     }
 }
 

@@ -81,21 +81,18 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn div(self, other: Self) -> Self {
-        // SAFETY: the caller has AVX-512; no pointer is read or written.
-        Self(unsafe { _mm512_div_ps(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    unsafe fn sqrt(self) -> Self {
-        // SAFETY: the caller has AVX-512; no pointer is read or written.
-        Self(unsafe { _mm512_sqrt_ps(self.0) })
-    }
-
-    #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
         // SAFETY: the caller has AVX-512; no pointer is read or written.
         Self(unsafe { _mm512_max_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn inverse_sqrt_guess(self) -> Self {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        unsafe {
+            let half = _mm512_srli_epi32::<1>(_mm512_castps_si512(self.0));
+            Self(_mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32(0x5f1f_fff9), half)))
+        }
     }
 }
 
