@@ -21,14 +21,29 @@ unsafe impl Plain for i8 {}
 
 impl Lines {
     pub(super) fn new<W: Plain>(values: &[W]) -> Self {
-        let bytes = size_of_val(values);
-        let mut lines = vec![Line([0; 64]); bytes.div_ceil(64)];
-        // SAFETY: the lines have at least as many bytes, and W has no padding.
-        unsafe {
-            let to = lines.as_mut_ptr().cast::<u8>();
-            to.copy_from_nonoverlapping(values.as_ptr().cast(), bytes);
-        }
-        Self(lines)
+        let mut lines = Self::zeroed(size_of_val(values));
+        lines.values_mut()[..values.len()].copy_from_slice(values);
+        lines
+    }
+
+    /// Zeros, of at least as many bytes.
+    pub(super) fn zeroed(bytes: usize) -> Self {
+        Self(vec![Line([0; 64]); bytes.div_ceil(64)])
+    }
+
+    /// The numbers of all lines.
+    pub(super) fn values<W: Plain>(&self) -> &[W] {
+        const { assert!(64 % size_of::<W>() == 0 && align_of::<W>() <= 64) };
+        // SAFETY: the lines have as many bytes, aligned for W, and any bytes are a W.
+        unsafe { std::slice::from_raw_parts(self.first(), self.bytes() / size_of::<W>()) }
+    }
+
+    /// The numbers of all lines, to be written.
+    pub(super) fn values_mut<W: Plain>(&mut self) -> &mut [W] {
+        const { assert!(64 % size_of::<W>() == 0 && align_of::<W>() <= 64) };
+        let length = self.bytes() / size_of::<W>();
+        // SAFETY: as above; W has no padding, so that the lines are bytes still, and nobody else has them meanwhile.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), length) }
     }
 
     /// The first number; the others follow.

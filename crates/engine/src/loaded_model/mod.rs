@@ -69,8 +69,9 @@ pub struct Inspected {
 /// [`ModelError`] when it is not there, or no ONNX at all.
 pub fn inspect(settings: &ModelSettings) -> Result<Inspected, ModelError> {
     let ModelSource::File(path) = &settings.source else { return Err(ModelError::NoFile) };
-    let file = ModelFile::open(path)?;
-    let proto = decode(&file.read(settings.max_model_bytes)?)?;
+    let (file, content) = ModelFile::open(path, settings.max_model_bytes)?;
+    let proto = decode(&content)?;
+    drop(content);
     let facts = FileFacts::of(&proto);
     let loaded = with_deep_stack(|| {
         let progress = LoadProgress::begin("checking the graph");

@@ -31,7 +31,8 @@ pub(super) fn constant(model: &TypedModel, outlet: OutletId) -> Option<Arc<Tenso
 pub(super) fn floats(model: &TypedModel, outlet: OutletId) -> Option<(Vec<usize>, Vec<f32>)> {
     let tensor = constant(model, outlet)?;
     let view = tensor.to_plain_array_view::<f32>().ok()?;
-    Some((view.shape().to_vec(), view.iter().copied().collect()))
+    let values = view.as_slice().map_or_else(|| view.iter().copied().collect(), <[f32]>::to_vec);
+    Some((view.shape().to_vec(), values))
 }
 
 /// A constant that has one value for each of `channels` channels of an NCHW tensor, or one for all.
