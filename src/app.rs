@@ -221,6 +221,7 @@ fn start(
     };
     let operators = model.engine.operators();
     let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())?;
+    machine::give_back_freed_memory();
     // All that stays is in memory now; what is left is for images.
     let memory = memory_budget(settings.memory, settings.max_body_bytes);
     let name = &model.info.identity;

@@ -14,7 +14,7 @@ use crate::network::ParsedGraph;
 use crate::network::facts::FileFacts;
 use crate::network::intake::decode;
 use crate::plan::{Calibrator, PlanError, Planned, checked_plan};
-use crate::weights::{self, ModelFile, ModelSource};
+use crate::weights::{self, Manifest, ModelFile, ModelSource};
 
 pub use crate::plan::{PlanSettings, calibration_path};
 pub use error::ModelError;
@@ -109,6 +109,7 @@ fn plan(
         preprocessing: &info.preprocessing,
         path: info.path.as_deref(),
         name: &info.identity.name,
+        is_bvlc: Manifest::builtin().knows_version(&info.identity.version),
     };
     let plan = checked_plan(planned, settings, |stage| progress.enter(stage))?;
     Ok(LoadedModel { engine: Arc::new(plan), info })

@@ -140,7 +140,7 @@ fn fingerprint(layers: &Layers) -> String {
     let mut hash = Sha256::new();
     let mut bytes = [[0; 4]; 4096];
     let mut take = |part: &Convolution| {
-        for values in [&part.weights, &part.bias] {
+        for values in [&part.weights[..], &part.bias] {
             for values in values.chunks(bytes.len()) {
                 let bytes = &mut bytes[..values.len()];
                 for (bytes, value) in bytes.iter_mut().zip(values) {
