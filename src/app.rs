@@ -247,6 +247,7 @@ fn start(
     let slowness = pipeline.measure_decoding();
     pipeline.queue.calibrate_decoding(slowness);
     tracing::debug!(slowness, "decoding measured");
+    machine::give_back_freed_memory();
     let service = Service {
         model: Arc::new(model.info),
         body_memory: BodyMemory::new(memory.body_bytes),

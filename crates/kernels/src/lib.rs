@@ -34,6 +34,7 @@ pub mod max_pool;
 #[cfg(test)]
 mod pool_tests;
 pub mod quantise;
+mod region;
 mod simd;
 pub mod threads;
 mod window;

@@ -51,7 +51,10 @@ pub fn check_stored(
     let pictures = pictures(side)?;
     let pictures = pictures.get(..stored.len()).ok_or(SelfCheckError::Missing)?;
     let answers = answers(serving, pictures)?;
-    answers.iter().zip(stored).try_for_each(|(answer, stored)| compare(answer, stored, tolerance))?;
+    answers
+        .iter()
+        .zip(stored)
+        .try_for_each(|(answer, stored)| compare(answer, stored, tolerance))?;
     check_difference(&answers)
 }
 
@@ -83,10 +86,7 @@ pub fn self_check(
 }
 
 /// One answer of `serving` for each picture, each a distribution, and for the first ones the same in a batch.
-fn answers(
-    serving: &dyn Engine,
-    pictures: &[Input],
-) -> Result<Vec<Probabilities>, SelfCheckError> {
+fn answers(serving: &dyn Engine, pictures: &[Input]) -> Result<Vec<Probabilities>, SelfCheckError> {
     let mut session = serving.session()?;
     let alone = run_alone(session.as_mut(), 0, pictures)?;
     let together = &pictures[..TOGETHER.min(pictures.len())];

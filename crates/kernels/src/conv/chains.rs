@@ -98,7 +98,7 @@ fn sum(pair: &[i8], of_sign: impl Fn(i8) -> bool) -> u8 {
 pub(super) fn chained(arranged: Arranged<i8>, longest: usize) -> Packed {
     assert_eq!((arranged.frame.taps, arranged.frame.group), (GROUP, GROUP), "steps of four taps");
     let mut chains = Chains { blocks: Vec::new(), steps: Vec::new() };
-    let mut weights = Vec::with_capacity(arranged.len() / 4 * 5);
+    let mut weights = Vec::with_capacity(arranged.weights.len() / 4 * 5);
     for block in 0..arranged.blocks() {
         let steps = steps_of(&arranged, block);
         let mut of_block = first_fit(steps, longest);
@@ -111,7 +111,7 @@ pub(super) fn chained(arranged: Arranged<i8>, longest: usize) -> Packed {
             weights.extend_from_slice(&step.weights);
         }
     }
-    arranged.pack_as(Lines::new(&weights), chains)
+    arranged.pack_as(Lines::new(&weights), Some(chains))
 }
 
 /// The steps of a block, each within what 16 bits hold.

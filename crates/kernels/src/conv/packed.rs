@@ -1,7 +1,5 @@
 //! Weights in the order in which the tile reads them.
 
-use std::marker::PhantomData;
-
 use super::ConvGeometry;
 use super::chains::Chains;
 use crate::lines::{Lines, Plain};
@@ -37,8 +35,7 @@ pub(super) struct Arranged<W> {
     pub(super) vectors: Vec<VectorSlot>,
     /// Vectors in a block; the last block may have fewer.
     pub(super) block: usize,
-    weights: Lines,
-    element: PhantomData<W>,
+    pub(super) weights: Vec<W>,
 }
 
 /// The same, as the tile reads them.
@@ -63,7 +60,7 @@ pub(super) struct VectorSlot {
     pub(super) lanes: usize,
 }
 
-impl<W: Plain> Arranged<W> {
+impl<W: Copy + Default + Plain> Arranged<W> {
     /// Arranges the weights of parts, OIHW each, with the output channels of each.
     ///
     /// # Panics
@@ -83,8 +80,7 @@ impl<W: Plain> Arranged<W> {
             OutputSize::Map => frame.vectors,
         };
         let of_vector = frame.steps(geometry) * frame.step();
-        let mut lines = Lines::zeroed(vectors.len() * of_vector * size_of::<W>());
-        let weights = lines.values_mut::<W>();
+        let mut weights = vec![W::default(); vectors.len() * of_vector];
         for (start, slots) in (0..vectors.len()).step_by(block).zip(vectors.chunks(block)) {
             let own = &mut weights[start * of_vector..][..slots.len() * of_vector];
             for (vector, slot) in slots.iter().enumerate() {
@@ -103,13 +99,7 @@ impl<W: Plain> Arranged<W> {
             }
         }
         let channels = parts.iter().map(|&(_, channels)| channels).collect();
-        let element = PhantomData;
-        Self { geometry, frame, channels, vectors, block, weights: lines, element }
-    }
-
-    /// How many weights there are.
-    pub(super) fn len(&self) -> usize {
-        self.vectors.len() * self.frame.steps(self.geometry) * self.frame.step()
+        Self { geometry, frame, channels, vectors, block, weights }
     }
 
     /// How many blocks of output channels there are.
@@ -122,19 +112,19 @@ impl<W: Plain> Arranged<W> {
         let start = block * self.block;
         let vectors = self.block.min(self.vectors.len() - start);
         let of_vector = self.frame.steps(self.geometry) * self.frame.step();
-        (vectors, &self.weights.values()[start * of_vector..][..vectors * of_vector])
+        (vectors, &self.weights[start * of_vector..][..vectors * of_vector])
     }
 
     /// In the order of the runs.
     pub(super) fn pack(self) -> Packed {
-        let Self { geometry, frame, channels, vectors, block, weights, .. } = self;
-        Packed { geometry, frame, channels, vectors, block, weights, chains: None }
+        let weights = Lines::new(&self.weights);
+        self.pack_as(weights, None)
     }
 
     /// With these weights in this order.
-    pub(super) fn pack_as(self, weights: Lines, chains: Chains) -> Packed {
-        let chains = Some(chains);
-        Packed { weights, chains, ..self.pack() }
+    pub(super) fn pack_as(self, weights: Lines, chains: Option<Chains>) -> Packed {
+        let Self { geometry, frame, channels, vectors, block, .. } = self;
+        Packed { geometry, frame, channels, vectors, block, weights, chains }
     }
 }
 

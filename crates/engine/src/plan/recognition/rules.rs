@@ -114,7 +114,8 @@ fn convolution(model: &TypedModel, outlet: OutletId) -> Option<(Layer, OutletId)
     };
     if scale.iter().any(|&factor| factor != 1.0) {
         let of_channels = weights.chunks_exact(sizes[1..].iter().product()).zip(&scale);
-        let scaled = of_channels.flat_map(|(weights, scale)| weights.iter().map(move |w| w * scale));
+        let scaled =
+            of_channels.flat_map(|(weights, scale)| weights.iter().map(move |w| w * scale));
         weights = Weights::Own(scaled.collect());
     }
     for (channel, value) in bias.iter_mut().enumerate() {
