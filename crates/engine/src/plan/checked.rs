@@ -22,6 +22,10 @@ use crate::network::ParsedGraph;
 const TOLERANCE: f32 = 1e-3;
 /// The same in int8: it finds a plan that computes something else, not one that rounds coarsely.
 const INT8_TOLERANCE: f32 = 0.25;
+/// The same from stored answers. It may be closer: a plan that is farther away is held against stock tract.
+const STORED_TOLERANCE: f32 = 1e-4;
+/// The same in int8. With the built-in table the plan is 0.064 away.
+const INT8_STORED_TOLERANCE: f32 = 0.1;
 
 /// What a plan is made of.
 #[derive(Clone, Copy)]
@@ -82,7 +86,7 @@ pub fn checked_plan(
         }
     };
     stage("checking its answers");
-    if !agrees_with_stored(model, &plan, tolerance) {
+    if !agrees_with_stored(model, &plan, settings.precision) {
         stage("optimising the reference and comparing its answers");
         check(model, &plan, tolerance, settings.cores)?;
     }
@@ -93,12 +97,19 @@ pub fn checked_plan(
 
 /// Whether there are stored answers for the weights, and `plan` gives them. If it does not, it is not known yet what is
 /// wrong: the stored answers, too, are only one witness.
-fn agrees_with_stored(model: Planned<'_>, plan: &FastPlan, tolerance: f32) -> bool {
+fn agrees_with_stored(model: Planned<'_>, plan: &FastPlan, precision: Precision) -> bool {
+    let tolerance = match precision {
+        Precision::F32 => STORED_TOLERANCE,
+        Precision::Int8 => INT8_STORED_TOLERANCE,
+    };
     let stored = if model.is_bvlc { bvlc_answers(model.preprocessing) } else { None };
     let Some(stored) = stored else { return false };
     let checked = check_stored(plan, &stored, tolerance, model.preprocessing.side);
     if let Err(error) = &checked {
-        tracing::warn!(model = model.name, "the stored answers are others: {error}");
+        tracing::info!(
+            model = model.name,
+            "the answers are not those that are stored for these weights, so they are compared with stock tract's: {error}"
+        );
     }
     checked.is_ok()
 }

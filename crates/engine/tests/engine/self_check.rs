@@ -10,7 +10,7 @@ use googlenet_engine::plan::{
 };
 use googlenet_kernels::isa::Isa;
 
-const TOLERANCE: f32 = 1e-3;
+const TOLERANCE: f32 = 1e-4;
 
 fn trained() -> Option<ModelProto> {
     let path = crate::shared::folder()?.join("models/googlenet.onnx");
