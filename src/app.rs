@@ -221,6 +221,7 @@ fn start(
     };
     let operators = model.engine.operators();
     let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())?;
+    machine::give_back_freed_memory();
     // All that stays is in memory now; what is left is for images.
     let memory = memory_budget(settings.memory, settings.max_body_bytes);
     let name = &model.info.identity;
@@ -246,6 +247,7 @@ fn start(
     let slowness = pipeline.measure_decoding();
     pipeline.queue.calibrate_decoding(slowness);
     tracing::debug!(slowness, "decoding measured");
+    machine::give_back_freed_memory();
     let service = Service {
         model: Arc::new(model.info),
         body_memory: BodyMemory::new(memory.body_bytes),

@@ -23,6 +23,9 @@ pub use settings::{LogSettings, MemorySettings, Settings, SettingsError};
 /// What `--max-images` may be at most.
 pub const MOST_IMAGES: usize = 100_000;
 
+/// What `--max-model-bytes` is by default.
+pub const MAX_MODEL_BYTES: u64 = 1 << 30;
+
 /// Which model, and in which number format.
 #[derive(Clone, Debug, Args)]
 pub struct ModelConfig {
@@ -43,7 +46,7 @@ pub struct ModelConfig {
     pub download: DownloadConfig,
 
     /// Largest model that is read, its files together.
-    #[arg(long, env = "GOOGLENET_MAX_MODEL_BYTES", value_name = "BYTES", default_value_t = 1 << 30, value_parser = number(1, u64::MAX))]
+    #[arg(long, env = "GOOGLENET_MAX_MODEL_BYTES", value_name = "BYTES", default_value_t = MAX_MODEL_BYTES, value_parser = number(1, u64::MAX))]
     pub max_model_bytes: u64,
 
     /// Number format of the arithmetic.

@@ -1,8 +1,14 @@
 //! How much of the memory limit remains for images once the model is loaded.
 
+use googlenet_kernels::freed_memory;
 use procfs::process::Process;
 
 const MIB: u64 = 1 << 20;
+
+/// Gives memory that was freed back to the system: what a load took for a while is not counted as memory that stays.
+pub fn give_back_freed_memory() {
+    freed_memory::give_back();
+}
 
 /// Anonymous memory that the process holds now, in bytes; pages of files are not counted, for the system
 /// takes them back when it needs to.

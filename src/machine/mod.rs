@@ -3,7 +3,7 @@
 mod cgroup;
 mod memory;
 
-pub use memory::{MemoryBudget, resident_bytes};
+pub use memory::{MemoryBudget, give_back_freed_memory, resident_bytes};
 
 use cgroup::Cgroups;
 use procfs::{Current, Meminfo};

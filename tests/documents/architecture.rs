@@ -75,7 +75,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("config", &["kernels", "loaded_model", "machine", "model", "weights"]),
     ("lifecycle", &[]),
-    ("machine", &[]),
+    ("machine", &["kernels"]),
     ("metrics", &[]),
 ];
 

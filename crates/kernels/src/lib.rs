@@ -14,6 +14,7 @@
 //! | [`threads`] | how a kernel is divided among threads |
 //! | [`max_pool`], [`average_pool`], [`lrn`] | max pooling, average pooling, local response normalization |
 //! | [`quantise`] | from f32 to u8 and back |
+//! | [`freed_memory`] | gives freed memory back; it is here because it calls C |
 //!
 //! # Why NHWC, and what a tile is
 //!
@@ -24,6 +25,7 @@
 
 pub mod average_pool;
 pub mod conv;
+pub mod freed_memory;
 pub mod isa;
 mod lines;
 pub mod lrn;
@@ -32,6 +34,7 @@ pub mod max_pool;
 #[cfg(test)]
 mod pool_tests;
 pub mod quantise;
+mod region;
 mod simd;
 pub mod threads;
 mod window;

@@ -1,12 +1,11 @@
 //! Numbers in whole cache lines: a vector never lies across two.
 
-/// Numbers, the first at the begin of a cache line.
-#[derive(Default)]
-pub(super) struct Lines(Vec<Line>);
+use std::ptr::copy_nonoverlapping;
 
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[allow(dead_code)] [u8; 64]); // read through pointers
+use crate::region::{Place, place};
+
+/// Numbers, the first at the begin of a cache line. They lie beside those that were made before.
+pub(super) struct Lines(Place);
 
 /// A number that any bytes are.
 ///
@@ -21,23 +20,19 @@ unsafe impl Plain for i8 {}
 
 impl Lines {
     pub(super) fn new<W: Plain>(values: &[W]) -> Self {
-        let bytes = size_of_val(values);
-        let mut lines = vec![Line([0; 64]); bytes.div_ceil(64)];
-        // SAFETY: the lines have at least as many bytes, and W has no padding.
-        unsafe {
-            let to = lines.as_mut_ptr().cast::<u8>();
-            to.copy_from_nonoverlapping(values.as_ptr().cast(), bytes);
-        }
-        Self(lines)
+        let place = place(size_of_val(values));
+        // SAFETY: the place has as many bytes, nobody else has them, and W has no padding.
+        unsafe { copy_nonoverlapping(values.as_ptr().cast(), place.first(), size_of_val(values)) };
+        Self(place)
     }
 
     /// The first number; the others follow.
     pub(super) fn first<W: Plain>(&self) -> *const W {
-        self.0.as_ptr().cast()
+        self.0.first().cast_const().cast()
     }
 
     /// Memory of the lines.
     pub(super) fn bytes(&self) -> usize {
-        size_of_val(self.0.as_slice())
+        self.0.bytes()
     }
 }

@@ -79,8 +79,7 @@ impl ModelError {
             Self::Obtain(ObtainError::File(
                 ModelFileError::Locate(_)
                 | ModelFileError::Read { .. }
-                | ModelFileError::TooLarge { .. }
-                | ModelFileError::Changed { .. },
+                | ModelFileError::TooLarge { .. },
             ))
             | Self::Graph(GraphError::Check(_) | GraphError::ExternalData(_)) => Some("model"),
             Self::Obtain(ObtainError::Settings(FetchError::Url { .. })) => Some("model_url"),

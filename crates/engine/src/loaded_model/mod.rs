@@ -14,7 +14,7 @@ use crate::network::ParsedGraph;
 use crate::network::facts::FileFacts;
 use crate::network::intake::decode;
 use crate::plan::{Calibrator, PlanError, Planned, checked_plan};
-use crate::weights::{self, ModelFile, ModelSource};
+use crate::weights::{self, Manifest, ModelFile, ModelSource};
 
 pub use crate::plan::{PlanSettings, calibration_path};
 pub use error::ModelError;
@@ -69,8 +69,9 @@ pub struct Inspected {
 /// [`ModelError`] when it is not there, or no ONNX at all.
 pub fn inspect(settings: &ModelSettings) -> Result<Inspected, ModelError> {
     let ModelSource::File(path) = &settings.source else { return Err(ModelError::NoFile) };
-    let file = ModelFile::open(path)?;
-    let proto = decode(&file.read(settings.max_model_bytes)?)?;
+    let (file, content) = ModelFile::open(path, settings.max_model_bytes)?;
+    let proto = decode(&content)?;
+    drop(content);
     let facts = FileFacts::of(&proto);
     let loaded = with_deep_stack(|| {
         let progress = LoadProgress::begin("checking the graph");
@@ -108,6 +109,7 @@ fn plan(
         preprocessing: &info.preprocessing,
         path: info.path.as_deref(),
         name: &info.identity.name,
+        is_bvlc: Manifest::builtin().knows_version(&info.identity.version),
     };
     let plan = checked_plan(planned, settings, |stage| progress.enter(stage))?;
     Ok(LoadedModel { engine: Arc::new(plan), info })

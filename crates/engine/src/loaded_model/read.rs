@@ -23,9 +23,11 @@ const UNTRAINED_SEED: u64 = 0;
 /// [`ModelError`] says what is wrong with which file.
 pub fn read_model(settings: &ModelSettings) -> Result<(ParsedGraph, ModelInfo), ModelError> {
     let mut progress = progress_for_stderr();
-    match obtain(&settings.source, &settings.search, &settings.download, progress.as_mut())? {
-        Obtained::File(file) => {
-            let proto = decode(&file.read(settings.max_model_bytes)?)?;
+    let ModelSettings { source, search, download, max_model_bytes, .. } = settings;
+    match obtain(source, search, download, *max_model_bytes, progress.as_mut())? {
+        Obtained::File(file, content) => {
+            let proto = decode(&content)?;
+            drop(content);
             describe(&file, proto, settings)
         }
         Obtained::Untrained => {

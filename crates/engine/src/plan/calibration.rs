@@ -138,10 +138,16 @@ pub(super) fn activations(layers: &Layers) -> Vec<OutletId> {
 /// SHA-256 of all weights and biases, in data-flow order.
 fn fingerprint(layers: &Layers) -> String {
     let mut hash = Sha256::new();
+    let mut bytes = [[0; 4]; 4096];
     let mut take = |part: &Convolution| {
-        for values in [&part.weights, &part.bias] {
-            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            hash.update(&bytes);
+        for values in [&part.weights[..], &part.bias] {
+            for values in values.chunks(bytes.len()) {
+                let bytes = &mut bytes[..values.len()];
+                for (bytes, value) in bytes.iter_mut().zip(values) {
+                    *bytes = value.to_le_bytes();
+                }
+                hash.update(bytes.as_flattened());
+            }
         }
     };
     for found in layers.iter() {

@@ -3,9 +3,9 @@
 //! `load` makes tract's typed model. `recognition` finds GoogLeNet's layers in it, `place_operators` replaces them with the large
 //! operators in `operators`, and `fast` serves the result. A node that no rule recognises stays tract's.
 //!
-//! `stock` runs the whole network in tract's own operators, and `self_check` compares the plan that serves with it. If
-//! something is wrong, `dead_layers` and `logits` use `tapped` to look inside the network. `checked` does all of this
-//! as the `settings` ask. `team` lends the threads.
+//! `stock` runs the whole network in tract's own operators, and `self_check` compares the plan that serves with it, or
+//! with answers of ONNX Runtime, `stored_answers`. If something is wrong, `dead_layers` and `logits` use `tapped` to
+//! look inside the network. `checked` does all of this as the `settings` ask. `team` lends the threads.
 //!
 //! For int8, `calibrator` runs photos, `calibration` is the table that it makes, `calibration_file` says where that
 //! table is, and `packing` quantises weights.
@@ -27,6 +27,7 @@ mod recognition;
 mod self_check;
 mod settings;
 mod stock;
+mod stored_answers;
 mod tapped;
 mod team;
 
@@ -36,7 +37,10 @@ pub use calibrator::Calibrator;
 pub use checked::{PlanError, Planned, checked_plan};
 pub use fast::FastPlan;
 pub use load::LoadError;
-pub use self_check::{Logits, Reference, SelfCheckError, Suspicion, self_check};
+pub use self_check::{
+    Logits, Reference, SelfCheckError, Suspicion, check_stored, pictures, self_check,
+};
 pub use settings::{PlanSettings, PlanSettingsError};
 pub use stock::StockPlan;
+pub use stored_answers::bvlc_answers;
 pub use team::{Team, TeamError};

@@ -88,12 +88,12 @@ impl Quantised {
                 if largest > 0.0 { largest / 127.0 } else { 1.0 }
             })
             .collect();
-        let quantised =
-            weights.chunks_exact(taps).zip(&weight_units).flat_map(|(of_channel, unit)| {
-                of_channel.iter().map(move |weight| (weight / unit).round_ties_even() as i8)
-            });
+        let mut quantised = Vec::with_capacity(weights.len());
+        for (of_channel, unit) in weights.chunks_exact(taps).zip(&weight_units) {
+            quantised.extend(of_channel.iter().map(|weight| nearest(weight / unit)));
+        }
         Self {
-            weights: quantised.collect(),
+            weights: quantised,
             scale: weight_units.iter().map(|unit| unit * units.input / units.output).collect(),
             bias: bias.iter().map(|bias| bias / units.output).collect(),
             weight_units,
@@ -103,6 +103,13 @@ impl Quantised {
     fn part(&self) -> Int8ConvPart<'_> {
         Int8ConvPart { weights: &self.weights, scale: &self.scale, bias: &self.bias }
     }
+}
+
+/// The nearest integer to a number within -127..=127, ties to even.
+fn nearest(value: f32) -> i8 {
+    // Beside 1.5 * 2^23 the last bit of a sum is worth 1: the sum is rounded to an integer, which its last byte holds.
+    // `round_ties_even` calls a function for each number where the machine's instruction is not compiled for.
+    (value + 12_582_912.0).to_bits() as i8
 }
 
 /// The mean in bytes, RGB, if bytes can hold it: the padding of a normalised image, as a byte.
@@ -196,5 +203,20 @@ pub(super) fn inception<A: Pack>(
             output,
             begin: [o_1, o_1 + o_3, o_1 + o_3 + o_5],
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_integer_is_that_of_the_standard_library() {
+        let hundredths = (-12_700..=12_700).map(|value| value as f32 / 100.0);
+        let halves = (-254..=254).map(|value| value as f32 / 2.0);
+        let around = halves.clone().flat_map(|value| [value.next_up(), value.next_down()]);
+        for value in hundredths.chain(halves).chain(around) {
+            assert_eq!(nearest(value), value.round_ties_even() as i8, "{value}");
+        }
     }
 }

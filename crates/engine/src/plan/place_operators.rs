@@ -356,7 +356,7 @@ impl Wiring<'_> {
         let operator = known.unwrap_or_else(|| Arc::new(make()));
         self.packed.insert(outlet, operator.clone());
         let name = self.model.node(outlet.node).name.clone();
-        let operator = PlanOperator::new(operator, self.team.clone())?;
+        let operator = PlanOperator::new(operator, self.team.clone());
         Ok(self.target.wire_node(name, operator, &[input])?[0])
     }
 
@@ -367,7 +367,7 @@ impl Wiring<'_> {
         input: OutletId,
         what: &str,
     ) -> TractResult<OutletId> {
-        let operator = PlanOperator::new(Arc::new(operator), self.team.clone())?;
+        let operator = PlanOperator::new(Arc::new(operator), self.team.clone());
         Ok(self.target.wire_node(format!("{name}.{what}"), operator, &[input])?[0])
     }
 }

@@ -1,11 +1,12 @@
 //! Runs a plan on drawn pictures before it serves. Its answers must be probabilities, must depend on the picture, and
-//! must match stock tract for the first pictures.
+//! must match those of an independent implementation for the first pictures: stock tract, or one whose answers are
+//! stored.
 
 use std::panic::resume_unwind;
 use std::thread;
 
 use crate::model::{
-    Engine, EngineError, Input, InputError, Pixels, Probabilities, ProbabilitiesError,
+    Engine, EngineError, Input, InputError, Pixels, Probabilities, ProbabilitiesError, Session,
 };
 
 /// How far the sum of all probabilities may be from 1.
@@ -14,8 +15,10 @@ const SUM_TOLERANCE: f32 = 1e-3;
 const LEAST_DIFFERENCE: f32 = 1e-3;
 /// A network that is this sure of one class for all pictures is worth a word.
 const SUSPICIOUS: f32 = 0.99;
-/// Pictures that are run together, and by the reference, which takes ten times as long.
-const COMPARED: usize = 3;
+/// Pictures that are run by the reference, which takes ten times as long.
+pub(super) const COMPARED: usize = 3;
+/// Pictures that are run together as well.
+const TOGETHER: usize = 2;
 
 /// What a plan is held against.
 #[derive(Clone, Copy)]
@@ -33,9 +36,30 @@ pub struct Reference<'a> {
 /// Gives the logits of each picture, if they can be had.
 pub type Logits<'a> = dyn Fn(&[Input]) -> Option<Vec<Vec<f32>>> + Sync + 'a;
 
+/// Runs `serving` on the first pictures of `side` pixels and compares its answers with `stored` ones, one for each, that
+/// an independent implementation gave for the same weights. In a batch each picture must get what it gets alone, bit for
+/// bit.
+///
+/// # Errors
+/// [`SelfCheckError`] says what was seen. The stored answers may belong to other weights: [`self_check`] knows more.
+pub fn check_stored(
+    serving: &dyn Engine,
+    stored: &[Probabilities],
+    tolerance: f32,
+    side: usize,
+) -> Result<(), SelfCheckError> {
+    let pictures = pictures(side)?;
+    let pictures = pictures.get(..stored.len()).ok_or(SelfCheckError::Missing)?;
+    let answers = answers(serving, pictures)?;
+    answers
+        .iter()
+        .zip(stored)
+        .try_for_each(|(answer, stored)| compare(answer, stored, tolerance))?;
+    check_difference(&answers)
+}
+
 /// Runs `serving` and its `reference` on pictures of `side` pixels. In a batch each picture must get what it gets alone,
-/// bit for bit: a batch runs on one core, a picture alone on all of them. Returns what the user should know of a plan
-/// that may serve.
+/// bit for bit. Returns what the user should know of a plan that may serve.
 ///
 /// # Errors
 /// [`SelfCheckError`] says what was seen, what it means and what to do.
@@ -45,19 +69,7 @@ pub fn self_check(
     side: usize,
 ) -> Result<Option<Suspicion>, SelfCheckError> {
     let pictures = pictures(side)?;
-    let mut session = serving.session()?;
-    let batch = session.run(&pictures[..COMPARED]).map_err(|error| failed(0, error))?;
-    let mut answers = Vec::with_capacity(pictures.len());
-    for (number, picture) in pictures.iter().enumerate() {
-        let alone = session.run(std::slice::from_ref(picture));
-        let alone = alone.map_err(|error| failed(number, error))?.pop();
-        let alone = alone.ok_or(SelfCheckError::Missing)?;
-        check_sum(number, &alone)?;
-        if let Some(together) = batch.get(number) {
-            compare(together, &alone, 0.0)?;
-        }
-        answers.push(alone);
-    }
+    let answers = answers(serving, &pictures)?;
     let expected = reference.answers(&pictures[..COMPARED])?;
     for (answer, expected) in answers.iter().zip(&expected) {
         compare(answer, expected, reference.tolerance)?;
@@ -71,6 +83,33 @@ pub fn self_check(
         return Err(SelfCheckError::SoftmaxTwice);
     }
     Ok(suspicions(&answers))
+}
+
+/// One answer of `serving` for each picture, each a distribution, and for the first ones the same in a batch.
+fn answers(serving: &dyn Engine, pictures: &[Input]) -> Result<Vec<Probabilities>, SelfCheckError> {
+    let mut session = serving.session()?;
+    let alone = run_alone(session.as_mut(), 0, pictures)?;
+    let together = &pictures[..TOGETHER.min(pictures.len())];
+    let together = session.run(together).map_err(|error| failed(0, error))?;
+    alone.iter().zip(&together).try_for_each(|(alone, together)| compare(together, alone, 0.0))?;
+    Ok(alone)
+}
+
+/// The answers for pictures of which the first is the `first` of all.
+fn run_alone(
+    session: &mut dyn Session,
+    first: usize,
+    pictures: &[Input],
+) -> Result<Vec<Probabilities>, SelfCheckError> {
+    let answer = |(index, picture): (usize, &Input)| {
+        let number = first + index;
+        let answers = session.run(std::slice::from_ref(picture));
+        let answer = answers.map_err(|error| failed(number, error))?.pop();
+        let answer = answer.ok_or(SelfCheckError::Missing)?;
+        check_sum(number, &answer)?;
+        Ok(answer)
+    };
+    pictures.iter().enumerate().map(answer).collect()
 }
 
 impl Reference<'_> {
@@ -90,16 +129,7 @@ impl Reference<'_> {
 
     /// The answers for pictures of which the first is the `first` of all.
     fn run(self, first: usize, pictures: &[Input]) -> Result<Vec<Probabilities>, SelfCheckError> {
-        let mut session = self.engine.session()?;
-        let answer = |(index, picture): (usize, &Input)| {
-            let number = first + index;
-            let answers = session.run(std::slice::from_ref(picture));
-            let answer = answers.map_err(|error| failed(number, error))?.pop();
-            let answer = answer.ok_or(SelfCheckError::Missing)?;
-            check_sum(number, &answer)?;
-            Ok(answer)
-        };
-        pictures.iter().enumerate().map(answer).collect()
+        run_alone(self.engine.session()?.as_mut(), first, pictures)
     }
 }
 
@@ -226,7 +256,11 @@ fn waves(x: usize, y: usize, shift: usize) -> [u8; 3] {
     [wave(x, 56), wave(y, 40), wave(x + 2 * y, 72)]
 }
 
-pub(super) fn pictures(side: usize) -> Result<Vec<Input>, InputError> {
+/// The pictures of the self-check, of `side` pixels a side.
+///
+/// # Errors
+/// [`InputError`] when there can be none of that size.
+pub fn pictures(side: usize) -> Result<Vec<Input>, InputError> {
     let draw = |drawing: &Drawing| {
         let places = (0..side * side).map(|i| (i % side, i / side));
         let pixels: Vec<u8> = places.flat_map(|(x, y)| drawing(x, y, side)).collect();

@@ -1,6 +1,7 @@
 //! A file of weights together with what is known of it.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{
@@ -68,18 +69,19 @@ struct NamedGroups {
 }
 
 impl ModelFile {
-    /// Identifies the file at `path`, reads `path` with the extension `toml` when there is one,
-    /// and the labels and groups that it names. The file is read once in chunks, for its checksum.
+    /// Reads and identifies the file at `path`, reads `path` with the extension `toml` when there is one, and the
+    /// labels and groups that it names. Also gives the bytes of the file, which is read once: they are those of its
+    /// checksum, also when it is replaced meanwhile.
     ///
     /// Warnings are logged: no description, a checksum that the TOML does not list, doubts about
     /// the TOML.
     ///
     /// # Errors
-    /// [`ModelFileError`] names the file that is at fault.
-    pub fn open(path: &Path) -> Result<Self, ModelFileError> {
+    /// [`ModelFileError`] names the file that is at fault; that at `path` is when it is larger than `most_bytes`.
+    pub fn open(path: &Path, most_bytes: u64) -> Result<(Self, Vec<u8>), ModelFileError> {
         locate::check_file(path)?;
-        let (sha256, bytes) = Sha256::of_file(path)
-            .map_err(|source| ModelFileError::Read { path: path.to_owned(), source })?;
+        let content = read(path, most_bytes)?;
+        let (sha256, bytes) = (Sha256::of(&content), content.len() as u64);
         let Described { origin, manifest, labels, groups } = describe(path, &sha256)?;
         let mut warnings = manifest.doubts();
         warnings.extend(origin_warning(path, &origin, &manifest, &sha256));
@@ -87,25 +89,8 @@ impl ModelFile {
             tracing::warn!(model = %path.display(), "{warning}");
         }
         let path = path.to_owned();
-        Ok(Self { path, bytes, sha256, manifest, origin, warnings, labels, groups })
-    }
-
-    /// The bytes of the file, as they were when it was opened.
-    ///
-    /// # Errors
-    /// [`ModelFileError`] when it is larger than `most_bytes`, cannot be read, or was replaced.
-    pub fn read(&self, most_bytes: u64) -> Result<Vec<u8>, ModelFileError> {
-        let path = || self.path.clone();
-        if self.bytes > most_bytes {
-            let (path, bytes) = (path(), self.bytes);
-            return Err(ModelFileError::TooLarge { path, bytes, most: most_bytes });
-        }
-        let bytes = std::fs::read(&self.path)
-            .map_err(|source| ModelFileError::Read { path: path(), source })?;
-        if Sha256::of(&bytes) != self.sha256 {
-            return Err(ModelFileError::Changed { path: path() });
-        }
-        Ok(bytes)
+        let file = Self { path, bytes, sha256, manifest, origin, warnings, labels, groups };
+        Ok((file, content))
     }
 
     /// The first 12 hexadecimal digits of the checksum of all files that hold the model: this one and `others`.
@@ -176,6 +161,24 @@ impl ModelFile {
         }
         Ok(groups)
     }
+}
+
+/// The bytes of a file that has at most `most` of them.
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, ModelFileError> {
+    let failed = |source| ModelFileError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    let too_large = |bytes| ModelFileError::TooLarge { path: path.to_owned(), bytes, most };
+    if bytes > most {
+        return Err(too_large(bytes));
+    }
+    // It may grow while it is read.
+    let mut content = Vec::with_capacity(bytes as usize + 1);
+    file.take(most.saturating_add(1)).read_to_end(&mut content).map_err(failed)?;
+    if content.len() as u64 > most {
+        return Err(too_large(content.len() as u64));
+    }
+    Ok(content)
 }
 
 /// What describes a file of weights.
@@ -275,14 +278,6 @@ pub enum ModelFileError {
         /// The limit.
         most: u64,
     },
-    /// It was replaced while it was being read.
-    #[error(
-        "{path} changed while it was read: put a model in place by renaming it, and start again"
-    )]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
     /// The TOML beside it is wrong.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -318,7 +313,8 @@ mod tests {
         }
 
         fn open(&self) -> Result<ModelFile, ModelFileError> {
-            ModelFile::open(&self.0.path().join("x.onnx"))
+            let most_bytes = 1 << 20;
+            ModelFile::open(&self.0.path().join("x.onnx"), most_bytes).map(|(file, _)| file)
         }
     }
 
@@ -337,6 +333,16 @@ mod tests {
         let other = model.labels(20).unwrap();
         assert_eq!(other.labels.get(17).unwrap().name(), "class 17");
         assert!(other.warning.unwrap().contains("20 classes are numbered"));
+    }
+
+    #[test]
+    fn it_is_read_once_and_up_to_a_limit() {
+        let folder = Folder::with(&[("x.onnx", "abc")]);
+        let open = |most_bytes| ModelFile::open(&folder.0.path().join("x.onnx"), most_bytes);
+        let (file, content) = open(3).unwrap();
+        assert_eq!((content.as_slice(), file.sha256), (&b"abc"[..], Sha256::of(b"abc")));
+        let error = open(2).unwrap_err();
+        assert!(matches!(error, ModelFileError::TooLarge { bytes: 3, most: 2, .. }), "{error}");
     }
 
     #[test]

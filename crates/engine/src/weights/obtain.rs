@@ -10,13 +10,13 @@ use super::{Download, FetchError, ModelFile, ModelFileError, ModelSource, Search
 /// What [`obtain`] gives.
 #[derive(Clone, Debug)]
 pub enum Obtained {
-    /// A file with trained weights, or with what the user took for them.
-    File(Box<ModelFile>),
+    /// A file with trained weights, or with what the user took for them, and its bytes.
+    File(Box<ModelFile>, Vec<u8>),
     /// The user wants seeded random weights.
     Untrained,
 }
 
-/// Finds the weights that `source` means, downloading them if they lie nowhere.
+/// Finds the weights that `source` means, downloading them if they lie nowhere, and reads at most `most_bytes` of them.
 ///
 /// # Errors
 /// [`ObtainError`] says what was looked for and what to do.
@@ -24,6 +24,7 @@ pub fn obtain(
     source: &ModelSource,
     search: &SearchPath,
     download: &Download,
+    most_bytes: u64,
     progress: &mut dyn Progress,
 ) -> Result<Obtained, ObtainError> {
     let path = match source {
@@ -38,7 +39,8 @@ pub fn obtain(
         },
     };
     tracing::debug!(model = %path.display(), "weights found");
-    Ok(Obtained::File(Box::new(ModelFile::open(&path)?)))
+    let (file, content) = ModelFile::open(&path, most_bytes)?;
+    Ok(Obtained::File(Box::new(file), content))
 }
 
 /// Checks what can be checked of a choice at once: that a file that is named is there, and, if

@@ -9,4 +9,5 @@ mod operator_models;
 mod other_graphs;
 mod own_models;
 mod plan_parity;
+mod self_check;
 mod weights_download;

@@ -559,8 +559,9 @@ fn offline_with_none_at_hand_one_message_says_all() {
     cache.download.retries = 1;
     let folders = vec![cache.path("models"), cache.path("../shared/models")];
     let search = SearchPath::of(folders, Some(cache.path("cache")));
-    let error = obtain(&ModelSource::Default, &search, &cache.download, &mut LogLines::default())
-        .unwrap_err();
+    let error =
+        obtain(&ModelSource::Default, &search, &cache.download, u64::MAX, &mut LogLines::default())
+            .unwrap_err();
     assert!(matches!(error, ObtainError::Unavailable(_)), "{error}");
     let message = error.to_string();
     let mut expected: Vec<String> =
@@ -583,8 +584,9 @@ fn offline_with_none_at_hand_one_message_says_all() {
 fn without_a_cache_folder_the_message_says_how_to_name_one() {
     let cache = Cache::new("http://127.0.0.1:9/".to_owned());
     let search = SearchPath::of(vec![cache.path("models")], None);
-    let error = obtain(&ModelSource::Default, &search, &cache.download, &mut LogLines::default())
-        .unwrap_err();
+    let error =
+        obtain(&ModelSource::Default, &search, &cache.download, u64::MAX, &mut LogLines::default())
+            .unwrap_err();
     assert!(error.to_string().contains("XDG_CACHE_HOME"), "{error}");
 }
 
@@ -596,8 +598,9 @@ fn a_download_is_found_the_next_time() {
     for _ in 0..2 {
         let mut progress = LogLines::default();
         let obtained =
-            obtain(&ModelSource::Default, &search, &cache.download, &mut progress).unwrap();
-        let Obtained::File(model) = obtained else { panic!("a file was expected") };
+            obtain(&ModelSource::Default, &search, &cache.download, u64::MAX, &mut progress)
+                .unwrap();
+        let Obtained::File(model, _) = obtained else { panic!("a file was expected") };
         assert_eq!(model.path, cache.path(FILE_NAME));
         assert_eq!(model.sha256, cache.download.sha256);
         assert_eq!(model.origin, Origin::Assumed, "no TOML lists this test's bytes");
@@ -611,10 +614,16 @@ fn a_file_that_was_named_is_never_downloaded() {
     let cache = Cache::new(server.url());
     let search = SearchPath::of(Vec::new(), Some(cache.folder.path().to_owned()));
     let source = ModelSource::File(cache.path("mine.onnx"));
-    let error = obtain(&source, &search, &cache.download, &mut LogLines::default()).unwrap_err();
+    let error =
+        obtain(&source, &search, &cache.download, u64::MAX, &mut LogLines::default()).unwrap_err();
     assert!(error.to_string().contains("mine.onnx does not exist"), "{error}");
-    let untrained =
-        obtain(&ModelSource::Untrained, &search, &cache.download, &mut LogLines::default());
+    let untrained = obtain(
+        &ModelSource::Untrained,
+        &search,
+        &cache.download,
+        u64::MAX,
+        &mut LogLines::default(),
+    );
     assert!(matches!(untrained, Ok(Obtained::Untrained)));
     assert_eq!(server.requests().len(), 0);
 }

@@ -87,11 +87,13 @@ impl<W: Copy + Default + Plain> Arranged<W> {
                 let (from, channels) = parts[slot.part];
                 let taps = geometry.kernel.0 * run;
                 assert_eq!(from.len(), channels * taps, "weights are OIHW");
-                for lane in 0..slot.lanes {
-                    let from = &from[(slot.channel + lane) * taps..][..taps];
-                    for (tap, weight) in in_runs(geometry, from).enumerate() {
-                        let (step, of_step) = frame.place(tap, run, lane);
-                        own[(step * slots.len() + vector) * frame.step() + of_step] = weight;
+                let from = &from[slot.channel * taps..][..slot.lanes * taps];
+                for Tap { step, of_step, from: tap } in frame.taps_of(geometry) {
+                    let of_step = (step * slots.len() + vector) * frame.step() + of_step;
+                    // One tap of all lanes: they lie together, or nearly so, where they are written.
+                    let to = own[of_step..].iter_mut().step_by(frame.group);
+                    for (to, from) in to.zip(from[tap..].iter().step_by(taps)) {
+                        *to = *from;
                     }
                 }
             }
@@ -149,18 +151,39 @@ impl Frame {
         geometry.kernel.0 * geometry.run().div_ceil(self.taps)
     }
 
-    /// Where the weight of a tap stands for a lane: its step, and its element of the step.
+    /// All taps of a window, in the order of the runs.
     ///
     /// The last step of a run is moved back so that it ends with the run.
-    fn place(self, tap: usize, run: usize, lane: usize) -> (usize, usize) {
-        let (row, k) = (tap / run, tap % run);
+    fn taps_of(self, geometry: ConvGeometry) -> impl Iterator<Item = Tap> {
+        let (inputs, run) = (geometry.input_channels, geometry.run());
+        let (width, area) = (geometry.kernel.1, geometry.kernel.0 * geometry.kernel.1);
         let steps = run.div_ceil(self.taps);
-        let moved = if k / self.taps + 1 == steps { steps * self.taps - run } else { 0 };
-        let k_in_step = k % self.taps + moved;
-        let (group, element) = (k_in_step / self.group, k_in_step % self.group);
-        let of_step = (group * self.lanes + lane) * self.group + element;
-        (row * steps + k / self.taps, of_step)
+        let last_moved = steps * self.taps - run;
+        let in_row = move |row: usize, step: usize| {
+            let begin = step * self.taps;
+            let moved = if step + 1 == steps { last_moved } else { 0 };
+            (begin..run.min(begin + self.taps)).map(move |k| {
+                let (group, element) =
+                    ((k - begin + moved) / self.group, (k - begin + moved) % self.group);
+                Tap {
+                    step: row * steps + step,
+                    of_step: group * self.lanes * self.group + element,
+                    from: k % inputs * area + row * width + k / inputs,
+                }
+            })
+        };
+        (0..geometry.kernel.0)
+            .flat_map(move |row| (0..steps).flat_map(move |step| in_row(row, step)))
     }
+}
+
+/// Where a tap stands.
+struct Tap {
+    step: usize,
+    /// Its first lane's element of the step; those of the other lanes follow at a distance of a group.
+    of_step: usize,
+    /// Its place among the weights of an output channel, `[I][H][W]`.
+    from: usize,
 }
 
 fn vector_slots<W>(parts: &[(&[W], usize)], lanes: usize) -> Vec<VectorSlot> {
@@ -173,10 +196,4 @@ fn vector_slots<W>(parts: &[(&[W], usize)], lanes: usize) -> Vec<VectorSlot> {
         }));
     }
     slots
-}
-
-/// The weights of one output channel, `[I][H][W]`, in the order `[H][W][I]`.
-fn in_runs<W: Copy>(geometry: ConvGeometry, weights: &[W]) -> impl Iterator<Item = W> {
-    let (inputs, taps) = (geometry.input_channels, geometry.kernel.0 * geometry.kernel.1);
-    (0..taps).flat_map(move |tap| (0..inputs).map(move |input| weights[input * taps + tap]))
 }

@@ -36,11 +36,11 @@ impl TileSize {
         self.inputs() * self.inputs()
     }
 
-    /// The transform of a kernel row or column, `G` in the paper.
-    fn kernel(self, [a, b, c]: [f64; 3]) -> Vec<f64> {
+    /// The transform of a kernel row or column, `G` in the paper; the first [`inputs`](Self::inputs) count.
+    fn kernel(self, [a, b, c]: [f64; 3]) -> [f64; 6] {
         match self {
-            Self::Two => vec![a, (a + b + c) / 2.0, (a - b + c) / 2.0, c],
-            Self::Four => vec![
+            Self::Two => [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c, 0.0, 0.0],
+            Self::Four => [
                 a / 4.0,
                 -(a + b + c) / 6.0,
                 -(a - b + c) / 6.0,
@@ -134,11 +134,10 @@ fn transformed(size: TileSize, kernels: &[f32]) -> Vec<Vec<f32>> {
     let mut products = vec![Vec::with_capacity(kernels.len() / 9); size.products()];
     for kernel in kernels.chunks_exact(9) {
         let at = |row: usize, column: usize| f64::from(kernel[3 * row + column]);
-        let rows: Vec<Vec<f64>> =
-            (0..3).map(|row| size.kernel([at(row, 0), at(row, 1), at(row, 2)])).collect();
+        let rows = [0, 1, 2].map(|row| size.kernel([at(row, 0), at(row, 1), at(row, 2)]));
         for column in 0..size.inputs() {
             let values = size.kernel([rows[0][column], rows[1][column], rows[2][column]]);
-            for (row, value) in values.into_iter().enumerate() {
+            for (row, &value) in values[..size.inputs()].iter().enumerate() {
                 products[row * size.inputs() + column].push(value as f32);
             }
         }

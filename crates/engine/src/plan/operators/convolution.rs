@@ -5,7 +5,7 @@ use std::fmt;
 use tract_onnx::prelude::*;
 
 use super::arithmetic::{Arithmetic, Float, FloatWeights, Int8};
-use super::{Operator, map_tensor, rows, view};
+use super::{Operator, map_fact, rows, view};
 use crate::plan::team::Team;
 use googlenet_kernels::conv::Int8ConvWeights;
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
@@ -28,8 +28,8 @@ impl<A: Arithmetic> Operator for Convolution<A> {
     type Scratch = ();
     const NAME: &'static str = "Convolution";
 
-    fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.output, A::Element::default())
+    fn output_fact(&self) -> TypedFact {
+        map_fact::<A::Element>(self.output)
     }
 
     fn scratch(&self) {}
@@ -100,8 +100,8 @@ impl<A: ToLogits> Operator for FullyConnected<A> {
     type Scratch = ();
     const NAME: &'static str = "FullyConnected";
 
-    fn output(&self) -> TractResult<Tensor> {
-        Tensor::from_shape(&[1, self.classes], &vec![0.0_f32; self.classes])
+    fn output_fact(&self) -> TypedFact {
+        f32::fact([1, self.classes])
     }
 
     fn scratch(&self) {}

@@ -2,7 +2,7 @@
 
 use tract_onnx::prelude::*;
 
-use super::{Operator, elements, map_tensor, rows, slice, slice_mut};
+use super::{Operator, elements, map_fact, map_sizes, rows, slice, slice_mut};
 use crate::model::Preprocessing;
 use crate::plan::team::Team;
 use googlenet_kernels::map::MapShape;
@@ -19,8 +19,8 @@ impl Operator for Normalise {
     type Scratch = ();
     const NAME: &'static str = "Normalise";
 
-    fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.output, 0.0_f32)
+    fn output_fact(&self) -> TypedFact {
+        map_fact::<f32>(self.output)
     }
 
     fn scratch(&self) {}
@@ -56,8 +56,12 @@ impl Operator for Bytes {
     type Scratch = ();
     const NAME: &'static str = "Bytes";
 
+    fn output_fact(&self) -> TypedFact {
+        map_fact::<u8>(self.output)
+    }
+
     fn output(&self) -> TractResult<Tensor> {
-        let mut tensor = map_tensor(self.output, 0_u8)?;
+        let mut tensor = Tensor::zero::<u8>(&map_sizes(self.output))?;
         let (pixels, _) = slice_mut::<u8>(&mut tensor)?.as_chunks_mut::<3>();
         pixels.fill(self.border);
         Ok(tensor)
@@ -88,8 +92,8 @@ impl Operator for ScaleChannels {
     type Scratch = ();
     const NAME: &'static str = "ScaleChannels";
 
-    fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.output, 0.0_f32)
+    fn output_fact(&self) -> TypedFact {
+        map_fact::<f32>(self.output)
     }
 
     fn scratch(&self) {}

@@ -6,7 +6,7 @@ use std::fmt;
 use tract_onnx::prelude::*;
 
 use super::arithmetic::Arithmetic;
-use super::{Operator, map_tensor, on_rows, rows, view};
+use super::{Operator, map_fact, on_rows, rows, view};
 use crate::plan::team::Team;
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
@@ -57,8 +57,8 @@ impl<A: Arithmetic> Operator for Inception<A> {
     type Scratch = Branches<A::Element>;
     const NAME: &'static str = "Inception";
 
-    fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.shapes.output, A::Element::default())
+    fn output_fact(&self) -> TypedFact {
+        map_fact::<A::Element>(self.shapes.output)
     }
 
     fn scratch(&self) -> Self::Scratch {

@@ -2,7 +2,7 @@
 
 use tract_onnx::prelude::*;
 
-use super::{Operator, elements, map_tensor, rows, slice, slice_mut};
+use super::{Operator, elements, map_fact, rows, slice, slice_mut};
 use crate::plan::team::Team;
 use googlenet_kernels::map::MapShape;
 
@@ -16,8 +16,8 @@ impl Operator for ToNhwc {
     type Scratch = ();
     const NAME: &'static str = "ToNhwc";
 
-    fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.output, 0.0_f32)
+    fn output_fact(&self) -> TypedFact {
+        map_fact::<f32>(self.output)
     }
 
     fn scratch(&self) {}
@@ -49,10 +49,9 @@ impl Operator for ToNchw {
     type Scratch = ();
     const NAME: &'static str = "ToNchw";
 
-    fn output(&self) -> TractResult<Tensor> {
+    fn output_fact(&self) -> TypedFact {
         let MapShape { height, width, channels, .. } = self.input;
-        let values = vec![0.0_f32; height * width * channels];
-        Tensor::from_shape(&[1, channels, height, width], &values)
+        f32::fact([1, channels, height, width])
     }
 
     fn scratch(&self) {}

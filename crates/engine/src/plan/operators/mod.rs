@@ -31,11 +31,15 @@ use super::team::Team;
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
 use googlenet_kernels::threads::Threads;
 
-/// A map as tract passes it: `[height + 2 * border, width + 2 * border, channels]`.
-pub(super) fn map_tensor<T: Datum + Copy>(shape: MapShape, fill: T) -> TractResult<Tensor> {
+/// A map as tract passes it.
+pub(super) fn map_fact<T: Datum>(shape: MapShape) -> TypedFact {
+    T::fact(map_sizes(shape))
+}
+
+/// Its sizes, `[height + 2 * border, width + 2 * border, channels]`.
+pub(super) fn map_sizes(shape: MapShape) -> [usize; 3] {
     let border = 2 * shape.border;
-    let sizes = [shape.height + border, shape.width + border, shape.channels];
-    Tensor::from_shape(&sizes, &vec![fill; shape.len()])
+    [shape.height + border, shape.width + border, shape.channels]
 }
 
 /// Reads a map.

@@ -24,8 +24,19 @@ pub(in crate::plan) trait Operator: Debug + Send + Sync + 'static {
     /// What it is, as the summary prints it.
     const NAME: &'static str;
 
+    /// Type and sizes of the tensor that it writes, f32 or u8.
+    fn output_fact(&self) -> TypedFact;
+
     /// The tensor that it writes, borders filled. It is written again for every image.
-    fn output(&self) -> TractResult<Tensor>;
+    fn output(&self) -> TractResult<Tensor> {
+        let fact = self.output_fact();
+        let sizes = fact.shape.as_concrete().context("a map has fixed sizes")?;
+        if fact.datum_type == u8::datum_type() {
+            Tensor::zero::<u8>(sizes)
+        } else {
+            Tensor::zero::<f32>(sizes)
+        }
+    }
 
     /// Its scratch, for one worker.
     fn scratch(&self) -> Self::Scratch;
@@ -49,10 +60,9 @@ pub(in crate::plan) struct PlanOperator<O: Operator> {
 }
 
 impl<O: Operator> PlanOperator<O> {
-    pub(in crate::plan) fn new(operator: Arc<O>, team: Arc<Team>) -> TractResult<Self> {
-        let output = operator.output()?;
-        let output = TypedFact::dt_shape(output.datum_type(), output.shape());
-        Ok(Self { operator, team, output })
+    pub(in crate::plan) fn new(operator: Arc<O>, team: Arc<Team>) -> Self {
+        let output = operator.output_fact();
+        Self { operator, team, output }
     }
 }
 

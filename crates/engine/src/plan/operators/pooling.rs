@@ -7,7 +7,7 @@ use tract_onnx::prelude::*;
 
 use super::arithmetic::{Arithmetic, Units};
 use super::convolution::pixel;
-use super::{Operator, map_tensor, on_rows, rows, slice_mut, view};
+use super::{Operator, map_fact, on_rows, rows, slice_mut, view};
 use crate::plan::team::Team;
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::lrn::LrnParameters;
@@ -28,8 +28,8 @@ impl<T: Datum + PoolElement + Default + Debug> Operator for MaxPooling<T> {
     type Scratch = ();
     const NAME: &'static str = "MaxPooling";
 
-    fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.output, T::default())
+    fn output_fact(&self) -> TypedFact {
+        map_fact::<T>(self.output)
     }
 
     fn scratch(&self) {}
@@ -65,8 +65,8 @@ impl<A: Arithmetic> Operator for LocalResponseNormalization<A> {
     type Scratch = ();
     const NAME: &'static str = "LocalResponseNorm";
 
-    fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.output, A::Element::default())
+    fn output_fact(&self) -> TypedFact {
+        map_fact::<A::Element>(self.output)
     }
 
     fn scratch(&self) {}
@@ -107,8 +107,8 @@ impl<A: Arithmetic> Operator for AveragePooling<A> {
     type Scratch = ();
     const NAME: &'static str = "AveragePooling";
 
-    fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.shape(), A::Element::default())
+    fn output_fact(&self) -> TypedFact {
+        map_fact::<A::Element>(self.shape())
     }
 
     fn scratch(&self) {}

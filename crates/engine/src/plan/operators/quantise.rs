@@ -2,7 +2,7 @@
 
 use tract_onnx::prelude::*;
 
-use super::{Operator, elements, map_tensor, slice_mut};
+use super::{Operator, elements, map_fact, slice_mut};
 use crate::plan::team::Team;
 use googlenet_kernels::map::MapShape;
 use googlenet_kernels::quantise::{dequantise, quantise};
@@ -19,8 +19,8 @@ impl Operator for Quantise {
     type Scratch = ();
     const NAME: &'static str = "Quantise";
 
-    fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.shape, 0_u8)
+    fn output_fact(&self) -> TypedFact {
+        map_fact::<u8>(self.shape)
     }
 
     fn scratch(&self) {}
@@ -43,8 +43,8 @@ impl Operator for Dequantise {
     type Scratch = ();
     const NAME: &'static str = "Dequantise";
 
-    fn output(&self) -> TractResult<Tensor> {
-        map_tensor(self.shape, 0.0_f32)
+    fn output_fact(&self) -> TypedFact {
+        map_fact::<f32>(self.shape)
     }
 
     fn scratch(&self) {}

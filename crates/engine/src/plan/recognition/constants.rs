@@ -1,5 +1,6 @@
 //! Weights and biases: what a graph computes from constants alone.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use tract_onnx::prelude::*;
@@ -29,9 +30,42 @@ pub(super) fn constant(model: &TypedModel, outlet: OutletId) -> Option<Arc<Tenso
 
 /// The elements of a constant of f32, with its sizes.
 pub(super) fn floats(model: &TypedModel, outlet: OutletId) -> Option<(Vec<usize>, Vec<f32>)> {
+    let (sizes, weights) = weights(model, outlet)?;
+    Some((sizes, weights.to_vec()))
+}
+
+/// The same, where it need not be copied.
+pub(super) fn weights(model: &TypedModel, outlet: OutletId) -> Option<(Vec<usize>, Weights)> {
     let tensor = constant(model, outlet)?;
     let view = tensor.to_plain_array_view::<f32>().ok()?;
-    Some((view.shape().to_vec(), view.iter().copied().collect()))
+    let sizes = view.shape().to_vec();
+    let weights = match view.to_slice() {
+        Some(_) => Weights::Shared(tensor),
+        None => Weights::Own(view.iter().copied().collect()),
+    };
+    Some((sizes, weights))
+}
+
+/// Weights in their layout: those of the graph, or what was computed from them.
+#[derive(Clone, Debug)]
+pub(in crate::plan) enum Weights {
+    /// A contiguous tensor of f32.
+    Shared(Arc<Tensor>),
+    Own(Vec<f32>),
+}
+
+impl Deref for Weights {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Own(values) => values,
+            Self::Shared(tensor) => {
+                let view = tensor.to_plain_array_view().ok();
+                view.and_then(|view| view.to_slice()).expect("only `weights` makes it, and looks")
+            }
+        }
+    }
 }
 
 /// A constant that has one value for each of `channels` channels of an NCHW tensor, or one for all.

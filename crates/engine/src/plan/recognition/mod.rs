@@ -24,6 +24,8 @@ use googlenet_kernels::max_pool::PoolGeometry;
 pub(super) use found::{FoundLayer, Layers};
 pub(super) use input_scaling::InputScaling;
 
+use constants::Weights;
+
 /// Height, width and channels of a feature map of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MapSize {
@@ -56,7 +58,7 @@ pub(super) enum Layer {
 pub(super) struct Convolution {
     pub(super) geometry: ConvGeometry,
     /// Layout OIHW, in the order of the graph's channels.
-    pub(super) weights: Vec<f32>,
+    pub(super) weights: Weights,
     /// One for each output channel.
     pub(super) bias: Vec<f32>,
     pub(super) relu: bool,

@@ -12,7 +12,7 @@ use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 use tract_onnx_opl::lrn::Lrn;
 
 use super::affine::affine;
-use super::constants::{by_channel, constant, floats};
+use super::constants::{Weights, by_channel, constant, floats, weights};
 use super::input_scaling::input_scaling;
 use super::{Convolution, FoundLayer, Inception, Layer, MapSize};
 use googlenet_kernels::conv::ConvGeometry;
@@ -103,7 +103,7 @@ fn convolution(model: &TypedModel, outlet: OutletId) -> Option<(Layer, OutletId)
         && conv.pool_spec.dilations().iter().all(|&dilation| dilation == 1);
     let (&[input, kernel, bias], true) = (node.inputs.as_slice(), plain) else { return None };
     let geometry = conv_geometry(model, &conv.pool_spec, input)?;
-    let (sizes, mut weights) = floats(model, kernel)?;
+    let (sizes, mut weights) = weights(model, kernel)?;
     let inputs = geometry.input_channels;
     if sizes != [channels, inputs, geometry.kernel.0, geometry.kernel.1] {
         return None;
@@ -112,10 +112,14 @@ fn convolution(model: &TypedModel, outlet: OutletId) -> Option<(Layer, OutletId)
         one if one.len() == 1 => vec![one[0]; channels],
         each => each,
     };
-    for (channel, of_channel) in weights.chunks_exact_mut(sizes[1..].iter().product()).enumerate() {
-        of_channel.iter_mut().for_each(|weight| *weight *= scale[channel]);
-        let value = bias.get_mut(channel)?;
-        *value = *value * scale[channel] + shift[channel];
+    if scale.iter().any(|&factor| factor != 1.0) {
+        let of_channels = weights.chunks_exact(sizes[1..].iter().product()).zip(&scale);
+        let scaled =
+            of_channels.flat_map(|(weights, scale)| weights.iter().map(move |w| w * scale));
+        weights = Weights::Own(scaled.collect());
+    }
+    for (channel, value) in bias.iter_mut().enumerate() {
+        *value = *value * scale.get(channel)? + shift[channel];
     }
     (bias.len() == channels).then_some((
         Layer::Convolution(Convolution { geometry, weights, bias, relu, output: outlet }),
@@ -190,7 +194,7 @@ fn fully_connected(model: &TypedModel, outlet: OutletId) -> Option<(Layer, Outle
     let node = model.node(product.node);
     let einsum = node.op_as::<EinSum>().filter(|einsum| einsum.q_params.is_none())?;
     let &[flat, matrix] = node.inputs.as_slice() else { return None };
-    let (shape, values) = floats(model, matrix)?;
+    let (shape, values) = weights(model, matrix)?;
     let inputs = sizes(model, flat)?.iter().product::<usize>();
     let transposed = match einsum.axes.to_string().as_str() {
         "mk,nk->mn" => true,
@@ -200,7 +204,8 @@ fn fully_connected(model: &TypedModel, outlet: OutletId) -> Option<(Layer, Outle
     let weights = match (transposed, shape.as_slice()) {
         (true, &[o, i]) if (o, i) == (outputs, inputs) => values,
         (false, &[i, o]) if (o, i) == (outputs, inputs) => {
-            (0..o).flat_map(|o_index| values[o_index..].iter().step_by(o)).copied().collect()
+            let turned = (0..o).flat_map(|o_index| values[o_index..].iter().step_by(o));
+            Weights::Own(turned.copied().collect())
         }
         _ => return None,
     };

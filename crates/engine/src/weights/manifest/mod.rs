@@ -110,6 +110,11 @@ impl Manifest {
         self.files.iter().find(|file| file.sha256 == *sha256)
     }
 
+    /// Whether a known file has this version, the first digits of its checksum.
+    pub fn knows_version(&self, version: &str) -> bool {
+        self.files.iter().any(|file| file.sha256.version() == version)
+    }
+
     /// What is allowed but looks like a mistake, in sentences for the log.
     pub fn doubts(&self) -> Vec<String> {
         let mean = self.preprocessing.mean;
