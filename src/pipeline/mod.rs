@@ -14,7 +14,7 @@ pub use crate::batcher::{AdmitError, Ask, Bound, ClientKey, InferError, Place};
 pub use blocking_pool::{BlockingPool, BlockingThreads, MemoryNeed, WorkError};
 pub use outcome::{Classified, ClassifyError, TensorError, Timing};
 
-use crate::batcher::{Effort, Inference, Queue};
+use crate::batcher::{Computation, Effort, Inference, Queue};
 use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, ImageFile};
 use crate::metrics::{Metrics, PanicPlace};
 use crate::preprocess::{Crops, Preprocessor};
@@ -143,8 +143,8 @@ impl Pipeline {
         let (images, _kept) = self.pool.run(work, read).await?;
         let images = images.map_err(TensorError::Elements)?;
         let infer = async |(place, image): (Place, Arc<[f32]>)| {
-            let Inference { probabilities, queue, inference } =
-                place.infer(vec![Input::Tensor(image)]).await?;
+            let Inference { probabilities, queue, inference, .. } =
+                place.infer(Computation::Run(vec![Input::Tensor(image)])).await?;
             Ok((probabilities, Timing { queue, inference, ..Timing::default() }))
         };
         try_join_all(places.into_iter().zip(images).map(infer)).await

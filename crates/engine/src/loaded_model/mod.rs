@@ -106,6 +106,7 @@ fn plan(
         graph,
         output_kind: info.output_kind,
         preprocessing: &info.preprocessing,
+        report: &info.report,
         path: info.path.as_deref(),
         name: &info.identity.name,
     };

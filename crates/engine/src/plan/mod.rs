@@ -5,7 +5,7 @@
 //!
 //! `stock` runs the whole network in tract's own operators, and `self_check` compares the plan that serves with it. If
 //! something is wrong, `dead_layers` and `logits` use `tapped` to look inside the network. `checked` does all of this
-//! as the `settings` ask. `team` lends the threads.
+//! as the `settings` ask. `team` lends the threads, and `taps` says where the plan that serves can be looked at.
 //!
 //! For int8, `calibrator` runs photos, `calibration` is the table that it makes, `calibration_file` says where that
 //! table is, and `packing` quantises weights.
@@ -28,6 +28,7 @@ mod self_check;
 mod settings;
 mod stock;
 mod tapped;
+mod taps;
 mod team;
 
 pub use calibration::{Calibration, CalibrationError, Int8LoadError};
