@@ -56,16 +56,16 @@ impl Runner<'_> {
     /// The answers for `jobs`, in their order. All crops are one batch; each look is a run of its own, and one that
     /// fails costs no other.
     fn run_batch(&mut self, jobs: &[Job]) -> Vec<Answer> {
-        let inputs: usize = jobs.iter().map(|job| job.computation.inputs()).sum();
-        self.queue.metrics.batch_size.observe(inputs as f64);
-        let span = tracing::debug_span!("batch", images = jobs.len(), inputs);
+        let size: usize = jobs.iter().map(|job| job.computation.inputs()).sum();
+        self.queue.metrics.batch_size.observe(size as f64);
+        let span = tracing::debug_span!("batch", images = jobs.len(), inputs = size);
         let _entered = span.enter();
         for job in jobs {
             span.follows_from(&job.span);
         }
-        let crops: Vec<Input> = jobs.iter().flat_map(|job| crops(job).iter().cloned()).collect();
+        let inputs: Vec<Input> = jobs.iter().flat_map(|job| crops(job).iter().cloned()).collect();
         let images = jobs.iter().filter(|job| !crops(job).is_empty()).count();
-        let probabilities = self.run(&crops, images);
+        let probabilities = self.run(&inputs, images);
         let mut left = probabilities.as_deref();
         let answer = |job: &Job| match &job.computation {
             Computation::Look(input, look) => {

@@ -45,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "config",
             "decode",
+            "evidence",
             "groups",
             "lifecycle",
             "metrics",
@@ -54,6 +55,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pipeline",
             "preprocess",
             "topk",
+            "weights",
         ],
     ),
     ("pipeline", &["batcher", "decode", "metrics", "model", "preprocess"]),
@@ -61,6 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("preprocess", &["model"]),
     ("batcher", &["metrics", "model"]),
     ("topk", &["groups", "model"]),
+    ("evidence", &["model"]),
     ("groups", &["model"]),
     ("model", &[]),
     ("plan", &["kernels", "model", "network"]),

@@ -3,15 +3,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::change_axes::AxisOp;
 use tract_onnx::tract_core::ops::nn::{Softmax, SoftmaxKind};
 
 use super::operators::own_name;
 use super::place_operators::Network;
 use super::recognition::{FoundLayer, Inception, Layer, Layers, MapSize};
-use crate::model::{Activations, Classifier, Look, ModuleView, OperatorTime, Seen, Views};
+use crate::model::{
+    Activations, Classifier, Look, ModuleView, OperatorTime, Probabilities, Seen, Views,
+};
 
 /// What there is to see in a network, by the nodes of tract's typed model.
 pub(super) struct Sights {
@@ -181,7 +185,7 @@ impl<'a> Sighted<'a> {
         &mut self,
         node: &TypedNode,
         outputs: &[TValue],
-        time: std::time::Duration,
+        time: Duration,
     ) -> TractResult<()> {
         let module = self.taps.modules.get(&node.id).copied();
         if self.look.times && !node.inputs.is_empty() {
@@ -201,7 +205,7 @@ impl<'a> Sighted<'a> {
     }
 
     /// All of it; none if a map that was asked for was not there.
-    pub(super) fn seen(self, probabilities: crate::model::Probabilities) -> Option<Seen> {
+    pub(super) fn seen(self, probabilities: Probabilities) -> Option<Seen> {
         let Self { look, logits, last_map, maps, times, .. } = self;
         let maps = maps.into_iter().collect::<Option<Vec<_>>>()?;
         (last_map.is_some() || !look.last_map).then_some(Seen {
