@@ -164,3 +164,95 @@ impl Drop for BusyWorker<'_> {
         self.0.metrics.workers_busy.dec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use googlenet_engine::model::{Look, OperatorCount, Pixels};
+    use tokio::sync::oneshot;
+
+    use super::super::admit::tests::queue;
+    use super::super::clients::{ClientKey, Turn};
+    use super::*;
+
+    /// Gives an input's first byte as the probability in percent; looks fail at 1 and panic at 2.
+    struct FirstByte;
+
+    fn first_byte(input: &Input) -> u8 {
+        match input {
+            Input::Pixels(pixels) => pixels.as_bytes()[0],
+            Input::Tensor(_) => unreachable!("the test sends pixels"),
+        }
+    }
+
+    impl Session for FirstByte {
+        fn run(&mut self, batch: &[Input]) -> Result<Vec<Probabilities>, EngineError> {
+            let percent = batch.iter().map(|input| f32::from(first_byte(input)) / 100.0);
+            Ok(percent.map(|value| Probabilities::new(vec![value]).unwrap()).collect())
+        }
+
+        fn look(&mut self, input: &Input, _: &Look) -> Result<Seen, EngineError> {
+            match first_byte(input) {
+                1 => Err(EngineError::NothingToSee),
+                2 => panic!("injected"),
+                _ => Ok(Seen {
+                    probabilities: self.run(std::slice::from_ref(input))?.remove(0),
+                    logits: None,
+                    last_map: None,
+                    maps: Vec::new(),
+                    times: Vec::new(),
+                }),
+            }
+        }
+    }
+
+    impl Engine for FirstByte {
+        fn session(&self) -> Result<Box<dyn Session>, EngineError> {
+            Ok(Box::new(Self))
+        }
+
+        fn operators(&self) -> Vec<OperatorCount> {
+            Vec::new()
+        }
+    }
+
+    fn input(byte: u8) -> Input {
+        Input::Pixels(Pixels::new(1, vec![byte; 3]).unwrap())
+    }
+
+    fn job(computation: Computation) -> Job {
+        Job {
+            computation,
+            client: ClientKey(1),
+            turn: Turn::default(),
+            admitted: Instant::now(),
+            arrived: Instant::now(),
+            answer: oneshot::channel().0,
+            span: tracing::Span::none(),
+        }
+    }
+
+    #[test]
+    fn a_look_that_fails_costs_only_itself() {
+        let queue = queue();
+        let look = |byte| job(Computation::Look(input(byte), Look::default()));
+        let run =
+            |bytes: &[u8]| job(Computation::Run(bytes.iter().map(|&byte| input(byte)).collect()));
+        let jobs = [look(2), run(&[10, 30]), look(1), look(50), run(&[2])];
+        let mut session: Option<Box<dyn Session>> = Some(Box::new(FirstByte));
+        let mut runner = Runner { engine: &FirstByte, session: &mut session, queue: &queue };
+        let answers = runner.run_batch(&jobs);
+        let [panicked, mean, failed, seen, alone] = &answers[..] else { panic!("{answers:?}") };
+        assert!(matches!(panicked, Err(InferError::Panicked)));
+        assert!(matches!(failed, Err(InferError::Engine(_))));
+        let value = |answer: &Answer| {
+            let (probabilities, seen) = answer.as_ref().unwrap();
+            (probabilities.as_slice()[0], seen.is_some())
+        };
+        assert_eq!(
+            (value(mean), value(seen), value(alone)),
+            ((0.2, false), (0.5, true), (0.02, false))
+        );
+        assert_eq!(queue.metrics.panics.get(), 1);
+        assert!(session.is_some(), "another was opened");
+    }
+}

@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "app",
             "config",
             "decode",
+            "evidence",
             "groups",
             "kernels",
             "loaded_model",

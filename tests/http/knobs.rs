@@ -77,6 +77,7 @@ impl Place {
 fn invocation(command: &str) -> Vec<&str> {
     match command {
         "classify" => vec!["classify", "photo.png"],
+        "explain" => vec!["explain", "photo.png", "--output", "why.png"],
         "calibrate" => vec!["calibrate", ".", "--output", "table.toml"],
         "bench" => vec!["bench", "--images=1", "--only=input", "photo.png"],
         "inspect" => vec!["inspect", "small.onnx"],
