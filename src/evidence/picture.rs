@@ -18,8 +18,8 @@ const SCALE_DOTS: usize = 64;
 #[error("the picture cannot be written: {0}")]
 pub struct PictureError(String);
 
-/// A PNG of `photo`, `[side, side, 3]`, in pale grey, with `grid` over it: orange squares speak for the class, blue ones
-/// against it, and the strongest has the strongest colour. The scale in the corner says what that is worth.
+/// A PNG of `photo`, `[side, side, 3]`, in pale grey, with `grid` over it: orange squares speak for the class, blue
+/// ones against it, and the strongest has the strongest colour. The scale in the corner says what that is worth.
 ///
 /// # Errors
 /// [`PictureError`] when the photo has another size.

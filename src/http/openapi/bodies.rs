@@ -84,8 +84,9 @@ pub struct ClassifyForm {
     #[schema(example = "", nullable = false)]
     within: Option<String>,
     /// `cam` adds the evidence for each class; needs `crops=1` and a `top_k` of at most 10.
-    #[schema(nullable = false)]
-    explain: Option<ExplainMethod>,
+    // Of a list of values a page would send the first.
+    #[schema(example = "", nullable = false)]
+    explain: Option<String>,
 }
 
 /// The body of `POST /classify` as JSON.

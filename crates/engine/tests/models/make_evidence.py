@@ -2,9 +2,9 @@
 
     python make_evidence.py SHARED
 
-SHARED has models/googlenet.onnx and reference/*.png. The last map is that of ONNX Runtime, made an output of the graph;
-the squares' shares are summed here in double precision from it and the weights of the file. `against` is the second best
-class.
+SHARED has models/googlenet.onnx and reference/*.png. The last map is that of ONNX Runtime, made an output of the graph.
+The squares' shares are summed here, in double precision, from it and the weights of the file. `against` is the second
+best class.
 """
 
 import json
