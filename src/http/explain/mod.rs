@@ -59,7 +59,8 @@ route_errors!(ExplainErrors: InvalidParameter, NotExplainable, InvalidJson, Inva
             (inline(RawBytes) = "image/*"),
             (inline(RawBytes) = "application/octet-stream"),
             (ExplainForm = "multipart/form-data"),
-            (ExplainJson = "application/json", example = json!({"image": EXAMPLE_IMAGE})),
+            (ExplainJson = "application/json", examples(
+                ("best" = (summary = "The best class", value = json!({"image": EXAMPLE_IMAGE}))))),
         )
     ),
     responses(
