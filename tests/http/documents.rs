@@ -125,7 +125,7 @@ async fn examples_are_requests_that_succeed() {
             sent.insert(format!("{path} {name}"));
         }
     }
-    assert_eq!(sent.len(), 4, "{sent:?}");
+    assert_eq!(sent.len(), 5, "{sent:?}");
     service.stop().await;
 }
 
