@@ -219,7 +219,7 @@ fn start(
         max_expected_wait: settings.request_timeout / 2,
         decode_threads: threads.by_effort,
     };
-    let operators = model.engine.operators();
+    let (operators, views) = (model.engine.operators(), model.engine.views());
     let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())?;
     machine::give_back_freed_memory();
     // All that stays is in memory now; what is left is for images.
@@ -241,6 +241,7 @@ fn start(
         preprocessor: Arc::new(Preprocessor::new(model.info.preprocessing.clone())?),
         pool: BlockingPool::new(threads, memory.decode_bytes),
         queue: batcher.queue(),
+        views,
         reject_damaged: settings.reject_damaged,
         metrics: state.metrics.clone(),
     };

@@ -2,7 +2,7 @@
 //!
 //! Data flows one way, and the modules follow it:
 //! `http` → `pipeline` → {`decode`, `preprocess`, `batcher`, `topk`} → the engine, `googlenet_engine`, which loads a model
-//! and runs it on the arithmetic of `googlenet_kernels`.
+//! and runs it on the arithmetic of `googlenet_kernels`. `evidence` explains an answer.
 // They panic when nobody reads; `cli` has the ways to print.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -11,6 +11,7 @@ pub mod batcher;
 pub mod cli;
 pub mod config;
 pub mod decode;
+pub mod evidence;
 pub mod http;
 pub mod lifecycle;
 pub mod machine;

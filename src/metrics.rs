@@ -112,6 +112,10 @@ pub struct Metrics {
     pub decode_seconds: Histogram,
     /// Requests refused before any work, by the error's code and, when the queue is full, the bound that was met.
     pub rejected: IntCounterVec,
+    /// Images explained, by the method.
+    pub explanations: IntCounterVec,
+    /// Making one explanation of what was seen in the network.
+    pub explain_seconds: Histogram,
     panics: IntCounterVec,
     /// Lines of the log that could not be written.
     pub log_lines_lost: IntCounter,
@@ -166,6 +170,13 @@ impl Metrics {
                 "Requests refused before any work",
                 &["reason", "bound"],
             )?,
+            explanations: explanations(&registry)?,
+            explain_seconds: histogram(
+                &registry,
+                "googlenet_explain_seconds",
+                "Making one explanation of what was seen in the network: its sums, or its picture",
+                &SECONDS,
+            )?,
             panics,
             log_lines_lost: counter(
                 &registry,
@@ -199,6 +210,22 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
+}
+
+/// How an answer is explained: a label of [`Metrics::explanations`].
+pub const EXPLANATION_METHODS: [&str; 1] = ["cam"];
+
+fn explanations(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    let explanations = counters(
+        registry,
+        "googlenet_explanations_total",
+        "Images whose answer was explained, by the method",
+        &["method"],
+    )?;
+    for method in EXPLANATION_METHODS {
+        explanations.with_label_values(&[method]);
+    }
+    Ok(explanations)
 }
 
 fn panics(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {

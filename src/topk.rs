@@ -20,6 +20,11 @@ impl TopK {
     pub fn default_for(classes: usize) -> Self {
         Self(Self::DEFAULT.min(classes.max(1)))
     }
+
+    /// How many.
+    pub fn get(self) -> usize {
+        self.0
+    }
 }
 
 /// A class with its probability, in 0..=1.

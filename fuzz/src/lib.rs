@@ -21,7 +21,7 @@ use googlenet::metrics::Metrics;
 use googlenet_engine::groups::{GroupTree, Groups};
 use googlenet_engine::model::{
     ChannelOrder, Engine, EngineError, Input, OperatorCount, OutputKind, Preprocessing,
-    Probabilities, Resize, Session,
+    Probabilities, Resize, Session, Views,
 };
 use googlenet_engine::model_info::{ModelInfo, ModelIdentity};
 use googlenet_engine::network::ModelReport;
@@ -81,6 +81,7 @@ impl InProcess {
             preprocessor: Arc::new(Preprocessor::new(model.preprocessing.clone()).unwrap()),
             pool: BlockingPool::new(threads, MEMORY_BYTES),
             queue: batcher.queue(),
+            views: Views::default(),
             reject_damaged: false,
             metrics: metrics.clone(),
         };

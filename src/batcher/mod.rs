@@ -29,7 +29,7 @@ pub use ask::Ask;
 pub use clients::{ClientKey, Turn};
 pub use effort::Effort;
 pub use place::{Decoding, Place};
-pub use queue::{InferError, Inference, Queue};
+pub use queue::{Computation, InferError, Inference, Queue};
 
 /// How images are gathered.
 #[derive(Clone, Copy, Debug)]

@@ -9,8 +9,7 @@ use tracing::Span;
 use super::ask::{Ask, run_time};
 use super::clients::{ClientKey, Turn};
 use super::effort::Effort;
-use super::queue::{InferError, Inference, Job, Queue};
-use googlenet_engine::model::Input;
+use super::queue::{Computation, InferError, Inference, Job, Queue};
 
 /// An image's part of the decoding that is to be done. It goes with the work: who drops a place leaves it to
 /// a decoder that has begun.
@@ -99,14 +98,14 @@ impl Place {
         self.queue.report(&state);
     }
 
-    /// Joins the queue with an image's crops and waits for the answer.
+    /// Joins the queue with what is to be computed for an image and waits for the answer.
     ///
     /// # Errors
     /// [`InferError`] when the plan fails or the batcher is shut down.
-    pub async fn infer(mut self, inputs: Vec<Input>) -> Result<Inference, InferError> {
+    pub async fn infer(mut self, computation: Computation) -> Result<Inference, InferError> {
         let (answer, receive) = oneshot::channel();
         let job = Job {
-            inputs,
+            computation,
             client: self.client,
             turn: self.turn,
             admitted: self.admitted,
@@ -123,7 +122,7 @@ impl Place {
                 return Err(InferError::Closed);
             }
             state.joined(self.ask);
-            state.inputs += job.inputs.len();
+            state.inputs += job.computation.inputs();
             state.turns.insert((job.turn, self.id));
             state.waiting.insert(self.id, job);
             self.stage = Stage::Queued;

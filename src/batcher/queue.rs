@@ -19,17 +19,38 @@ use super::drain_rate::DrainRate;
 use super::effort::{Backlog, Effort};
 use super::policy::{Decision, View, decide};
 use crate::metrics::BatcherMetrics;
-use googlenet_engine::model::{EngineError, Input, Probabilities};
+use googlenet_engine::model::{EngineError, Input, Look, Probabilities, Seen};
 
 /// The answer for one image.
 #[derive(Clone, Debug)]
 pub struct Inference {
     /// The mean over the image's crops.
     pub probabilities: Probabilities,
+    /// What was seen on the way, for a [`Computation::Look`].
+    pub seen: Option<Arc<Seen>>,
     /// From joining the queue to being taken up by a worker.
     pub queue: Duration,
     /// The run of the batch that the image was in.
     pub inference: Duration,
+}
+
+/// What is computed for an image.
+#[derive(Clone, Debug)]
+pub enum Computation {
+    /// The mean of the probabilities of its crops.
+    Run(Vec<Input>),
+    /// The probabilities of one crop, and what the network computes on the way.
+    Look(Input, Look),
+}
+
+impl Computation {
+    /// Inputs that the network is run on.
+    pub(super) fn inputs(&self) -> usize {
+        match self {
+            Self::Run(inputs) => inputs.len(),
+            Self::Look(..) => 1,
+        }
+    }
 }
 
 /// An image that was admitted has no answer.
@@ -48,7 +69,7 @@ pub enum InferError {
 
 /// An image that waits.
 pub(super) struct Job {
-    pub inputs: Vec<Input>,
+    pub computation: Computation,
     pub client: ClientKey,
     pub turn: Turn,
     /// When it got its place.
@@ -110,7 +131,7 @@ impl State {
     pub(super) fn remove(&mut self, id: u64) -> Option<Job> {
         let job = self.waiting.remove(&id)?;
         self.turns.remove(&(job.turn, id));
-        self.inputs -= job.inputs.len();
+        self.inputs -= job.computation.inputs();
         Some(job)
     }
 
@@ -260,7 +281,7 @@ fn take(state: &mut State, inputs: usize, long: Duration) -> Vec<Job> {
     let mut batch: Vec<Job> = Vec::new();
     let mut taken = 0;
     while let Some(id) = state.next(now, long) {
-        let more = state.waiting.get(&id).map_or(0, |job| job.inputs.len());
+        let more = state.waiting.get(&id).map_or(0, |job| job.computation.inputs());
         if taken > 0 && taken + more > inputs {
             break;
         }
@@ -288,7 +309,7 @@ mod tests {
         state.inputs += 1;
         state.turns.insert((place.turn, place.id));
         let job = Job {
-            inputs: vec![Input::Tensor(Arc::new([]))],
+            computation: Computation::Run(vec![Input::Tensor(Arc::new([]))]),
             client: place.client,
             turn: place.turn,
             admitted,

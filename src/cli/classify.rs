@@ -1,6 +1,5 @@
 //! `googlenet classify FILE…`.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -153,21 +152,13 @@ fn classify_file(
     crops: Crops,
     session: &mut dyn Session,
 ) -> Result<(Probabilities, Vec<Warning>), CliError> {
-    let bytes = read(file).map_err(|e| CliError::Failed(format!("cannot read it: {e}")))?;
+    let bytes =
+        photo::read_file(file).map_err(|e| CliError::Failed(format!("cannot read it: {e}")))?;
     let Photo { inputs, warnings } = photo::read(&bytes, preprocessor, crops)?;
     let answers = session.run(&inputs).map_err(CliError::failed)?;
     let mean = Probabilities::mean(&answers);
     let mean = mean.ok_or_else(|| CliError::Failed("the plan gave no answer".into()))?;
     Ok((mean, warnings))
-}
-
-fn read(file: &Path) -> std::io::Result<Vec<u8>> {
-    if file.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes)?;
-        return Ok(bytes);
-    }
-    std::fs::read(file)
 }
 
 fn row<'a>(

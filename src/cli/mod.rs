@@ -1,8 +1,9 @@
-//! The command line: `serve`, `classify`, `summary`, `calibrate`, `bench`, `fetch`, `inspect`, `init`, `health`.
+//! The command line: `serve`, `classify`, `explain`, `summary`, `calibrate`, `bench`, `fetch`, `inspect`, `init`, `health`.
 
 mod bench;
 mod calibrate;
 mod classify;
+mod explain;
 mod fetch;
 mod health;
 mod init;
@@ -48,6 +49,8 @@ enum Command {
     Serve(Box<crate::config::ServeConfig>),
     /// Classify image files and print the most probable classes.
     Classify(classify::ClassifyArgs),
+    /// Draw where in a photo the network found evidence for a class.
+    Explain(Box<explain::ExplainArgs>),
     /// Print the network's layers, shapes, parameters and multiply-adds.
     Summary(summary::SummaryArgs),
     /// Run photos and write the calibration table that int8 needs.
@@ -134,6 +137,7 @@ impl Command {
         match self {
             Self::Serve(config) => serve::serve(*config, origins),
             Self::Classify(args) => classify::classify(args, origins),
+            Self::Explain(args) => explain::explain(&args, origins),
             Self::Summary(args) => summary::summary(&args, origins),
             Self::Calibrate(args) => calibrate::calibrate(&args, origins),
             Self::Bench(args) => bench::bench(&args, origins),

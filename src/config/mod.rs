@@ -171,6 +171,10 @@ pub struct ServeConfig {
     #[arg(long, env = "GOOGLENET_REJECT_DAMAGED", value_enum, default_value_t = Switch::Off)]
     pub reject_damaged: Switch,
 
+    /// Whether answers are explained: POST /explain, and the parameter `explain` of POST /classify.
+    #[arg(long, env = "GOOGLENET_EXPLAIN", value_enum, default_value_t = Switch::On)]
+    pub explain: Switch,
+
     /// Networks of the proxies in front, whose X-Forwarded-For is believed: the places in the queue are
     /// shared out by client address.
     #[arg(long, env = "GOOGLENET_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',', value_parser = forms::network)]

@@ -47,6 +47,8 @@ pub struct Settings {
     pub memory: MemorySettings,
     /// Whether damaged files are refused.
     pub reject_damaged: bool,
+    /// Whether answers are explained.
+    pub explain: bool,
     /// Networks whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Status of the answer when the queue is full.
@@ -133,6 +135,7 @@ impl ServeConfig {
                 body_bytes: self.body_memory_bytes,
             },
             reject_damaged: self.reject_damaged == Switch::On,
+            explain: self.explain == Switch::On,
             trusted_proxies: self.trusted_proxies,
             overload_status: self.overload_status,
             drain_delay: Duration::from_millis(self.drain_delay_ms),

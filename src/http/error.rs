@@ -29,6 +29,11 @@ impl From<OverloadStatus> for StatusCode {
 pub enum ApiError {
     #[error("{0}")]
     InvalidParameter(String),
+    #[error(
+        "the answers of this network cannot be explained: it does not end in the average pooling of a map and one fully \
+         connected layer"
+    )]
+    NotExplainable,
     #[error("{0}")]
     InvalidJson(String),
     #[error("{0}")]
@@ -63,6 +68,10 @@ pub enum ApiError {
     ImageTooLarge(String),
     #[error("there are more than {0} images in the request (--max-images): send fewer at once")]
     TooManyImages(usize),
+    #[error(
+        "there are several images in the request, and this path takes one: send a request for each"
+    )]
+    SeveralImages,
     #[error("{0}")]
     UnsupportedContentType(String),
     #[error(
@@ -138,6 +147,7 @@ impl ApiError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::InvalidParameter(_) => ErrorKind::InvalidParameter,
+            Self::NotExplainable => ErrorKind::NotExplainable,
             Self::InvalidJson(_) => ErrorKind::InvalidJson,
             Self::InvalidBase64(_) => ErrorKind::InvalidBase64,
             Self::InvalidMultipart(_) => ErrorKind::InvalidMultipart,
@@ -151,7 +161,7 @@ impl ApiError {
             Self::RequestTimeout(_) => ErrorKind::RequestTimeout,
             Self::BodyTooLarge(_) => ErrorKind::BodyTooLarge,
             Self::ImageTooLarge(_) => ErrorKind::ImageTooLarge,
-            Self::TooManyImages(_) => ErrorKind::TooManyImages,
+            Self::TooManyImages(_) | Self::SeveralImages => ErrorKind::TooManyImages,
             Self::UnsupportedContentType(_) | Self::UnsupportedContentCoding => {
                 ErrorKind::UnsupportedContentType
             }

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 #[allow(missing_docs)] // the table says what each is
 pub enum ErrorKind {
     InvalidParameter,
+    NotExplainable,
     InvalidJson,
     InvalidBase64,
     InvalidMultipart,
@@ -60,6 +61,8 @@ impl ErrorKind {
         match self {
             Self::InvalidParameter => Row(S::BAD_REQUEST, "invalid_parameter",
                 "a parameter is unknown, out of its range, no text, or given twice"),
+            Self::NotExplainable => Row(S::BAD_REQUEST, "not_explainable",
+                "the answers of the served network cannot be explained"),
             Self::InvalidJson => Row(S::BAD_REQUEST, "invalid_json", "the JSON is invalid"),
             Self::InvalidBase64 => Row(S::BAD_REQUEST, "invalid_base64", "an image is not base64"),
             Self::InvalidMultipart => Row(S::BAD_REQUEST, "invalid_multipart", "the form is invalid"),

@@ -1,9 +1,11 @@
 //! The HTTP interface: routes, errors, connections.
 
+mod accept;
 mod accept_failures;
 mod base64_image;
 mod body;
 mod body_memory;
+mod cam;
 mod classify;
 mod client;
 mod client_address;
@@ -15,7 +17,9 @@ mod docs;
 mod error;
 mod error_table;
 mod exchange;
+mod explain;
 mod health;
+mod image_facts;
 mod json_text;
 mod message_checks;
 mod model;
@@ -33,6 +37,7 @@ mod state;
 mod trace_parent;
 mod unanswered;
 mod unread_body;
+mod upload;
 
 pub use body_memory::{BODY_COPIES, BodyMemory};
 pub use error::{ApiError, ErrorBody, ErrorPayload};

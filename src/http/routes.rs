@@ -4,11 +4,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::state::AppState;
-use super::{classify, health, model, open_inference};
+use super::{classify, explain, health, model, open_inference};
 
 /// The routes that clients use.
 pub(super) fn public_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(classify::classify)).merge(open_inference::public_routes())
+    OpenApiRouter::new()
+        .routes(routes!(classify::classify))
+        .routes(routes!(explain::explain))
+        .merge(open_inference::public_routes())
 }
 
 /// The routes that operators use.

@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
 use crate::pipeline::{Ask, ClassifyError, Pipeline, Place, TensorError, WorkError};
-use googlenet_engine::model::OperatorCount;
+use googlenet_engine::model::{Classifier, OperatorCount};
 use googlenet_engine::model_info::ModelInfo;
 
 /// What the handlers share; a clone costs nothing.
@@ -35,6 +35,16 @@ pub struct Service {
     pub operators: Vec<OperatorCount>,
     /// From images and tensors to probabilities.
     pub pipeline: Pipeline,
+}
+
+impl Service {
+    /// What the evidence for a class is summed from.
+    ///
+    /// # Errors
+    /// [`ApiError::NotExplainable`] when the network has no such layer.
+    pub fn classifier(&self) -> Result<Arc<Classifier>, ApiError> {
+        self.pipeline.views.classifier.clone().ok_or(ApiError::NotExplainable)
+    }
 }
 
 impl AppState {

@@ -2,6 +2,7 @@
 
 mod blocking_pool;
 mod outcome;
+mod wanted;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +13,14 @@ use futures_util::future::try_join_all;
 
 pub use crate::batcher::{AdmitError, Ask, Bound, ClientKey, InferError, Place};
 pub use blocking_pool::{BlockingPool, BlockingThreads, MemoryNeed, WorkError};
-pub use outcome::{Classified, ClassifyError, TensorError, Timing};
+pub use outcome::{Classified, ClassifyError, Looked, TensorError, Timing};
+pub use wanted::Wanted;
 
-use crate::batcher::{Effort, Inference, Queue};
+use crate::batcher::{Computation, Effort, Inference, Queue};
 use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, ImageFile};
 use crate::metrics::{Metrics, PanicPlace};
-use crate::preprocess::{Crops, Preprocessor};
-use googlenet_engine::model::{Input, Pixels, Probabilities};
+use crate::preprocess::{PreprocessError, Preprocessor};
+use googlenet_engine::model::{Input, Pixels, Probabilities, Views};
 
 /// Decodes images. A trait, so that a test can put a fault around the real decoder.
 pub trait Decoder: Send + Sync + 'static {
@@ -51,6 +53,8 @@ pub struct Pipeline {
     pub pool: BlockingPool,
     /// In front of the workers.
     pub queue: Arc<Queue>,
+    /// What the workers can look at.
+    pub views: Views,
     /// Whether files with something wrong in them are refused, though they could be decoded.
     pub reject_damaged: bool,
     /// What is counted.
@@ -70,18 +74,19 @@ pub struct Encoded {
     file: ImageFile,
     need: MemoryNeed,
     decode_time: Duration,
-    crops: Crops,
+    wanted: Wanted,
 }
 
 impl Encoded {
     /// What it asks of the queue.
     pub fn ask(&self) -> Ask {
-        Ask { decode_time: self.decode_time, inputs: self.crops.count() }
+        Ask { decode_time: self.decode_time, inputs: self.wanted.crops.count() }
     }
 }
 
 struct Prepared {
     crops: Vec<Pixels>,
+    picture: Option<Pixels>,
     /// Without its pixels.
     decoded: Decoded,
     decode: Duration,
@@ -143,11 +148,35 @@ impl Pipeline {
         let (images, _kept) = self.pool.run(work, read).await?;
         let images = images.map_err(TensorError::Elements)?;
         let infer = async |(place, image): (Place, Arc<[f32]>)| {
-            let Inference { probabilities, queue, inference } =
-                place.infer(vec![Input::Tensor(image)]).await?;
+            let Inference { probabilities, queue, inference, .. } =
+                place.infer(Computation::Run(vec![Input::Tensor(image)])).await?;
             Ok((probabilities, Timing { queue, inference, ..Timing::default() }))
         };
         try_join_all(places.into_iter().zip(images).map(infer)).await
+    }
+
+    /// Makes an explanation of what was seen of an image, by a method that the metrics name. It waits for a thread until
+    /// `deadline`; its memory was counted with the image's.
+    ///
+    /// # Errors
+    /// [`ClassifyError::Work`] when there is too little time, or the work panics.
+    pub async fn explain<T: Send + 'static>(
+        &self,
+        method: &'static str,
+        looked: Looked,
+        deadline: Instant,
+        work: impl FnOnce(&Looked) -> T + Send + 'static,
+    ) -> Result<T, ClassifyError> {
+        let (need, effort, turn) = (MemoryNeed::default(), Effort::Ordinary, looked.turn);
+        let timed = move || {
+            let started = Instant::now();
+            (work(&looked), started.elapsed())
+        };
+        let work = Work { need, effort, turn, begin_by: deadline };
+        let ((explanation, taken), _) = self.pool.run(work, timed).await?;
+        self.metrics.explanations.with_label_values(&[method]).inc();
+        self.metrics.explain_seconds.observe(taken.as_secs_f64());
+        Ok(explanation)
     }
 
     /// Reads the header of an encoded image; its pixels are not touched.
@@ -155,7 +184,11 @@ impl Pipeline {
     /// # Errors
     /// [`ClassifyError::Decode`] when it is not an image that can be decoded within the limits,
     /// [`ClassifyError::Work`] when there is never enough memory for it.
-    pub async fn read_header(&self, bytes: Bytes, crops: Crops) -> Result<Encoded, ClassifyError> {
+    pub async fn read_header(
+        &self,
+        bytes: Bytes,
+        wanted: Wanted,
+    ) -> Result<Encoded, ClassifyError> {
         let (limits, to_read) = (self.limits, bytes.clone());
         let read = move || decode::read_header(&to_read, &limits);
         let file = match self.pool.run_brief(read).await {
@@ -164,15 +197,16 @@ impl Pipeline {
             }
             read => read??,
         };
-        let kept_bytes = self.preprocessor.crops_bytes(crops);
-        let decode_bytes = file.decode_bytes_at(self.at_least());
+        let at_least = self.at_least(&wanted);
+        let kept_bytes = self.preprocessor.crops_bytes(wanted.crops) + wanted.bytes(&self.views);
+        let decode_bytes = file.decode_bytes_at(at_least);
         if decode_bytes > MOST_IMAGE_BYTES {
             let (needed_bytes, limit_bytes) = (decode_bytes, MOST_IMAGE_BYTES);
             return Err(WorkError::Memory { needed_bytes, limit_bytes }.into());
         }
         let need = MemoryNeed { running_bytes: decode_bytes + kept_bytes, kept_bytes };
         self.pool.check(need)?;
-        let decode_time = file.decode_time(self.at_least());
+        let decode_time = file.decode_time(at_least);
         tracing::debug!(
             format = file.format.as_str(),
             width = file.width,
@@ -182,7 +216,7 @@ impl Pipeline {
             estimate_ms = milliseconds(decode_time),
             "header read"
         );
-        Ok(Encoded { file, need, decode_time, crops })
+        Ok(Encoded { file, need, decode_time, wanted })
     }
 
     /// Classifies one encoded image. The future may be dropped at any time: the place is freed, and
@@ -195,24 +229,32 @@ impl Pipeline {
         mut place: Place,
         image: Encoded,
     ) -> Result<Classified, ClassifyError> {
-        let (prepared, _kept) = match self.prepare(&mut place, image).await {
+        let (turn, crops, look) = (place.turn(), image.wanted.crops, image.wanted.look.clone());
+        let (prepared, kept) = match self.prepare(&mut place, image).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 place.give_back();
                 return Err(error);
             }
         };
-        let inputs = prepared.crops.into_iter().map(Input::Pixels).collect();
-        let Inference { probabilities, queue, inference } = place.infer(inputs).await?;
+        let mut inputs: Vec<Input> = prepared.crops.into_iter().map(Input::Pixels).collect();
+        let computation = match look.and_then(|look| Some((inputs.pop()?, look))) {
+            Some((input, look)) => Computation::Look(input, look),
+            None => Computation::Run(inputs),
+        };
+        let Inference { probabilities, seen, queue, inference } = place.infer(computation).await?;
         tracing::debug!(
             queue_ms = milliseconds(queue),
             inference_ms = milliseconds(inference),
             "network run"
         );
         let Decoded { format, width, height, warnings, .. } = prepared.decoded;
+        let region = self.preprocessor.region(width, height, crops);
+        let region = region.ok_or(ClassifyError::Preprocess(PreprocessError::NoPixels))?;
         let timing =
             Timing { decode: prepared.decode, preprocess: prepared.preprocess, queue, inference };
-        Ok(Classified { probabilities, format, width, height, warnings, timing })
+        let seen = seen.map(|seen| Looked { seen, picture: prepared.picture, turn, _kept: kept });
+        Ok(Classified { probabilities, format, width, height, region, warnings, timing, seen })
     }
 
     async fn prepare(
@@ -220,20 +262,24 @@ impl Pipeline {
         place: &mut Place,
         image: Encoded,
     ) -> Result<(Prepared, KeptMemory), ClassifyError> {
-        let Encoded { file, need, crops, .. } = image;
+        let Encoded { file, need, wanted, .. } = image;
         let format = file.format;
         let work =
             Work { need, effort: place.effort(), turn: place.turn(), begin_by: place.begin_by() };
         let (decoder, preprocessor) = (Arc::clone(&self.decoder), Arc::clone(&self.preprocessor));
-        let at_least = self.at_least();
+        let at_least = self.at_least(&wanted);
         let decoding = place.begin_decoding();
         let prepare = move |started: Instant| -> Result<Prepared, ClassifyError> {
             let _decoding = decoding;
             let mut decoded = decoder.decode(&file, at_least)?;
             let decode = started.elapsed();
             // The pixels are not kept beside the crops.
-            let crops = preprocessor.crops(&std::mem::take(&mut decoded.pixels), crops)?;
-            Ok(Prepared { crops, decoded, decode, preprocess: started.elapsed() - decode })
+            let pixels = std::mem::take(&mut decoded.pixels);
+            let crops = preprocessor.crops(&pixels, wanted.crops)?;
+            let side = wanted.picture_side;
+            let picture = side.map(|side| preprocessor.picture(&pixels, side)).transpose()?;
+            let preprocess = started.elapsed() - decode;
+            Ok(Prepared { crops, picture, decoded, decode, preprocess })
         };
         let timed = move || {
             let started = Instant::now();
@@ -278,8 +324,9 @@ impl Pipeline {
     }
 
     /// Shorter side that a photo keeps when it is decoded at a reduced scale, in pixels.
-    fn at_least(&self) -> usize {
-        self.preprocessor.preprocessing().resize.size()
+    fn at_least(&self, wanted: &Wanted) -> usize {
+        let side = self.preprocessor.preprocessing().side;
+        self.preprocessor.source_side(wanted.picture_side.unwrap_or(side))
     }
 
     fn decoder_panicked(&self, format: Option<Format>) -> ClassifyError {

@@ -1,15 +1,16 @@
 //! The outcome for an image or a tensor: its probabilities, or why there are none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::blocking_pool::WorkError;
-use crate::batcher::InferError;
+use super::blocking_pool::{KeptMemory, WorkError};
+use crate::batcher::{InferError, Turn};
 use crate::decode::{DecodeError, Format, Warning};
-use crate::preprocess::PreprocessError;
-use googlenet_engine::model::Probabilities;
+use crate::preprocess::{PreprocessError, Region};
+use googlenet_engine::model::{Pixels, Probabilities, Seen};
 
 /// What an image turned out to be.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Classified {
     /// The mean over the crops.
     pub probabilities: Probabilities,
@@ -19,10 +20,26 @@ pub struct Classified {
     pub width: u32,
     /// In pixels, as viewed.
     pub height: u32,
+    /// The part of it that the crops show together.
+    pub region: Region,
     /// What is wrong with the file.
     pub warnings: Vec<Warning>,
     /// How long each stage took.
     pub timing: Timing,
+    /// What was seen in the network, if it was looked at.
+    pub seen: Option<Looked>,
+}
+
+/// What was seen of an image; its memory counts until it is dropped.
+#[derive(Debug)]
+pub struct Looked {
+    /// In the network.
+    pub seen: Arc<Seen>,
+    /// What the crop shows, if a picture was wanted.
+    pub picture: Option<Pixels>,
+    /// When it is the image's turn, among all.
+    pub(super) turn: Turn,
+    pub(super) _kept: KeptMemory,
 }
 
 /// How long each stage took.

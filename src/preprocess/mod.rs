@@ -14,7 +14,8 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeError, ResizeOpt
 use image::RgbImage;
 
 pub use crops::{Crops, CropsError};
-use region::{Region, Resized};
+pub use region::Region;
+use region::Resized;
 
 use googlenet_engine::model::{Pixels, Preprocessing};
 
@@ -45,6 +46,40 @@ impl Preprocessor {
     /// Memory that [`Self::crops`] gives, in bytes.
     pub fn crops_bytes(&self, crops: Crops) -> u64 {
         (crops.count() * self.preprocessing.side.pow(2) * CHANNELS) as u64
+    }
+
+    /// The part of a photo of these pixels that its crops show together; none when it has no pixels.
+    pub fn region(&self, width: u32, height: u32, crops: Crops) -> Option<Region> {
+        if width == 0 || height == 0 {
+            return None;
+        }
+        let resized = Resized::new(self.preprocessing.resize, width, height);
+        let regions = crops.positions().iter();
+        regions
+            .map(|&position| resized.region(position, self.preprocessing.side))
+            .reduce(Region::with)
+    }
+
+    /// What the central crop shows, `[side, side, 3]` with another `side`.
+    ///
+    /// # Errors
+    /// [`PreprocessError::NoPixels`] when width or height is zero, [`PreprocessError::Size`] for a side of no pixels,
+    /// or of more than any crop has.
+    pub fn picture(&self, image: &RgbImage, side: usize) -> Result<Pixels, PreprocessError> {
+        if side == 0 || side > region::MAX_SIZE {
+            return Err(PreprocessError::Size { side, size: region::MAX_SIZE });
+        }
+        let (width, height) = image.dimensions();
+        let region = self.region(width, height, Crops::One).ok_or(PreprocessError::NoPixels)?;
+        let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3)
+            .map_err(PreprocessError::internal)?;
+        resize_region(&mut Resizer::new(), &source, region, side)
+    }
+
+    /// Pixels on the shorter side that a photo needs to have so that a crop of `side` pixels loses nothing.
+    pub fn source_side(&self, side: usize) -> usize {
+        let Preprocessing { side: own, resize, .. } = &self.preprocessing;
+        (resize.size() * side.min(region::MAX_SIZE)).div_ceil(*own).max(resize.size())
     }
 
     /// The crops of `image`, `[side, side, 3]` each, in the order that [`Crops`] names.

@@ -8,11 +8,25 @@ pub(super) const MAX_SIZE: usize = 1 << 14;
 
 /// A rectangle in the source, in pixels, with fractions.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Region {
-    pub(super) left: f64,
-    pub(super) top: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
+pub struct Region {
+    /// From the left edge.
+    pub left: f64,
+    /// From the upper edge.
+    pub top: f64,
+    /// Of the rectangle.
+    pub width: f64,
+    /// Of the rectangle.
+    pub height: f64,
+}
+
+impl Region {
+    /// The smallest that holds both.
+    pub(super) fn with(self, other: Self) -> Self {
+        let (left, top) = (self.left.min(other.left), self.top.min(other.top));
+        let right = (self.left + self.width).max(other.left + other.width);
+        let bottom = (self.top + self.height).max(other.top + other.height);
+        Self { left, top, width: right - left, height: bottom - top }
+    }
 }
 
 /// The photo as the resize would make it, without making it.

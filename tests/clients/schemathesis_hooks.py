@@ -31,6 +31,10 @@ def before_call(context, case, kwargs):
     if case.operation.path == "/classify":
         give_once(case)
         name_a_group(case)
+        explain_one_crop(case)
+    elif case.operation.path == "/explain":
+        give_once(case)
+        name_classes(case)
     elif case.operation.path.endswith("/infer"):
         headers = {name: value for name, value in case.headers.items() if name != LENGTH_HEADER}
         if isinstance(case.body, dict):
@@ -42,8 +46,10 @@ def before_call(context, case, kwargs):
 
 @schemathesis.hook
 def filter_case(context, case):
-    """Leaves out forms with names of groups that there are not: a form that a hook changes counts as forbidden."""
-    return not is_form(case) or not case.body.get("within")
+    """Leaves out forms with names that there are not, and what is not explained: a form that a hook changes counts as
+    forbidden."""
+    names = ("within", "class", "against", "explain")
+    return not is_form(case) or not any(case.body.get(name) for name in names)
 
 
 def is_form(case):
@@ -56,10 +62,33 @@ def give_once(case):
         case.query = {name: value for name, value in case.query.items() if name not in case.body}
 
 
+def changeable(case):
+    parts = [case.query] if is_form(case) else [case.query, case.body]
+    return [part for part in parts if isinstance(part, dict)]
+
+
 def name_a_group(case):
-    for part in [case.query] if is_form(case) else [case.query, case.body]:
-        if isinstance(part, dict) and isinstance(part.get("within"), str):
+    for part in changeable(case):
+        if isinstance(part.get("within"), str):
             part["within"] = "dog,n02121808"
+
+
+def explain_one_crop(case):
+    """Evidence is of one crop and at most ten classes."""
+    if is_form(case):
+        if case.query:
+            case.query.pop("explain", None)
+    elif any("explain" in part for part in changeable(case)):
+        for part in changeable(case):
+            part.pop("crops", None)
+            part.pop("top_k", None)
+
+
+def name_classes(case):
+    for part in changeable(case):
+        for name, known in (("class", "n02124075"), ("against", "n02123045")):
+            if part.get(name) is not None:
+                part[name] = known
 
 
 def with_an_image(body):

@@ -43,7 +43,12 @@ async fn the_answer_is_as_the_contract_says() {
     assert_eq!(body["model"]["precision"], "f32");
     assert_eq!(body["model"]["trained"], false);
     assert_eq!(body["model"]["version"].as_str().unwrap().len(), 12);
-    assert_eq!(body["image"], json!({"width": 40, "height": 40, "format": "png"}));
+    for member in ["width", "height"] {
+        assert_eq!(body["image"][member], 40);
+        let crop = body["image"]["crop"][member].as_f64().unwrap();
+        assert!((crop - 40.0 * 32.0 / 36.0).abs() < 1e-9, "{body}");
+    }
+    assert_eq!(body["image"]["format"], "png");
     let predictions = body["predictions"].as_array().unwrap();
     assert_eq!(predictions.len(), 5);
     let probabilities: Vec<f64> =

@@ -415,7 +415,9 @@ async fn no_message_names_a_type_of_the_program() {
         json!({"a": 1}),
     ];
     let classify = json!({"image": "AAAA", "top_k": 1, "min_probability": 0, "crops": 1,
-        "groups": true, "sure": true, "sure_at": 0.9, "within": "dog"});
+        "groups": true, "sure": true, "sure_at": 0.9, "within": "dog", "explain": "cam"});
+    let explain = json!({"image": "AAAA", "class": 1, "against": "dog", "method": "cam", "squares": 3,
+        "channels": 10, "size": 448});
     let several = json!({"images": ["AAAA"]});
     let infer = json!({
         "id": "1", "parameters": {"binary_data_output": false},
@@ -424,9 +426,12 @@ async fn no_message_names_a_type_of_the_program() {
         "outputs": [{"name": "prob_1", "parameters":
             {"binary_data": false, "classification": 2, "shared_memory_region": "x"}}],
     });
-    for (path, body) in
-        [("/classify", classify), ("/classify", several), ("/v2/models/googlenet/infer", infer)]
-    {
+    for (path, body) in [
+        ("/classify", classify),
+        ("/classify", several),
+        ("/explain", explain),
+        ("/v2/models/googlenet/infer", infer),
+    ] {
         for pointer in pointers(&body, String::new()) {
             for value in &values {
                 let mut body = body.clone();

@@ -60,7 +60,8 @@ fn bytes_are_strings_in_the_format_binary() {
         .iter()
         .filter(|(place, _)| place.ends_with("image/*") || place.ends_with("octet-stream"))
         .collect();
-    assert_eq!(raw.len(), 6, "two for classify, a request and an answer for infer: {raw:?}");
+    let expected = "two each for classify and explain, a request and an answer for infer";
+    assert_eq!(raw.len(), 8, "{expected}: {raw:?}");
     for (place, content) in raw {
         let schema = &content["schema"];
         assert_eq!(
@@ -78,8 +79,10 @@ fn bytes_are_strings_in_the_format_binary() {
 #[test]
 fn a_page_fills_in_each_parameter_once() {
     let document = document();
-    let operation = &document["paths"]["/classify"]["post"];
-    for parameter in operation["parameters"].as_array().unwrap() {
+    let parameters = ["/classify", "/explain"]
+        .into_iter()
+        .flat_map(|path| document["paths"][path]["post"]["parameters"].as_array().unwrap());
+    for parameter in parameters {
         let schema = &parameter["schema"];
         assert!(parameter["description"].is_string(), "{parameter}");
         for member in ["default", "example", "examples"] {
@@ -122,7 +125,7 @@ async fn examples_are_requests_that_succeed() {
             sent.insert(format!("{path} {name}"));
         }
     }
-    assert_eq!(sent.len(), 4, "{sent:?}");
+    assert_eq!(sent.len(), 5, "{sent:?}");
     service.stop().await;
 }
 

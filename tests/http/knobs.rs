@@ -77,6 +77,7 @@ impl Place {
 fn invocation(command: &str) -> Vec<&str> {
     match command {
         "classify" => vec!["classify", "photo.png"],
+        "explain" => vec!["explain", "photo.png", "--output", "why.png"],
         "calibrate" => vec!["calibrate", ".", "--output", "table.toml"],
         "bench" => vec!["bench", "--images=1", "--only=input", "photo.png"],
         "inspect" => vec!["inspect", "small.onnx"],
@@ -182,7 +183,7 @@ fn every_command_takes_empty_variables() {
     let place = Place::new();
     let model = small_model(&place.folder);
     std::fs::write(place.folder.join("photo.png"), images::png(1)).unwrap();
-    for command in ["classify", "summary", "calibrate", "bench", "inspect", "init"] {
+    for command in ["classify", "explain", "summary", "calibrate", "bench", "inspect", "init"] {
         let variables = place.variables(command);
         let mut program = place.program(&invocation(command));
         program.envs(variables.iter().map(|variable| (variable, "")));

@@ -10,6 +10,7 @@ mod damaged_models;
 mod dialects;
 mod documents;
 mod errors;
+mod explain;
 mod groups;
 mod hostile_http;
 mod knobs;

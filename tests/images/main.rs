@@ -11,6 +11,7 @@ mod shared;
 
 mod cases;
 mod decode_formats;
+mod evidence;
 mod hostile_files;
 mod int8_plan;
 mod jpeg_layouts;

@@ -4,15 +4,27 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::parameters::Parameters;
-use super::upload::Upload;
+use crate::http::cam::Cam;
 use crate::http::error::{ApiError, ErrorPayload};
+use crate::http::image_facts::ImageFacts;
+use crate::http::upload::Upload;
 use crate::pipeline::Classified;
-use crate::topk::top_k;
+use crate::topk::Prediction;
 use googlenet_engine::groups::GroupProbability;
 use googlenet_engine::model_info::{ModelIdentity, ModelInfo, SureAnswer};
 
 /// Most groups in the answer for an image.
 const MOST_GROUPS: usize = 10;
+
+/// An image with its classes.
+pub struct Answered {
+    /// What it turned out to be.
+    pub image: Classified,
+    /// Its classes, best first.
+    pub best: Vec<Prediction>,
+    /// The evidence for each of them, if it was asked for.
+    pub cams: Vec<Cam>,
+}
 
 /// The answer for one image, or for several.
 #[derive(Serialize, ToSchema)]
@@ -92,6 +104,10 @@ pub struct ClassAnswer<'a> {
     /// In 0..=1.
     #[schema(example = 0.4951)]
     pub probability: f32,
+    /// With `explain=cam`: where the network found evidence for the class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub cam: Option<Cam>,
 }
 
 /// A group of classes with its probability.
@@ -111,28 +127,12 @@ pub struct GroupAnswer<'a> {
     pub probability: f32,
 }
 
-/// What an image turned out to be.
-#[derive(Serialize, ToSchema)]
-pub struct ImageFacts {
-    /// In pixels, as viewed (the EXIF orientation applied).
-    pub width: u32,
-    /// In pixels, as viewed.
-    pub height: u32,
-    /// Found from the bytes.
-    #[schema(example = "jpeg")]
-    pub format: &'static str,
-    /// What is wrong with the file, though it could be decoded: `truncated` (it ends before its picture
-    /// does) or `damaged` (bytes within it are wrong). Left out when nothing is.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(example = json!(["truncated"]))]
-    pub warnings: Vec<&'static str>,
-}
-
 impl<'a> ImageAnswer<'a> {
     /// Names the best classes.
-    pub fn new(classified: &Classified, parameters: &Parameters, model: &'a ModelInfo) -> Self {
-        let (probabilities, within) = (&classified.probabilities, parameters.within.as_ref());
-        let best = top_k(probabilities, parameters.top_k, parameters.min_probability, within);
+    pub fn new(answered: Answered, parameters: &Parameters, model: &'a ModelInfo) -> Self {
+        let Answered { image, best, cams } = answered;
+        let (probabilities, within) = (&image.probabilities, parameters.within.as_ref());
+        let mut cams = cams.into_iter();
         let named = best.into_iter().map(|prediction| {
             let label = model.labels.get(prediction.class);
             ClassAnswer {
@@ -141,6 +141,7 @@ impl<'a> ImageAnswer<'a> {
                 label: label.map_or("", |label| label.name()),
                 labels: label.map_or(&[], |label| &label.names),
                 probability: prediction.probability,
+                cam: cams.next(),
             }
         });
         Self {
@@ -153,12 +154,7 @@ impl<'a> ImageAnswer<'a> {
             }),
             sure: parameters.sure.map(|at| model.sure(probabilities, at, within)),
             elsewhere: within.map(|set| set.elsewhere(probabilities)),
-            image: ImageFacts {
-                width: classified.width,
-                height: classified.height,
-                format: classified.format.as_str(),
-                warnings: classified.warnings.iter().map(|warning| warning.as_str()).collect(),
-            },
+            image: ImageFacts::of(&image),
         }
     }
 }

@@ -1,24 +1,20 @@
 //! `POST /classify`.
 
 mod answer;
-mod content_disposition;
-mod form;
-mod json;
 mod parameters;
-mod upload;
-mod upload_form;
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
-use answer::{Answer, ImageAnswer};
-use parameters::{Parameters, UnparsedParameters};
-use upload::{Upload, Uploaded};
-use upload_form::{UploadForm, read_upload};
+use answer::{Answer, Answered, ImageAnswer};
+use parameters::{KNOWN, Parameters};
 
 use super::body::{ReceivedBody, read_body};
+use super::cam::Cam;
 use super::client::Client;
 use super::deadline::before;
 use super::error::ApiError;
@@ -29,10 +25,13 @@ use super::openapi::errors::route_errors;
 use super::request_tally::RequestTally;
 use super::server_timing::add_server_timing;
 use super::state::{AppState, Service};
-use crate::pipeline::{Ask, Classified, Encoded};
-use crate::preprocess::Crops;
+use super::upload::{UnparsedParameters, Upload, UploadForm, Uploaded, read_upload};
+use crate::evidence::{Compared, LastMap};
+use crate::pipeline::{Ask, ClassifyError, Encoded, Looked, Place, Wanted};
+use crate::topk::top_k;
+use googlenet_engine::model::{Classifier, Look};
 
-route_errors!(ClassifyErrors: InvalidParameter, InvalidJson, InvalidBase64, InvalidMultipart, MissingImage, EmptyImage,
+route_errors!(ClassifyErrors: InvalidParameter, NotExplainable, InvalidJson, InvalidBase64, InvalidMultipart, MissingImage, EmptyImage,
     InvalidInput, RequestTimeout, BodyTooLarge, ImageTooLarge, TooManyImages, UnsupportedContentType,
     UnsupportedImageFormat, CorruptImage, QueueFull, Internal, ShuttingDown, NotReady, DeadlineExceeded);
 
@@ -69,8 +68,9 @@ pub async fn classify(
 ) -> Result<Response, ApiError> {
     let service = state.service()?;
     // What the head says wrong is refused before the body comes.
-    let parameters = UnparsedParameters::from_query(request.uri().query().unwrap_or_default())?;
-    parameters.parse(&service.model.groups)?;
+    let query = request.uri().query().unwrap_or_default();
+    let parameters = UnparsedParameters::from_query(KNOWN, query)?;
+    parse(&parameters, &state, service)?;
     let form = UploadForm::of(request.headers())?;
     let copies = form.body_copies();
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
@@ -78,11 +78,29 @@ pub async fn classify(
     let Uploaded { images, parameters } = before(client.deadline, &state, read).await??;
     let count = images.as_slice().len();
     tally.set_images(count);
-    let parameters = parameters.parse(&service.model.groups)?;
+    let parameters = parse(&parameters, &state, service)?;
     state.check_number(service, count)?;
-    let work = classify_all(&state, service, client, images, parameters.crops);
+    let work = classify_all(&state, service, client, images, &parameters);
     let results = before(client.deadline, &state, work).await??;
-    respond(service, results, parameters)
+    respond(service, results, &parameters.0)
+}
+
+/// The parameters, and what evidence is summed from if it is asked for.
+fn parse(
+    unparsed: &UnparsedParameters,
+    state: &AppState,
+    service: &Service,
+) -> Result<(Parameters, Option<Arc<Classifier>>), ApiError> {
+    let parameters = Parameters::parse(unparsed, &service.model.groups)?;
+    if !parameters.explain {
+        return Ok((parameters, None));
+    }
+    if !state.settings.explain {
+        return Err(ApiError::InvalidParameter(
+            "explanations are switched off in this service (--explain): leave out `explain`".into(),
+        ));
+    }
+    Ok((parameters, Some(service.classifier()?)))
 }
 
 /// Classifies each image that has a header; there is a place for each of them, or the request is refused.
@@ -91,12 +109,17 @@ async fn classify_all(
     service: &Service,
     client: Client,
     images: Upload<Result<Bytes, ApiError>>,
-    crops: Crops,
-) -> Result<Upload<Result<Classified, ApiError>>, ApiError> {
+    (parameters, classifier): &(Parameters, Option<Arc<Classifier>>),
+) -> Result<Upload<Result<Answered, ApiError>>, ApiError> {
     let pipeline = &service.pipeline;
-    let failed = |error| state.failed(error);
+    let wanted = Wanted {
+        crops: parameters.crops,
+        look: classifier.is_some().then(|| Look { last_map: true, ..Look::default() }),
+        ..Wanted::default()
+    };
     let read = async |image: Result<Bytes, ApiError>| {
-        pipeline.read_header(image?, crops).await.map_err(failed)
+        let encoded = pipeline.read_header(image?, wanted.clone()).await;
+        encoded.map_err(|error| state.failed(error))
     };
     // One after another: a request of many images is not to keep those of others waiting.
     let read = images.map(read).in_turn().await;
@@ -104,21 +127,54 @@ async fn classify_all(
     let mut places = state.admit(service, client, &asks)?.into_iter();
     let work = read.map(|image| image.map(|image| (places.next(), image)));
     let work = work.map(async |image| match image? {
-        (Some(place), image) => pipeline.classify(place, image).await.map_err(failed),
+        (Some(place), image) => {
+            let answered =
+                answer_one(service, client, place, image, parameters, classifier.as_ref());
+            answered.await.map_err(|error| state.failed(error))
+        }
         (None, _) => Err(ApiError::Internal("fewer places than images".into())),
     });
     Ok(work.together().await)
 }
 
+/// Classifies an image, and sums the evidence for each of its classes where there is a `classifier`.
+async fn answer_one(
+    service: &Service,
+    client: Client,
+    place: Place,
+    image: Encoded,
+    parameters: &Parameters,
+    classifier: Option<&Arc<Classifier>>,
+) -> Result<Answered, ClassifyError> {
+    let mut image = service.pipeline.classify(place, image).await?;
+    let Parameters { top_k: k, min_probability, within, .. } = parameters;
+    let best = top_k(&image.probabilities, *k, *min_probability, within.as_ref());
+    let (Some(classifier), Some(looked)) = (classifier.cloned(), image.seen.take()) else {
+        return Ok(Answered { image, best, cams: Vec::new() });
+    };
+    let classes: Vec<usize> = best.iter().map(|prediction| prediction.class).collect();
+    let work = move |looked: &Looked| cams(&classifier, looked, &classes);
+    let cams = service.pipeline.explain("cam", looked, client.deadline.0, work).await?;
+    Ok(Answered { image, best, cams })
+}
+
+/// The evidence for each of `classes`.
+fn cams(classifier: &Classifier, looked: &Looked, classes: &[usize]) -> Vec<Cam> {
+    let Some(last) = LastMap::of(classifier, &looked.seen) else { return Vec::new() };
+    let evidence = |&class| Cam::from(&last.evidence(Compared { class, against: None }));
+    classes.iter().map(evidence).collect()
+}
+
 fn respond(
     service: &Service,
-    results: Upload<Result<Classified, ApiError>>,
-    parameters: Parameters,
+    results: Upload<Result<Answered, ApiError>>,
+    parameters: &Parameters,
 ) -> Result<Response, ApiError> {
     let Service { model, .. } = service;
-    let timings: Vec<_> = results.as_slice().iter().flatten().map(|image| image.timing).collect();
+    let answered = results.as_slice().iter().flatten();
+    let timings: Vec<_> = answered.map(|answered| answered.image.timing).collect();
     let results =
-        results.map(|result| result.map(|image| ImageAnswer::new(&image, &parameters, model)));
+        results.map(|result| result.map(|image| ImageAnswer::new(image, parameters, model)));
     let mut response = Json(Answer::new(&model.identity, results)?).into_response();
     add_server_timing(&mut response, timings.into_iter());
     Ok(response)

@@ -1,23 +1,25 @@
-//! `top_k`, `min_probability`, `crops`, `groups`, `sure`, `sure_at` and `within`, from the query, form fields or JSON
-//! members.
+//! The parameters of `POST /classify`, within their ranges.
 
 use crate::http::error::{ApiError, shown};
+use crate::http::upload::{Kind, Parameter, UnparsedParameters, flag, invalid, whole_number};
 use crate::preprocess::Crops;
 use crate::topk::TopK;
 use googlenet_engine::groups::{ClassSet, Groups, SureAt, WithinError};
 
-/// The parameters as a client wrote them, in the query, in fields of a form, in members of JSON, or in some of
-/// each; each has one value.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct UnparsedParameters {
-    top_k: Option<String>,
-    min_probability: Option<String>,
-    crops: Option<String>,
-    groups: Option<String>,
-    sure: Option<String>,
-    sure_at: Option<String>,
-    within: Option<String>,
-}
+/// Those that `POST /classify` knows.
+pub const KNOWN: &[Parameter] = &[
+    Parameter { name: "top_k", kind: Kind::Number },
+    Parameter { name: "min_probability", kind: Kind::Number },
+    Parameter { name: "crops", kind: Kind::Number },
+    Parameter { name: "groups", kind: Kind::Flag },
+    Parameter { name: "sure", kind: Kind::Flag },
+    Parameter { name: "sure_at", kind: Kind::Number },
+    Parameter { name: "within", kind: Kind::Text("\"dog,n02121808\"") },
+    Parameter { name: "explain", kind: Kind::Text("\"cam\"") },
+];
+
+/// Most classes that are explained in one answer.
+const MOST_EXPLAINED: usize = 10;
 
 /// The parameters of a request, within their ranges.
 #[derive(Clone, Debug)]
@@ -34,119 +36,68 @@ pub struct Parameters {
     pub sure: Option<SureAt>,
     /// Lists only these classes.
     pub within: Option<ClassSet>,
+    /// Whether the evidence for each class is given.
+    pub explain: bool,
 }
 
-impl UnparsedParameters {
-    /// Reads a query string, without its `?`.
-    ///
-    /// # Errors
-    /// [`ApiError::InvalidParameter`] for a parameter that is unknown or given twice.
-    pub fn from_query(query: &str) -> Result<Self, ApiError> {
-        let mut parameters = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            parameters.set(&name, &value)?;
-        }
-        Ok(parameters)
-    }
-
-    /// Whether there is a parameter of this name.
-    pub fn is_name(name: &str) -> bool {
-        Self::default().slot(name).is_some()
-    }
-
-    fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
-        match name {
-            "top_k" => Some(&mut self.top_k),
-            "min_probability" => Some(&mut self.min_probability),
-            "crops" => Some(&mut self.crops),
-            "groups" => Some(&mut self.groups),
-            "sure" => Some(&mut self.sure),
-            "sure_at" => Some(&mut self.sure_at),
-            "within" => Some(&mut self.within),
-            _ => None,
-        }
-    }
-
-    /// Sets one parameter.
-    ///
-    /// # Errors
-    /// [`ApiError::InvalidParameter`] when there is none of this name, or it has another value already.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
-        let Some(slot) = self.slot(name) else {
-            return Err(ApiError::InvalidParameter(format!(
-                "there is no parameter `{}`: use top_k, min_probability, crops, groups, sure, sure_at or within",
-                shown(name)
-            )));
-        };
-        match slot {
-            Some(first) if !is_same(first, value) => Err(ApiError::InvalidParameter(format!(
-                "{name} is given twice, as `{}` and as `{}`: give it once",
-                shown(first),
-                shown(value)
-            ))),
-            Some(_) => Ok(()),
-            None => {
-                *slot = Some(value.to_owned());
-                Ok(())
-            }
-        }
-    }
-
+impl Parameters {
     /// The parameters, for a network whose classes have these groups.
     ///
     /// # Errors
     /// [`ApiError::InvalidParameter`] names the parameter and its range.
-    pub fn parse(&self, groups: &Groups) -> Result<Parameters, ApiError> {
+    pub fn parse(unparsed: &UnparsedParameters, groups: &Groups) -> Result<Self, ApiError> {
         let classes = groups.classes();
-        let top_k = match &self.top_k {
+        let top_k = match unparsed.get("top_k") {
             None => TopK::default_for(classes),
             Some(text) => {
                 let k = whole_number(text).and_then(|k| TopK::new(k, classes));
-                k.ok_or_else(|| invalid("top_k", format!("a whole number from 1 to {classes}")))?
+                k.ok_or_else(|| {
+                    invalid("top_k", format_args!("a whole number from 1 to {classes}"))
+                })?
             }
         };
-        let min_probability = match &self.min_probability {
+        let min_probability = match unparsed.get("min_probability") {
             None => 0.0,
             // In double precision, in which what is just outside stays outside.
             Some(text) => text
                 .parse::<f64>()
                 .ok()
                 .filter(|p| (0.0..=1.0).contains(p))
-                .ok_or_else(|| invalid("min_probability", "a number from 0 to 1".into()))?
+                .ok_or_else(|| invalid("min_probability", "a number from 0 to 1"))?
                 as f32,
         };
-        let crops = match &self.crops {
+        let crops = match unparsed.get("crops") {
             None => Crops::One,
             Some(text) => whole_number(text)
                 .and_then(|n| Crops::try_from(u32::try_from(n).ok()?).ok())
-                .ok_or_else(|| invalid("crops", "1, 5 or 10".into()))?,
+                .ok_or_else(|| invalid("crops", "1, 5 or 10"))?,
         };
-        let sure_at = match &self.sure_at {
+        let sure_at = match unparsed.get("sure_at") {
             None => SureAt::DEFAULT,
             Some(text) => {
                 let at = text.parse().ok().and_then(SureAt::new);
-                at.ok_or_else(|| invalid("sure_at", "a number from 0.5 to 0.999".into()))?
+                at.ok_or_else(|| invalid("sure_at", "a number from 0.5 to 0.999"))?
             }
         };
-        let within = self.within.as_deref().map(|names| within(names, groups)).transpose()?;
-        let groups = flag("groups", self.groups.as_deref())?;
-        let sure = (flag("sure", self.sure.as_deref())? || groups).then_some(sure_at);
-        Ok(Parameters { top_k, min_probability, crops, groups, sure, within })
+        let within = unparsed.get("within").map(|names| within(names, groups)).transpose()?;
+        let groups = flag("groups", unparsed.get("groups"))?;
+        let sure = (flag("sure", unparsed.get("sure"))? || groups).then_some(sure_at);
+        let explain = explain(unparsed.get("explain"), crops, top_k)?;
+        Ok(Self { top_k, min_probability, crops, groups, sure, within, explain })
     }
 }
 
-fn invalid(name: &str, range: String) -> ApiError {
-    ApiError::InvalidParameter(format!("{name} must be {range}"))
-}
-
-/// `true`, and `True`, which clients in Python write into a form.
-fn flag(name: &str, text: Option<&str>) -> Result<bool, ApiError> {
-    match text {
-        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
-        Some(text) if !text.eq_ignore_ascii_case("false") => {
-            Err(invalid(name, "true or false".into()))
-        }
-        _ => Ok(false),
+fn explain(method: Option<&str>, crops: Crops, top_k: TopK) -> Result<bool, ApiError> {
+    match method {
+        None => Ok(false),
+        Some("cam") if crops != Crops::One => Err(ApiError::InvalidParameter(
+            "explain=cam needs crops=1: the mean over several crops has no logit".into(),
+        )),
+        Some("cam") if top_k.get() > MOST_EXPLAINED => Err(ApiError::InvalidParameter(format!(
+            "explain=cam needs a top_k of at most {MOST_EXPLAINED}"
+        ))),
+        Some("cam") => Ok(true),
+        Some(_) => Err(invalid("explain", "cam, or left out")),
     }
 }
 
@@ -154,7 +105,7 @@ fn within(names: &str, groups: &Groups) -> Result<ClassSet, ApiError> {
     groups.within(names).map_err(|error| match error {
         WithinError::Count => invalid(
             "within",
-            format!(
+            format_args!(
                 "1 to {} ids or names of groups, parted by commas, such as dog,n02121808",
                 Groups::MOST_NAMES
             ),
@@ -167,18 +118,6 @@ fn within(names: &str, groups: &Groups) -> Result<ClassSet, ApiError> {
     })
 }
 
-/// Of two texts, whether they are one value.
-fn is_same(one: &str, other: &str) -> bool {
-    let number = |text: &str| text.parse::<f64>().ok();
-    one == other || number(one).is_some_and(|one| Some(one) == number(other))
-}
-
-/// `3`, and `3.0`, which clients write that have one type of numbers only.
-fn whole_number(text: &str) -> Option<usize> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    decimals.bytes().all(|digit| digit == b'0').then(|| whole.parse().ok())?
-}
-
 #[cfg(test)]
 mod tests {
     use googlenet_engine::groups::GroupTree;
@@ -189,6 +128,10 @@ mod tests {
     #[test]
     fn ranges() {
         let groups = Groups::new(GroupTree::wordnet(), Labels::imagenet().ids()).unwrap();
+        let parse = |query: &str| {
+            let unparsed = UnparsedParameters::from_query(KNOWN, query)?;
+            Parameters::parse(&unparsed, &groups)
+        };
         for good in [
             "",
             "top_k=1",
@@ -198,9 +141,11 @@ mod tests {
             "top_k=3&top_k=3",
             "top_k=3&top_k=3.0&min_probability=0.5&min_probability=.5",
             "groups=true&sure=false&sure_at=0.5&within=dog,%20big+cat,n02121808",
+            "explain=cam",
+            "explain=cam&top_k=10&crops=1&within=dog",
             "sure=True&sure_at=0.999&within=n02124075",
         ] {
-            UnparsedParameters::from_query(good).unwrap().parse(&groups).unwrap();
+            parse(good).unwrap();
         }
         for bad in [
             "top_k=0",
@@ -231,9 +176,14 @@ mod tests {
             "within=placental",
             "within=dog,",
             "within=n00000001",
+            "explain=gradcam",
+            "explain=",
+            "explain=true",
+            "explain=cam&crops=5",
+            "explain=cam&crops=10",
+            "explain=cam&top_k=11",
         ] {
-            let error =
-                UnparsedParameters::from_query(bad).and_then(|p| p.parse(&groups)).unwrap_err();
+            let error = parse(bad).unwrap_err();
             assert_eq!(error.kind().code(), "invalid_parameter", "{bad}");
         }
     }

@@ -20,8 +20,7 @@ use crate::http::openapi::errors::route_errors;
 use crate::http::request_tally::RequestTally;
 use crate::http::server_timing::add_server_timing;
 use crate::http::state::{AppState, Service};
-use crate::pipeline::{Ask, Encoded, Timing};
-use crate::preprocess::Crops;
+use crate::pipeline::{Ask, Encoded, Timing, Wanted};
 use googlenet_engine::model::Probabilities;
 
 route_errors!(InferErrors: InvalidInput, EmptyImage, NotFound, RequestTimeout, BodyTooLarge, ImageTooLarge, TooManyImages,
@@ -160,7 +159,7 @@ async fn classify_images(
     let images = images.map_err(|error| state.body_failed(error))??;
     let mut read: Vec<Encoded> = Vec::with_capacity(images.len());
     for image in images {
-        read.push(pipeline.read_header(image, Crops::One).await.map_err(failed)?);
+        read.push(pipeline.read_header(image, Wanted::default()).await.map_err(failed)?);
     }
     let asks: Vec<Ask> = read.iter().map(Encoded::ask).collect();
     let places = state.admit(service, client, &asks)?;

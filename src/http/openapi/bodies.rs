@@ -48,6 +48,8 @@ pub struct QueryParameters {
     sure_at: Option<f64>,
     /// Lists only classes under these groups and classes: ids, or names of shown groups, parted by commas; at most 100.
     within: Option<String>,
+    /// `cam` adds the evidence for each class; needs `crops=1` and a `top_k` of at most 10.
+    explain: Option<ExplainMethod>,
 }
 
 /// The body of `POST /classify` as a form.
@@ -81,6 +83,10 @@ pub struct ClassifyForm {
     // A page leaves out an empty field.
     #[schema(example = "", nullable = false)]
     within: Option<String>,
+    /// `cam` adds the evidence for each class; needs `crops=1` and a `top_k` of at most 10.
+    // Of a list of values a page would send the first.
+    #[schema(example = "", nullable = false)]
+    explain: Option<String>,
 }
 
 /// The body of `POST /classify` as JSON.
@@ -123,6 +129,8 @@ pub struct ClassifyJson {
     sure_at: Option<f64>,
     /// Lists only classes under these groups and classes: ids, or names of shown groups, parted by commas; at most 100.
     within: Option<String>,
+    /// `cam` adds the evidence for each class; needs `crops=1` and a `top_k` of at most 10.
+    explain: Option<ExplainMethod>,
 }
 
 /// Several images as JSON.
@@ -154,6 +162,105 @@ pub struct ClassifyJsonBatch {
     sure_at: Option<f64>,
     /// Lists only classes under these groups and classes: ids, or names of shown groups, parted by commas; at most 100.
     within: Option<String>,
+    /// `cam` adds the evidence for each class; needs `crops=1` and a `top_k` of at most 10.
+    explain: Option<ExplainMethod>,
+}
+
+/// How an answer is explained.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code)] // only described, never read
+pub enum ExplainMethod {
+    /// Class activation map: what each square of the last map adds to the logit.
+    Cam,
+}
+
+/// The query of `POST /explain`.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)] // only described, never read
+pub struct ExplainQueryParameters {
+    /// The class to explain: its index, its WordNet id or its name; the best one if left out.
+    class: Option<String>,
+    /// A second class: then the difference of the two is explained.
+    against: Option<String>,
+    /// How; `cam` if left out.
+    #[param(value_type = ExplainMethod, required = false)]
+    method: Option<ExplainMethod>,
+    /// Classes named for each square; 3 if left out.
+    #[param(minimum = 0, maximum = 5)]
+    squares: Option<u32>,
+    /// Channels listed; 10 if left out.
+    #[param(minimum = 0, maximum = 50)]
+    channels: Option<u32>,
+    /// Width and height of a picture in pixels; 448 if left out.
+    #[param(minimum = 224, maximum = 1024)]
+    size: Option<u32>,
+}
+
+/// The body of `POST /explain` as a form.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // only described, never read
+pub struct ExplainForm {
+    /// An image file.
+    #[schema(value_type = String, format = Binary)]
+    image: Vec<u8>,
+    /// The class to explain: its index, its WordNet id or its name; the best one if left out.
+    // A page leaves out an empty field.
+    #[schema(example = "", nullable = false)]
+    class: Option<String>,
+    /// A second class: then the difference of the two is explained.
+    #[schema(example = "", nullable = false)]
+    against: Option<String>,
+    /// How; `cam` if left out.
+    #[schema(nullable = false)]
+    method: Option<ExplainMethod>,
+    /// Classes named for each square; 3 if left out.
+    #[schema(minimum = 0, maximum = 5, example = 3, nullable = false)]
+    squares: Option<u32>,
+    /// Channels listed; 10 if left out.
+    #[schema(minimum = 0, maximum = 50, example = 10, nullable = false)]
+    channels: Option<u32>,
+    /// Width and height of a picture in pixels; 448 if left out.
+    #[schema(minimum = 224, maximum = 1024, example = 448, nullable = false)]
+    size: Option<u32>,
+}
+
+/// The body of `POST /explain` as JSON.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // only described, never read
+pub struct ExplainJson {
+    /// An image file in base64.
+    #[schema(content_encoding = "base64", format = Byte, example = json!(EXAMPLE_IMAGE))]
+    image: String,
+    /// The class to explain: its index, its WordNet id or its name; the best one if left out.
+    class: Option<ClassName>,
+    /// A second class: then the difference of the two is explained.
+    against: Option<ClassName>,
+    /// How; `cam` if left out.
+    method: Option<ExplainMethod>,
+    /// Classes named for each square; 3 if left out.
+    #[schema(minimum = 0, maximum = 5, example = 3)]
+    squares: Option<u32>,
+    /// Channels listed; 10 if left out.
+    #[schema(minimum = 0, maximum = 50, example = 10)]
+    channels: Option<u32>,
+    /// Width and height of a picture in pixels; 448 if left out.
+    #[schema(minimum = 224, maximum = 1024, example = 448)]
+    size: Option<u32>,
+}
+
+/// A class.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code)] // only described, never read
+pub enum ClassName {
+    /// Its index in the network's output.
+    Index(u32),
+    /// Its WordNet id or its name.
+    Name(String),
 }
 
 /// An image file in base64.

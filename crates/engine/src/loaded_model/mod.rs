@@ -107,6 +107,7 @@ fn plan(
         graph,
         output_kind: info.output_kind,
         preprocessing: &info.preprocessing,
+        report: &info.report,
         path: info.path.as_deref(),
         name: &info.identity.name,
         is_bvlc: Manifest::builtin().knows_version(&info.identity.version),

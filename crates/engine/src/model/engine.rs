@@ -1,6 +1,8 @@
 //! The interface between the batcher and the plan.
 
-use super::{Input, InputError, OperatorCount, Probabilities, ProbabilitiesError};
+use super::{
+    Input, InputError, Look, OperatorCount, Probabilities, ProbabilitiesError, Seen, Views,
+};
 
 /// A loaded network, shared by the workers. Each worker opens one [`Session`] on it.
 pub trait Engine: Send + Sync + 'static {
@@ -13,6 +15,11 @@ pub trait Engine: Send + Sync + 'static {
 
     /// What runs for a photo, kind by kind, in the order in which they first run.
     fn operators(&self) -> Vec<OperatorCount>;
+
+    /// What [`Session::look`] can show; nothing where the engine does not know the layers.
+    fn views(&self) -> Views {
+        Views::default()
+    }
 }
 
 /// One worker's state of an [`Engine`]; it stays on the thread that opened it.
@@ -24,6 +31,17 @@ pub trait Session {
     /// [`EngineError`] when an input has the wrong size or the plan fails; then no input of the
     /// batch has an answer.
     fn run(&mut self, batch: &[Input]) -> Result<Vec<Probabilities>, EngineError>;
+
+    /// Runs the network on one input and shows what it computes on the way. The probabilities are those of
+    /// [`Session::run`].
+    ///
+    /// # Errors
+    /// [`EngineError::NothingToSee`] when `look` asks for what [`Engine::views`] does not have, and those of
+    /// [`Session::run`].
+    fn look(&mut self, input: &Input, look: &Look) -> Result<Seen, EngineError> {
+        let _ = (input, look);
+        Err(EngineError::NothingToSee)
+    }
 }
 
 /// Why a batch has no answer.
@@ -38,4 +56,7 @@ pub enum EngineError {
     /// The plan's output is no probability.
     #[error("output: {0}")]
     Output(#[from] ProbabilitiesError),
+    /// The engine cannot show what was asked for.
+    #[error("this network has no such layer to look at")]
+    NothingToSee,
 }

@@ -35,4 +35,4 @@ pub use description::{DescriptionError, GoogLeNet, Inception, Kind, Module, ince
 pub use parsed::ParsedGraph;
 pub use report::ModelReport;
 pub use servable::{GraphError, ServableGraph};
-pub use single_layers::{Branch, FeatureMap, Layer, Operation};
+pub use single_layers::{FeatureMap, Layer, Operation};

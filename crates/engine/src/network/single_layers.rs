@@ -9,11 +9,8 @@
 //!   down and would lose a row. ONNX says the same with a padding of one pixel at the end, but
 //!   only where the window does reach over: an odd side fits exactly and needs none.
 
-use std::fmt;
-
-use serde::Serialize;
-
 use super::description::{GoogLeNet, Inception, Kind, Module};
+use crate::model::Branch;
 
 /// A map between two layers: `side` x `side` pixels of `channels` values. Behind the average pooling
 /// the side is 1, and the map is a vector.
@@ -23,42 +20,6 @@ pub struct FeatureMap {
     pub side: usize,
     /// Values at each pixel.
     pub channels: usize,
-}
-
-/// A branch of an inception module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub enum Branch {
-    /// 1x1 convolution.
-    #[serde(rename = "1x1")]
-    One,
-    /// Reduction and 3x3 convolution.
-    #[serde(rename = "3x3")]
-    Three,
-    /// Reduction and 5x5 convolution.
-    #[serde(rename = "5x5")]
-    Five,
-    /// Max pooling and projection.
-    #[serde(rename = "pool")]
-    Pool,
-}
-
-impl Branch {
-    /// The name in tables: `1x1`, `3x3`, `5x5` or `pool`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::One => "1x1",
-            Self::Three => "3x3",
-            Self::Five => "5x5",
-            Self::Pool => "pool",
-        }
-    }
-}
-
-impl fmt::Display for Branch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// A square window that slides over a map.

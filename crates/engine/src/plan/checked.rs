@@ -17,6 +17,7 @@ use super::stored_answers::bvlc_answers;
 use super::team::{Team, TeamError};
 use crate::model::{Input, InstructionSets, OutputKind, Precision, Preprocessing};
 use crate::network::ParsedGraph;
+use crate::network::report::ModelReport;
 
 /// How far the plan that serves may be from stock tract, in probability.
 const TOLERANCE: f32 = 1e-3;
@@ -36,6 +37,8 @@ pub struct Planned<'a> {
     pub output_kind: OutputKind,
     /// From a photo to its input.
     pub preprocessing: &'a Preprocessing,
+    /// What the graph was counted to be: its modules are named so.
+    pub report: &'a ModelReport,
     /// The ONNX file, where there is one: its calibration table lies beside it.
     pub path: Option<&'a Path>,
     /// The model's name, for the log.
@@ -85,6 +88,7 @@ pub fn checked_plan(
             (FastPlan::load_int8(graph, preprocessing, isa, team, &table)?, INT8_TOLERANCE)
         }
     };
+    let plan = plan.named_after(model.report);
     stage("checking its answers");
     if !agrees_with_stored(model, &plan, settings.precision) {
         stage("optimising the reference and comparing its answers");

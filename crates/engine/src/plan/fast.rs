@@ -2,30 +2,42 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::plan::eval;
 
 use super::calibration::{ActivationUnits, Calibration, Int8LoadError};
 use super::load::{LoadError, typed_model};
 use super::operator_counts::count_operators;
 use super::place_operators::{Network, Source, place_operators};
 use super::recognition::Layers;
+use super::taps::{Sighted, Sights, Taps};
 use super::team::Team;
 use crate::model::{
-    Engine, EngineError, Input, InputError, OperatorCount, Pixels, Preprocessing, Probabilities,
-    Session,
+    Engine, EngineError, Input, InputError, Look, OperatorCount, Pixels, Preprocessing,
+    Probabilities, Seen, Session, Views,
 };
 use crate::network::ParsedGraph;
+use crate::network::report::ModelReport;
 use googlenet_kernels::isa::Isa;
 
 /// The network of our operators where a rule knows the layer, and of tract's elsewhere.
 pub struct FastPlan {
     /// Reads bytes of RGB, `[side, side, 3]`.
-    pixels: Arc<TypedRunnableModel>,
+    pixels: SourcePlan,
     /// Reads a normalised tensor, `[1, 3, side, side]`; shares its layers with the other.
-    tensor: Arc<TypedRunnableModel>,
+    tensor: SourcePlan,
     side: usize,
     team: Arc<Team>,
+    views: Views,
+}
+
+/// The plan for one kind of input.
+#[derive(Clone)]
+struct SourcePlan {
+    runnable: Arc<TypedRunnableModel>,
+    taps: Arc<Taps>,
 }
 
 impl FastPlan {
@@ -64,14 +76,31 @@ impl FastPlan {
 
     fn place(network: Network<'_>, isa: Isa, team: Arc<Team>) -> Result<Self, LoadError> {
         let mut packed = HashMap::new();
+        let sights = Sights::find(network);
         let mut plan = |source| {
-            place_operators(network, source, isa, &team, &mut packed)
+            let runnable = place_operators(network, source, isa, &team, &mut packed)
                 .and_then(TypedModel::into_optimized)
                 .and_then(|model| model.into_runnable())
-                .map_err(|e| LoadError(format!("{e:#}")))
+                .map_err(|e| LoadError(format!("{e:#}")))?;
+            let taps = Arc::new(sights.taps(network.model, runnable.model()));
+            Ok(SourcePlan { runnable, taps })
         };
         let (pixels, tensor) = (plan(Source::Pixels)?, plan(Source::Tensor)?);
-        Ok(Self { pixels, tensor, side: network.preprocessing.side, team })
+        let side = network.preprocessing.side;
+        Ok(Self { pixels, tensor, side, team, views: sights.views() })
+    }
+
+    /// The same plan, its modules named as in `report`, if it was counted from the same network.
+    #[must_use]
+    pub fn named_after(mut self, report: &ModelReport) -> Self {
+        let views = &mut self.views.modules;
+        let sizes = report.inceptions().map(|(_, six)| [six.o_1, six.o_3, six.o_5, six.pool]);
+        if sizes.eq(views.iter().map(|view| view.branches)) {
+            for ((row, _), view) in report.inceptions().zip(views) {
+                view.name.clone_from(&row.name);
+            }
+        }
+        self
     }
 }
 
@@ -93,6 +122,7 @@ impl Engine for FastPlan {
             open: None,
             side: self.side,
             team: self.team.clone(),
+            views: self.views.clone(),
         };
         let black = vec![0; 3 * self.side * self.side];
         session.run_one(&Input::Pixels(Pixels::new(self.side, black)?))?;
@@ -100,65 +130,111 @@ impl Engine for FastPlan {
     }
 
     fn operators(&self) -> Vec<OperatorCount> {
-        count_operators(self.pixels.model())
+        count_operators(self.pixels.runnable.model())
+    }
+
+    fn views(&self) -> Views {
+        self.views.clone()
     }
 }
 
 struct FastSession {
-    pixels: Arc<TypedRunnableModel>,
-    tensor: Arc<TypedRunnableModel>,
+    pixels: SourcePlan,
+    tensor: SourcePlan,
     /// The plan that ran last, with its maps; those of the other are made when an input of the other kind
     /// comes. Clients send photos or tensors, few send both, and the maps take tens of megabytes.
     open: Option<(Source, TypedSimpleState)>,
     side: usize,
     team: Arc<Team>,
+    views: Views,
 }
 
 impl FastSession {
+    fn plan(&self, source: Source) -> &SourcePlan {
+        match source {
+            Source::Pixels => &self.pixels,
+            Source::Tensor => &self.tensor,
+        }
+    }
+
     fn state(&mut self, source: Source) -> Result<&mut TypedSimpleState, EngineError> {
         let open = match self.open.take() {
             Some(open) if open.0 == source => open,
             other => {
                 // Its maps go before new ones come.
                 drop(other);
-                let plan = match source {
-                    Source::Pixels => &self.pixels,
-                    Source::Tensor => &self.tensor,
-                };
-                (source, plan.spawn().map_err(plan_error)?)
+                (source, self.plan(source).runnable.spawn().map_err(plan_error)?)
             }
         };
         Ok(&mut self.open.insert(open).1)
     }
 
-    fn run_one(&mut self, input: &Input) -> Result<Probabilities, EngineError> {
+    /// What tract reads for `input`.
+    fn tensor(&self, input: &Input) -> Result<(Source, Tensor), EngineError> {
         let side = self.side;
         let expected = 3 * side * side;
-        let (source, tensor) = match input {
+        match input {
             Input::Pixels(pixels) => {
                 check_length(expected, pixels.as_bytes().len())?;
                 let tensor = Tensor::from_shape(&[side, side, 3], pixels.as_bytes());
-                (Source::Pixels, tensor.map_err(plan_error)?)
+                Ok((Source::Pixels, tensor.map_err(plan_error)?))
             }
             Input::Tensor(values) => {
                 check_length(expected, values.len())?;
                 let tensor = Tensor::from_shape(&[1, 3, side, side], values);
-                (Source::Tensor, tensor.map_err(plan_error)?)
+                Ok((Source::Tensor, tensor.map_err(plan_error)?))
             }
-        };
+        }
+    }
+
+    fn run_one(&mut self, input: &Input) -> Result<Probabilities, EngineError> {
+        let (source, tensor) = self.tensor(input)?;
         let team = Arc::clone(&self.team);
         let state = self.state(source)?;
         let outputs = team.infer(|| state.run(tvec!(tensor.into()))).map_err(plan_error)?;
-        let output = outputs.first().ok_or_else(|| EngineError::Plan("no output".into()))?;
-        let values = output.to_plain_array_view::<f32>().map_err(plan_error)?;
-        Ok(Probabilities::new(values.iter().copied().collect::<Vec<_>>())?)
+        probabilities(&outputs)
     }
+}
+
+fn probabilities(outputs: &[TValue]) -> Result<Probabilities, EngineError> {
+    let output = outputs.first().ok_or_else(|| EngineError::Plan("no output".into()))?;
+    let values = output.to_plain_array_view::<f32>().map_err(plan_error)?;
+    Ok(Probabilities::new(values.iter().copied().collect::<Vec<_>>())?)
 }
 
 impl Session for FastSession {
     /// Image by image: an answer cannot depend on its company, and the weights stay in the cache.
     fn run(&mut self, batch: &[Input]) -> Result<Vec<Probabilities>, EngineError> {
         batch.iter().map(|input| self.run_one(input)).collect()
+    }
+
+    fn look(&mut self, input: &Input, look: &Look) -> Result<Seen, EngineError> {
+        if !self.views.show(look) {
+            return Err(EngineError::NothingToSee);
+        }
+        let (source, tensor) = self.tensor(input)?;
+        let team = Arc::clone(&self.team);
+        let taps = Arc::clone(&self.plan(source).taps);
+        let mut sighted = Sighted::nothing(&taps, look);
+        let state = self.state(source)?;
+        let run = || {
+            state.run_plan_with_eval(tvec!(tensor.into()), |context, state, node, inputs| {
+                sighted.before(node, &inputs)?;
+                let started = Instant::now();
+                let outputs = eval(context, state, node, inputs)?;
+                sighted.after(node, &outputs, started.elapsed())?;
+                TractResult::Ok(outputs)
+            })
+        };
+        let outputs = match team.infer(run) {
+            Ok(outputs) => outputs,
+            Err(error) => {
+                // It was left in the middle of a run.
+                self.open = None;
+                return Err(plan_error(error));
+            }
+        };
+        sighted.seen(probabilities(&outputs)?).ok_or(EngineError::NothingToSee)
     }
 }
 

@@ -5,7 +5,8 @@
 //!
 //! `stock` runs the whole network in tract's own operators, and `self_check` compares the plan that serves with it, or
 //! with answers of ONNX Runtime, `stored_answers`. If something is wrong, `dead_layers` and `logits` use `tapped` to
-//! look inside the network. `checked` does all of this as the `settings` ask. `team` lends the threads.
+//! look inside the network. `checked` does all of this as the `settings` ask. `team` lends the threads, and
+//! `taps` says where the plan that serves can be looked at.
 //!
 //! For int8, `calibrator` runs photos, `calibration` is the table that it makes, `calibration_file` says where that
 //! table is, and `packing` quantises weights.
@@ -29,6 +30,7 @@ mod settings;
 mod stock;
 mod stored_answers;
 mod tapped;
+mod taps;
 mod team;
 
 pub use calibration::{Calibration, CalibrationError, Int8LoadError};

@@ -92,10 +92,45 @@ impl Labels {
         self.0.iter().map(|label| label.id.as_str())
     }
 
+    /// The class that has this id or name, whatever its letters' case; the first name of a class goes before the others
+    /// of another.
+    ///
+    /// # Errors
+    /// [`ClassNameError`] when no class has it, or several have.
+    pub fn find(&self, name: &str) -> Result<usize, ClassNameError> {
+        let is_it = |text: &str| !name.is_empty() && text.eq_ignore_ascii_case(name);
+        let by: [&dyn Fn(&Label) -> bool; 3] =
+            [&|label| is_it(&label.id), &|label| is_it(label.name()), &|label| {
+                label.names.iter().any(|name| is_it(name))
+            }];
+        for has_it in by {
+            let mut found = (0..).zip(self.0.iter()).filter(|(_, label)| has_it(label));
+            match (found.next(), found.next()) {
+                (Some((class, _)), None) => return Ok(class),
+                (Some((first, _)), Some((second, _))) => {
+                    return Err(ClassNameError::Several(first, second));
+                }
+                (None, _) => {}
+            }
+        }
+        Err(ClassNameError::Unknown)
+    }
+
     /// The number of classes.
     pub fn classes(&self) -> usize {
         self.0.len()
     }
+}
+
+/// A name is not that of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClassNameError {
+    /// No class has it.
+    #[error("no class has this id or name")]
+    Unknown,
+    /// Several have it, these among them.
+    #[error("several classes have this name, such as {0} and {1}")]
+    Several(usize, usize),
 }
 
 fn parse_line(text: &str, line: usize, with_ids: bool) -> Result<Label, ParseLabelsError> {

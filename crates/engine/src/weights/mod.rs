@@ -18,7 +18,7 @@ mod text_file;
 pub use cache::cache_folder;
 pub use fetch::{Download, FetchError, without_credentials};
 pub use groups_file::GroupsFileError;
-pub use labels::{Label, Labels, LabelsError};
+pub use labels::{ClassNameError, Label, Labels, LabelsError};
 pub use locate::{LocateError, ModelSource, SearchPath};
 pub use manifest::{Manifest, ManifestError, OutputTable, PinnedFile};
 pub use model_file::{ClassLabels, ModelFile, ModelFileError, Origin};

@@ -4,6 +4,7 @@
 mod shared;
 
 mod fast_plan;
+mod look;
 mod network_report;
 mod operator_models;
 mod other_graphs;

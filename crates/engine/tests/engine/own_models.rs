@@ -32,6 +32,12 @@ fn load_at_most(max_model_bytes: u64, path: &Path) -> Result<LoadedModel, ModelE
     })
 }
 
+/// A fixture that is served.
+pub(super) fn load_own(name: &str) -> LoadedModel {
+    let model = copied(&fixtures(), name, "");
+    load(&model.path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }

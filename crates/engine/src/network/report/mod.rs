@@ -18,7 +18,7 @@ use tract_onnx::pb::ModelProto;
 use super::description::INCEPTIONS;
 use super::graph::Graph;
 use super::shapes::{self, Shapes};
-use super::single_layers::Branch;
+use crate::model::Branch;
 
 /// What a loaded model consists of.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 
 use super::{Branches, LayerRow, ModuleKind, ModuleRow};
+use crate::model::Branch;
 use crate::network::description::INCEPTIONS;
 use crate::network::graph::Graph;
-use crate::network::single_layers::Branch;
 
 /// The modules of a graph in data-flow order, and which of its nodes belong to them.
 pub(super) struct Modules {

@@ -8,14 +8,14 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-use super::parameters::UnparsedParameters;
+use super::parameters::{Kind, UnparsedParameters};
 use crate::config::MOST_IMAGES;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, shown};
 use crate::http::json_text::{told, without_byte_order_mark};
 
 /// What is in the body.
 pub(super) struct JsonUpload<'a> {
-    pub(super) image: Option<Base64Text<'a>>,
+    pub(super) image: Option<Text<'a>>,
     pub(super) images: Option<Base64Texts<'a>>,
     /// Those of the query, and those of the members.
     pub(super) parameters: UnparsedParameters,
@@ -45,29 +45,6 @@ impl<'a> JsonUpload<'a> {
     }
 }
 
-/// The names that are known; others are an error.
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Member {
-    Image,
-    Images,
-    TopK,
-    MinProbability,
-    Crops,
-    Groups,
-    Sure,
-    SureAt,
-    Within,
-}
-
-/// What a parameter is as JSON.
-#[derive(Clone, Copy)]
-enum Kind {
-    Number,
-    Flag,
-    Text,
-}
-
 /// Reads the members of the body's object into `upload`; returns the first parameter's error.
 struct Members<'u, 'a> {
     upload: &'u mut JsonUpload<'a>,
@@ -86,26 +63,40 @@ impl<'de: 'a, 'a> Visitor<'de> for Members<'_, 'a> {
     type Value = Option<ApiError>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(
-            "an object with `image` (base64) or `images` (an array of base64), and with `top_k`, \
-             `min_probability`, `crops`, `groups`, `sure`, `sure_at` and `within` if wanted",
-        )
+        f.write_str("an object with `image` (base64) or `images` (an array of base64), and with ")?;
+        let known = self.upload.parameters.known();
+        for (index, parameter) in known.iter().enumerate() {
+            let separator = match index {
+                0 => "",
+                _ if index + 1 == known.len() => " and ",
+                _ => ", ",
+            };
+            write!(f, "{separator}`{}`", parameter.name)?;
+        }
+        f.write_str(" if wanted")
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
-        while let Some(member) = map.next_key()? {
-            match member {
-                Member::Image => once(&mut self.upload.image, map.next_value()?, "image")?,
-                Member::Images => once(&mut self.upload.images, map.next_value()?, "images")?,
-                Member::TopK => self.set("top_k", Kind::Number, map.next_value()?)?,
-                Member::MinProbability => {
-                    self.set("min_probability", Kind::Number, map.next_value()?)?;
+        while let Some(Text(member)) = map.next_key()? {
+            match member.as_ref() {
+                "image" => once(&mut self.upload.image, map.next_value()?, "image")?,
+                "images" => once(&mut self.upload.images, map.next_value()?, "images")?,
+                name => {
+                    let known = self.upload.parameters.known().iter();
+                    match known.clone().find(|parameter| parameter.name == name) {
+                        Some(parameter) => {
+                            self.set(parameter.name, parameter.kind, map.next_value()?)?;
+                        }
+                        None => {
+                            let known: String =
+                                known.map(|known| format!(", `{}`", known.name)).collect();
+                            return Err(A::Error::custom(format_args!(
+                                "unknown field `{}`, expected one of `image`, `images`{known}",
+                                shown(name)
+                            )));
+                        }
+                    }
                 }
-                Member::Crops => self.set("crops", Kind::Number, map.next_value()?)?,
-                Member::Groups => self.set("groups", Kind::Flag, map.next_value()?)?,
-                Member::Sure => self.set("sure", Kind::Flag, map.next_value()?)?,
-                Member::SureAt => self.set("sure_at", Kind::Number, map.next_value()?)?,
-                Member::Within => self.set("within", Kind::Text, map.next_value()?)?,
             }
         }
         Ok(self.refused)
@@ -116,21 +107,21 @@ impl Members<'_, '_> {
     /// Sets a parameter to a value of its kind; anything else is refused when the whole body has been read.
     fn set<E: Error>(&mut self, name: &str, kind: Kind, value: Option<&RawValue>) -> Result<(), E> {
         let Some(value) = value.map(RawValue::get) else { return Ok(()) };
-        let (text, wanted) = match kind {
-            Kind::Number => {
-                (serde_json::from_str(value).map(|n: Number| n.to_string()), "a number")
-            }
-            Kind::Flag => {
-                (serde_json::from_str(value).map(|b: bool| b.to_string()), "true or false")
-            }
-            Kind::Text => (serde_json::from_str(value), "a text, such as \"dog,n02121808\""),
+        let number = || serde_json::from_str(value).map(|n: Number| n.to_string());
+        let text = || serde_json::from_str::<String>(value);
+        let read = match kind {
+            Kind::Number => number(),
+            Kind::Flag => serde_json::from_str(value).map(|b: bool| b.to_string()),
+            Kind::Text(_) => text(),
+            Kind::NumberOrText(_) if value.starts_with('"') => text(),
+            Kind::NumberOrText(_) => number(),
         };
-        let set = match text {
+        let set = match read {
             Ok(text) => self.upload.parameters.set(name, &text),
             Err(error) if error.is_syntax() && matches!(kind, Kind::Number) => {
                 return Err(E::custom("number out of range"));
             }
-            Err(_) => Err(ApiError::InvalidParameter(format!("{name} must be {wanted}"))),
+            Err(_) => Err(ApiError::InvalidParameter(format!("{name} must be {kind}"))),
         };
         if let Err(error) = set {
             self.refused.get_or_insert(error);
@@ -151,33 +142,33 @@ fn once<T, E: Error>(slot: &mut Option<T>, value: Option<T>, name: &'static str)
 }
 
 /// A string that stays where it is in the body, unless it has escapes.
-pub(super) struct Base64Text<'a>(pub(super) Cow<'a, str>);
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Base64Text<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Base64Text<'de>;
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Text<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("a string, an image in base64")
             }
 
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Base64Text(Cow::Borrowed(text)))
+                Ok(Text(Cow::Borrowed(text)))
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Base64Text(Cow::Owned(text.to_owned())))
+                Ok(Text(Cow::Owned(text.to_owned())))
             }
         }
-        input.deserialize_str(Text)
+        input.deserialize_str(Any)
     }
 }
 
 /// A list of strings. What no configuration takes is counted, not kept.
 pub(super) struct Base64Texts<'a> {
-    pub(super) kept: Vec<Base64Text<'a>>,
+    pub(super) kept: Vec<Text<'a>>,
     pub(super) count: usize,
 }
 
@@ -212,14 +203,43 @@ impl<'de: 'a, 'a> Deserialize<'de> for Base64Texts<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::parameters::Parameter;
     use super::*;
 
+    const KNOWN: &[Parameter] = &[
+        Parameter { name: "top_k", kind: Kind::Number },
+        Parameter { name: "min_probability", kind: Kind::Number },
+        Parameter { name: "crops", kind: Kind::Number },
+        Parameter { name: "groups", kind: Kind::Flag },
+        Parameter { name: "sure", kind: Kind::Flag },
+        Parameter { name: "sure_at", kind: Kind::Number },
+        Parameter { name: "within", kind: Kind::Text("\"dog,n02121808\"") },
+        Parameter { name: "class", kind: Kind::NumberOrText("\"n02121808\"") },
+    ];
+
     fn read(json: &str) -> Result<JsonUpload<'_>, ApiError> {
-        JsonUpload::read(json.as_bytes(), UnparsedParameters::default())
+        JsonUpload::read(json.as_bytes(), UnparsedParameters::none(KNOWN))
     }
 
     fn parameters(query: &str) -> UnparsedParameters {
-        UnparsedParameters::from_query(query).unwrap()
+        UnparsedParameters::from_query(KNOWN, query).unwrap()
+    }
+
+    #[test]
+    fn a_parameter_may_be_a_number_or_a_text() {
+        let class = |json| read(json).unwrap().parameters.get("class").map(str::to_owned);
+        assert_eq!(class(r#"{"class": 7}"#).as_deref(), Some("7"));
+        assert_eq!(class(r#"{"class": "tabby"}"#).as_deref(), Some("tabby"));
+        let error = read(r#"{"class": [7]}"#).err().unwrap().to_string();
+        assert_eq!(error, "class must be a number, or a text such as \"n02121808\"");
+    }
+
+    #[test]
+    fn an_unknown_member_is_told_the_known_ones() {
+        let error = read(r#"{"topk": 3}"#).err().unwrap().to_string();
+        assert!(error.contains("unknown field `topk`, expected one of `image`, `images`, `top_k`"));
+        let error = read("7").err().unwrap().to_string();
+        assert!(error.contains("`sure_at`, `within` and `class` if wanted"), "{error}");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, header};
 use bytes::Bytes;
 
 use super::content_disposition::{FilePart, PartHead, boundary};
+use super::images::{Upload, Uploaded};
 use super::parameters::UnparsedParameters;
-use super::upload::{Upload, Uploaded};
 use crate::http::error::{ApiError, shown};
 
 /// Names of the parts that are images.
@@ -35,7 +35,7 @@ pub(super) async fn read_form(
     let mut form = Multipart::from_request(request, &()).await.map_err(|_| no_boundary())?;
     let mut images = Vec::new();
     while let Some(field) = form.next_field().await.map_err(|e| broken(&e))? {
-        match part(field).await? {
+        match part(field, &parameters).await? {
             Part::Image(_) if images.len() == max_images => {
                 return Err(ApiError::TooManyImages(max_images));
             }
@@ -62,7 +62,7 @@ enum Part {
     NotChosen,
 }
 
-async fn part(field: Field<'_>) -> Result<Part, ApiError> {
+async fn part(field: Field<'_>, parameters: &UnparsedParameters) -> Result<Part, ApiError> {
     let PartHead { name, file } = PartHead::of(field.headers());
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return Err(ApiError::InvalidMultipart(
@@ -73,7 +73,7 @@ async fn part(field: Field<'_>) -> Result<Part, ApiError> {
     let is_image = IMAGE_PARTS.contains(&name.as_str());
     let is_file = match file {
         Some(FilePart::Named) => true,
-        Some(FilePart::Typed) => !UnparsedParameters::is_name(&name),
+        Some(FilePart::Typed) => !parameters.is_name(&name),
         Some(FilePart::Unnamed) | None => false,
     };
     if !is_image && is_file {

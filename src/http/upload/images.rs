@@ -39,6 +39,19 @@ impl<T> Upload<T> {
             Self::Many(all) => Upload::Many(all.into_iter().map(change).collect()),
         }
     }
+
+    /// The only image.
+    ///
+    /// # Errors
+    /// [`ApiError::SeveralImages`] when a list was sent that is longer.
+    pub fn only(self) -> Result<T, ApiError> {
+        match self {
+            Self::One(only) => Ok(only),
+            Self::Many(all) => {
+                <[T; 1]>::try_from(all).map(|[only]| only).map_err(|_| ApiError::SeveralImages)
+            }
+        }
+    }
 }
 
 impl<F: Future> Upload<F> {

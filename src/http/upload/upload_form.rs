@@ -4,9 +4,9 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 
 use super::form::read_form;
-use super::json::{Base64Text, JsonUpload};
+use super::images::{Upload, Uploaded};
+use super::json::{JsonUpload, Text};
 use super::parameters::UnparsedParameters;
-use super::upload::{Upload, Uploaded};
 use crate::http::base64_image::{self, Base64Error};
 use crate::http::body_memory::BODY_COPIES;
 use crate::http::error::ApiError;
@@ -106,7 +106,7 @@ fn from_json(
     Ok(Uploaded { images, parameters })
 }
 
-fn decode_image(index: usize, Base64Text(text): &Base64Text<'_>) -> Result<Bytes, ApiError> {
+fn decode_image(index: usize, Text(text): &Text<'_>) -> Result<Bytes, ApiError> {
     base64_image::decode(text).map_err(|error| match error {
         Base64Error::Empty => ApiError::EmptyImage,
         error => ApiError::InvalidBase64(format!("image {index} {error}")),

@@ -1,0 +1,167 @@
+//! The parameters of `POST /explain`, within their ranges.
+
+use crate::evidence::MOST_CHANNELS;
+use crate::http::error::{ApiError, shown};
+use crate::http::upload::{Kind, Parameter, UnparsedParameters, invalid, whole_number};
+use googlenet_engine::weights::{ClassNameError, Labels};
+
+/// Those that `POST /explain` knows.
+pub const KNOWN: &[Parameter] = &[
+    Parameter { name: "class", kind: Kind::NumberOrText("\"n02124075\"") },
+    Parameter { name: "against", kind: Kind::NumberOrText("\"n02124075\"") },
+    Parameter { name: "method", kind: Kind::Text("\"cam\"") },
+    Parameter { name: "squares", kind: Kind::Number },
+    Parameter { name: "channels", kind: Kind::Number },
+    Parameter { name: "size", kind: Kind::Number },
+];
+
+const MOST_SQUARE_CLASSES: usize = 5;
+const SIZES: std::ops::RangeInclusive<usize> = 224..=1024;
+
+/// How an answer is explained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// Class activation map: the share of each square of the last map in the logit, exactly.
+    #[default]
+    Cam,
+}
+
+impl Method {
+    const ALL: [Self; 1] = [Self::Cam];
+
+    /// As requests, answers and metrics name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cam => "cam",
+        }
+    }
+}
+
+/// The parameters of a request, within their ranges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// The class to explain; the best one if there is none.
+    pub class: Option<usize>,
+    /// The class that it is compared with.
+    pub against: Option<usize>,
+    /// How.
+    pub method: Method,
+    /// Classes that are named for each square.
+    pub squares: usize,
+    /// Channels that are listed.
+    pub channels: usize,
+    /// Width and height of a picture in pixels.
+    pub size: usize,
+}
+
+impl Parameters {
+    /// The parameters, for a network with these classes.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidParameter`] names the parameter and its range.
+    pub fn parse(unparsed: &UnparsedParameters, labels: &Labels) -> Result<Self, ApiError> {
+        let number = |name: &str, default: usize, range: std::ops::RangeInclusive<usize>| {
+            let Some(text) = unparsed.get(name) else { return Ok(default) };
+            whole_number(text).filter(|number| range.contains(number)).ok_or_else(|| {
+                let (least, most) = (range.start(), range.end());
+                invalid(name, format_args!("a whole number from {least} to {most}"))
+            })
+        };
+        let class_of = |name: &str| {
+            let text = unparsed.get(name);
+            text.map(|text| class(name, text, labels)).transpose()
+        };
+        let (class, against) = (class_of("class")?, class_of("against")?);
+        if class.is_some() && class == against {
+            return Err(ApiError::InvalidParameter(
+                "class and against are the same class: compare it with another".into(),
+            ));
+        }
+        Ok(Self {
+            class,
+            against,
+            method: method(unparsed.get("method"))?,
+            squares: number("squares", 3, 0..=MOST_SQUARE_CLASSES)?,
+            channels: number("channels", 10, 0..=MOST_CHANNELS)?,
+            size: number("size", 448, SIZES)?,
+        })
+    }
+}
+
+fn method(text: Option<&str>) -> Result<Method, ApiError> {
+    let Some(text) = text else { return Ok(Method::default()) };
+    Method::ALL.into_iter().find(|method| method.as_str() == text).ok_or_else(|| {
+        let names: Vec<&str> = Method::ALL.map(Method::as_str).to_vec();
+        invalid("method", names.join(" or "))
+    })
+}
+
+fn class(name: &str, text: &str, labels: &Labels) -> Result<usize, ApiError> {
+    let number = whole_number(text).filter(|&class| class < labels.classes());
+    number.map_or_else(|| labels.find(text), Ok).map_err(|error| {
+        let text = shown(text);
+        ApiError::InvalidParameter(match error {
+            ClassNameError::Unknown => format!(
+                "{name} has `{text}`, which is neither an index from 0 to {} nor the id or name of a class of this \
+                 network: GET /model/labels lists them",
+                labels.classes().saturating_sub(1)
+            ),
+            ClassNameError::Several(first, second) => format!(
+                "{name} has `{text}`, which is the name of several classes, such as {first} and {second}: give an index"
+            ),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str) -> Result<Parameters, ApiError> {
+        let unparsed = UnparsedParameters::from_query(KNOWN, query)?;
+        Parameters::parse(&unparsed, &Labels::imagenet())
+    }
+
+    #[test]
+    fn a_class_has_an_index_an_id_and_a_name() {
+        for text in ["285", "285.0", "n02124075", "Egyptian+cat", "egyptian%20CAT"] {
+            assert_eq!(parse(&format!("class={text}")).unwrap().class, Some(285), "{text}");
+        }
+        assert_eq!(parse("").unwrap().class, None);
+        let error = parse("class=1000").unwrap_err().to_string();
+        assert!(error.contains("`1000`, which is neither an index from 0 to 999 nor"), "{error}");
+        // A bird and a machine.
+        let error = parse("class=crane").unwrap_err().to_string();
+        assert!(error.contains("several classes, such as 134 and 517"), "{error}");
+    }
+
+    #[test]
+    fn ranges() {
+        for good in [
+            "class=1&against=2&method=cam&squares=0&channels=0&size=224",
+            "squares=5&channels=50&size=1024",
+        ] {
+            parse(good).unwrap();
+        }
+        for bad in [
+            "class=cat+of+nowhere",
+            "class=",
+            "against=-1",
+            "class=3&against=n01484850&class=2",
+            "class=2&against=n01484850",
+            "method=gradcam",
+            "method=",
+            "squares=6",
+            "squares=-1",
+            "channels=51",
+            "size=223",
+            "size=1025",
+            "size=x",
+            "top_k=3",
+            "crops=5",
+        ] {
+            let error = parse(bad).unwrap_err();
+            assert_eq!(error.kind().code(), "invalid_parameter", "{bad}");
+        }
+    }
+}
