@@ -1,7 +1,7 @@
 //! The arithmetic: convolutions, pooling and local response normalization on NHWC maps, in f32 and int8.
 //!
 //! Every kernel is written once, over the vectors of `simd`, and compiled for each instruction set: portable Rust, AVX2
-//! with FMA, AVX-512 with VNNI. The portable one is the specification: tests compare the others with it, and it with
+//! with FMA, AVX-512, and for bytes AVX-VNNI and AVX-512 VNNI. The portable one is the specification: tests compare the others with it, and it with
 //! values from ONNX Runtime.
 //!
 //! | file | what it is |

@@ -27,9 +27,9 @@
 //! 3. **Maps of one pixel.** Only other channels can hide the latency of the sums, so a tile has eight vectors of them.
 //! 4. **Runs that are not a multiple of a step.** The last step is moved back to end with the run, so nothing behind
 //!    the input is read. Taps that it repeats have weight 0 in it.
-//! 5. **Chains** (`chains`). AVX2 multiplies bytes with an instruction that adds neighbours in 16 bits. Up to three
-//!    steps are added in 16 bits before they are widened. Packing chooses which, wherever they are in the window, so
-//!    that nothing saturates. The sums are the same integers.
+//! 5. **Chains** (`chains`). AVX2, and AVX-512 without VNNI, multiply bytes with an instruction that adds neighbours in
+//!    16 bits. Up to three steps are added in 16 bits before they are widened. Packing chooses which, wherever they are
+//!    in the window, so that nothing saturates. The sums are the same integers.
 
 mod chains;
 mod float;
