@@ -189,6 +189,10 @@ pub struct ServeConfig {
     #[arg(long, env = "GOOGLENET_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',', value_parser = forms::origin)]
     pub cors_origins: Vec<String>,
 
+    /// Whether browsers get a page at / that classifies photos and shows what the network sees.
+    #[arg(long, env = "GOOGLENET_PAGE", value_enum, default_value_t = Switch::On)]
+    pub page: Switch,
+
     /// Form of the log on standard error; RUST_LOG filters it.
     #[arg(long, env = "GOOGLENET_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

@@ -1,5 +1,6 @@
 //! The HTTP interface: routes, errors, connections.
 
+mod accept;
 mod accept_failures;
 mod base64_image;
 mod body;
@@ -21,6 +22,7 @@ mod message_checks;
 mod model;
 mod open_inference;
 mod openapi;
+mod page;
 mod request_context;
 mod request_id;
 mod request_log;
@@ -30,6 +32,7 @@ mod routes;
 mod server;
 mod server_timing;
 mod state;
+mod static_file;
 mod trace_parent;
 mod unanswered;
 mod unread_body;

@@ -1,7 +1,5 @@
 //! `/model/*`: what the network is and what each layer costs.
 
-use std::cmp::Reverse;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
@@ -9,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::accept::prefers_text;
 use super::error::ApiError;
 use super::openapi::errors::route_errors;
 use super::state::{AppState, Service};
@@ -102,32 +101,6 @@ pub async fn summary(
     } else {
         (vary, Json(Summary::new(model, operators))).into_response()
     })
-}
-
-fn prefers_text(headers: &HeaderMap) -> bool {
-    let json = preference(headers, ["application/json", "application/*", "*/*"]);
-    preference(headers, ["text/plain", "text/*", "*/*"]) > json
-}
-
-/// What `Accept` says of a media type, whose ranges are given from the narrowest on (RFC 9110, section 12.5.1): its
-/// weight, then how narrow the range is that has it, then how early it stands. None if it is not wanted.
-fn preference(
-    headers: &HeaderMap,
-    ranges: [&str; 3],
-) -> Option<(f32, Reverse<usize>, Reverse<usize>)> {
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let accepted: Vec<&str> = values.flat_map(|value| value.split(',')).collect();
-    let weight = |place: usize, range: &str| {
-        let mut parts = accepted[place].split(';').map(str::trim);
-        let is_it = parts.next()?.eq_ignore_ascii_case(range);
-        let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok());
-        is_it.then(|| weight.unwrap_or(1.0))
-    };
-    let of_range = |(wider, range): (usize, &str)| {
-        let mut places = 0..accepted.len();
-        places.find_map(|at| Some((weight(at, range)?, Reverse(wider), Reverse(at))))
-    };
-    ranges.into_iter().enumerate().find_map(of_range).filter(|(weight, ..)| *weight > 0.0)
 }
 
 /// All layers.

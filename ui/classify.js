@@ -1,0 +1,280 @@
+// The tab Classify: photos in, answers beside them, evidence over them.
+
+import * as address from "./address.js";
+import { cautions, classesView, headline, headlineView, takeAway, timesView } from "./answer.js";
+import { Painting, paintable } from "./brush.js";
+import { isPossible, openCamera } from "./camera.js";
+import { announce, button, copyButton, el, fill } from "./dom.js";
+import { evidenceOf, modes, overlay, panel, showSquare } from "./evidence.js";
+import { pasted, taken } from "./intake.js";
+import { add, again, changes, choose, chosen, clear, photos, remove, replaceBlob } from "./photos.js";
+import { SAMPLES, sample, sampleUrl } from "./samples.js";
+import { percent, plural, t } from "./text.js";
+
+/** Brush sizes as parts of the longer side. */
+const SIZES = [0.04, 0.09, 0.18];
+
+const view = {
+  mode: "squares", forClass: /** @type {number | null} */ (null), againstClass: /** @type {number | null} */ (null),
+  square: /** @type {[number, number] | null} */ (null), isLong: false, isOpen: /** @type {Record<string, boolean>} */ ({}),
+  isPainting: false, size: 1,
+};
+let root = null;
+let words = "";
+let lookedAt = null;
+let announced = null;
+
+/** @param {HTMLElement} section */
+export function start(section) {
+  root = section;
+  changes.addEventListener("photos", draw);
+  changes.addEventListener("photo", progress);
+  const { settings } = address.read();
+  const number = (name) => (settings.has(name) ? Number(settings.get(name)) : null);
+  Object.assign(view, { forClass: number("for"), againstClass: number("against") });
+  if (["off", "squares", "smooth", "numbers"].includes(settings.get("overlay"))) view.mode = settings.get("overlay");
+  lookedAt = undefined;
+  if (SAMPLES.includes(settings.get("sample"))) sample(settings.get("sample")).then((photo) => add([photo]));
+  draw();
+}
+
+/** Takes files from wherever they come. */
+export async function take(files) {
+  const { photos: found, refused } = await taken(files);
+  words = refused.length ? t("refused", { names: refused.join(", ") }) : "";
+  if (words) announce(words);
+  if (found.length) add(found);
+  else draw();
+}
+
+/** The link to what is seen. */
+function link() {
+  const photo = chosen();
+  const { forClass, againstClass, mode } = view;
+  return new URL(address.hash("classify", { sample: photo?.sample, for: forClass, against: againstClass, overlay: mode === "squares" ? null : mode }), document.baseURI).href;
+}
+
+/** Draws the tab as the photos are. */
+export function draw() {
+  if (!root) return;
+  const photo = chosen();
+  if (photo !== lookedAt) {
+    // What was looked for in one photo means nothing in another; the first has it from the address.
+    if (lookedAt !== undefined && lookedAt) Object.assign(view, { forClass: null, againstClass: null });
+    Object.assign(view, { square: null, isPainting: false });
+    if (photo || lookedAt !== undefined) lookedAt = photo;
+  }
+  if (photo?.state === "done" && announced !== photo.answer) {
+    announced = photo.answer;
+    const { text, p } = headline(photo.answer);
+    announce(t("announce", { label: text, p: percent(p), classes: plural("classes", photo.answer.predictions.length) }));
+  }
+  fill(root,
+    el("h1", { class: "unseen" }, t("tab.classify")),
+    words ? el("p", { class: "refused", role: "status" }, words) : null,
+    photo ? work(photo) : empty());
+}
+
+/** Buttons that photos come in by. */
+function ways(isSmall) {
+  const files = el("input", { type: "file", accept: "image/*,.tif,.tiff,.heic,.heif,.avif", multiple: true, class: "unseen", id: "files", "data-focus": "files", on: { change: (event) => { take([...event.target.files]); event.target.value = ""; } } });
+  const shot = el("input", { type: "file", accept: "image/*", capture: "environment", class: "unseen", tabindex: "-1", "aria-hidden": "true", on: { change: (event) => take([...event.target.files]) } });
+  const camera = async () => {
+    if (!isPossible()) {
+      // Phones open their camera for the file field, also without https.
+      if (matchMedia("(pointer: coarse)").matches) return shot.click();
+      words = t("camera.https");
+      return draw();
+    }
+    try {
+      await openCamera((name, blob) => add([{ name, blob }]));
+    } catch {
+      words = t("camera.none");
+      draw();
+    }
+  };
+  const paste = async () => {
+    try {
+      const file = await pasted();
+      if (file) return take([file]);
+      words = t("paste.none");
+    } catch {
+      words = t("paste.keys");
+    }
+    draw();
+  };
+  return el("div", { class: "row ways" },
+    el("label", { class: isSmall ? "button" : "button main", for: "files" }, t("choose")), files,
+    button(t("paste"), paste), button(t("camera"), camera), shot);
+}
+
+function empty() {
+  return el("div", { class: "empty" },
+    el("div", { class: "frame-empty" },
+      el("p", { class: "big" }, t("empty.title")), ways(false), el("p", { class: "quiet" }, t("empty.promise"))),
+    el("h2", { class: "small-title" }, t("empty.samples")),
+    el("ul", { class: "samples" }, SAMPLES.map((name) => el("li", {},
+      el("button", { type: "button", class: "sample", on: { click: async () => add([await sample(name)]) } },
+        el("img", { src: sampleUrl(name), alt: "", width: 160, height: 160, loading: "lazy" }), el("span", {}, t(`sample.${name}`)))))));
+}
+
+/** @param {import("./photos.js").Photo} photo */
+function work(photo) {
+  // What was answered before stays while the painted picture is on its way.
+  const hasAnswer = photo.answer && ["done", "waiting", "sending"].includes(photo.state);
+  const evidence = hasAnswer ? evidenceOf(photo.answer, view.forClass, view.againstClass) : null;
+  return [
+    el("div", { class: "work" },
+      el("div", { class: "side photo-side" }, figure(photo, evidence), evidence ? tools(photo) : null),
+      el("div", { class: "side answer-side", "aria-busy": photo.state === "done" ? null : "true" }, hasAnswer ? result(photo, evidence) : status(photo))),
+    el("div", { class: "below" }, photos.length > 1 ? strip() : null,
+      el("div", { class: "row between" }, ways(true), button(photos.length > 1 ? t("clear.all") : t("clear"), () => clear(), { class: "plain" }))),
+  ];
+}
+
+function result(photo, evidence) {
+  const set = (change) => { Object.assign(view, change); draw(); };
+  return [
+    headlineView(photo), cautions(photo),
+    classesView(photo, { isLong: view.isLong, toggle: () => set({ isLong: !view.isLong }) }),
+    evidence ? panel(photo, evidence, { set, square: view.square, isOpen: view.isOpen }) : null,
+    timesView(photo), takeAway(photo, link),
+  ];
+}
+
+/** The photo with what lies over it. */
+function figure(photo, evidence) {
+  const facts = photo.answer?.image;
+  const width = photo.width || facts?.width || 4;
+  const height = photo.height || facts?.height || 3;
+  const frame = el("div", { class: "frame", style: { "--ratio": String(width / height) } });
+  frame.append(photo.isShown ? picture(photo) : placeholder(photo));
+  const crop = facts?.crop;
+  if (evidence && crop) {
+    const part = (value, size) => `${(100 * value) / size}%`;
+    const over = el("div", { class: view.mode === "off" ? "crop" : "crop seen", style: {
+      left: part(crop.left, facts.width), top: part(crop.top, facts.height), width: part(crop.width, facts.width), height: part(crop.height, facts.height) } });
+    const look = (y, x, isKept) => {
+      if (isKept) view.square = [y, x];
+      showSquare(document.getElementById("readout"), photo, evidence, [y, x]);
+    };
+    over.append(...overlay(evidence, { mode: view.mode, square: view.square, look, act: view.isPainting ? (y, x) => cover(photo, evidence, y, x) : null }));
+    frame.append(over);
+  }
+  if (view.isPainting && photo.painting) frame.append(paintable(photo.painting, () => SIZES[view.size], () => repaint(photo)));
+  else if (photo.painting?.strokes.length) frame.append(shown(photo.painting));
+  return el("figure", { class: "figure-photo" }, frame,
+    el("figcaption", { class: "quiet small" }, el("span", { class: "file" }, photo.name), facts ? ` · ${facts.width} × ${facts.height} ${facts.format}` : null,
+      evidence && crop ? ` · ${t("crop")}` : null));
+}
+
+function shown(painting) {
+  const canvas = el("canvas", { class: "paint still", "aria-hidden": "true" });
+  painting.draw(canvas, false);
+  return canvas;
+}
+
+function picture(photo) {
+  const image = el("img", { src: photo.url, alt: t("photo.alt", { name: photo.name }), on: {
+    load: () => {
+      if (photo.width === image.naturalWidth && photo.height === image.naturalHeight) return;
+      Object.assign(photo, { width: image.naturalWidth, height: image.naturalHeight });
+      image.parentElement?.style.setProperty("--ratio", String(photo.width / photo.height));
+    },
+    error: () => {
+      photo.isShown = false;
+      image.replaceWith(placeholder(photo));
+    },
+  } });
+  return image;
+}
+
+/** For what the browser cannot show, such as TIFF: it is classified all the same. */
+const placeholder = (photo) => el("div", { class: "placeholder" }, el("p", {}, photo.name), el("p", { class: "quiet" }, t("photo.hidden")));
+
+function tools(photo) {
+  const set = (mode) => { view.mode = mode; draw(); };
+  const painting = photo.painting;
+  return el("div", { class: "tools" }, modes(view.mode, set),
+    photo.isShown ? el("div", { class: "row" },
+      button(t("brush"), () => paint(photo), { "aria-pressed": String(view.isPainting), "data-focus": "brush" }),
+      view.isPainting ? el("div", { class: "segments", role: "group", "aria-label": t("brush.size") }, SIZES.map((_, place) =>
+        el("button", { type: "button", "aria-pressed": String(view.size === place), "data-focus": `size-${place}`, "aria-label": t(`brush.size.${place}`), on: { click: () => { view.size = place; draw(); } } }, el("span", { class: `dot dot-${place}` })))) : null,
+      painting?.strokes.length ? button(t("undo"), () => { painting.strokes.pop(); repaint(photo); }, { "data-focus": "undo" }) : null,
+      painting?.strokes.length ? button(t("brush.all"), () => { painting.strokes.length = 0; repaint(photo); }, { "data-focus": "all" }) : null) : null,
+    view.isPainting ? el("p", { class: "quiet small" }, t("brush.hint")) : null);
+}
+
+async function paint(photo) {
+  view.isPainting = !view.isPainting;
+  if (view.isPainting) {
+    photo.original = photo.answer && !photo.painting?.strokes.length ? photo.answer : photo.original;
+    photo.firstBlob ??= photo.blob;
+    photo.painting ??= new Painting(await createImageBitmap(photo.firstBlob), photo.width, photo.height);
+  }
+  draw();
+}
+
+/** Covers one square of the evidence: what the brush does, by keys. */
+function cover(photo, { grid }, y, x) {
+  const { crop, width, height } = photo.answer.image;
+  const [h, w] = [crop.height / grid.length, crop.width / grid[0].length];
+  photo.painting.strokes.push({ box: [(crop.left + x * w) / width, (crop.top + y * h) / height, w / width, h / height] });
+  repaint(photo);
+}
+
+async function repaint(photo) {
+  const { painting } = photo;
+  replaceBlob(photo, painting.strokes.length ? await painting.blob() : photo.firstBlob);
+}
+
+/** What is happening to a photo that has no answer. */
+function status(photo) {
+  const stop = button(t("cancel"), () => photo.stop?.abort());
+  const retry = button(t("again"), () => again(photo), { class: "main" });
+  const away = button(t("remove"), () => remove(photo));
+  switch (photo.state) {
+    case "waiting": return el("div", { class: "status" }, el("p", {}, t("state.waiting")), el("div", { class: "row" }, away));
+    case "sending": return el("div", { class: "status", "aria-busy": "true" }, el("p", { id: "progress" }, progressText(photo)), el("progress", { id: "progress-bar", max: "1", value: photo.part < 1 ? String(photo.part) : null, "aria-label": t("state.sending") }), el("div", { class: "row" }, stop));
+    case "held": return el("div", { class: "status" }, el("p", { class: "held", id: "progress", role: "timer" }, progressText(photo)), el("div", { class: "row" }, button(t("now"), () => photo.skip?.(), { class: "main" }), stop));
+    case "stalled": return el("div", { class: "status" }, el("p", {}, t("state.stalled")), el("div", { class: "row" }, retry, away));
+    default: return failure(photo, retry, away);
+  }
+}
+
+function failure(photo, retry, away) {
+  const { error } = photo;
+  if (!error || error.code === "cancelled") return el("div", { class: "status" }, el("p", {}, t("state.cancelled")), el("div", { class: "row" }, retry, away));
+  const facts = [error.status ? `${error.status} ${error.code}` : error.code, error.requestId].filter(Boolean).join(" · ");
+  return el("div", { class: "status failed" },
+    el("h2", {}, t("state.failed")),
+    el("p", {}, error.message),
+    el("p", { class: "quiet small" }, el("code", {}, facts), " ", error.requestId ? copyButton(t("copy.id"), t("copied"), () => `${error.message}\n${facts}`) : null),
+    el("div", { class: "row" }, retry, away));
+}
+
+const progressText = (photo) =>
+  photo.state === "held" ? t("held", { n: photo.left }) : photo.part < 1 && photo.blob.size > 1 << 20 ? t("state.sent", { part: percent(photo.part) }) : t("state.sending");
+
+function progress() {
+  const photo = chosen();
+  const text = document.getElementById("progress");
+  const bar = /** @type {HTMLProgressElement | null} */ (document.getElementById("progress-bar"));
+  if (!photo || !text) return;
+  text.textContent = progressText(photo);
+  if (bar && photo.part < 1) bar.value = photo.part;
+  else bar?.removeAttribute("value");
+}
+
+/** All photos, each with its state. */
+function strip() {
+  const done = photos.filter((photo) => photo.state === "done").length;
+  return el("nav", { class: "strip", "aria-label": t("strip", { done, n: photos.length }) },
+    el("ul", {}, photos.map((photo) => {
+      const words = photo.state === "done" ? headline(photo.answer).text : t(`state.short.${photo.state}`);
+      return el("li", {}, el("button", { type: "button", class: `thumb ${photo.state}`, "data-focus": `photo-${photo.id}`, "aria-current": photo === chosen() ? "true" : null, on: { click: () => choose(photo) } },
+        photo.isShown ? el("img", { src: photo.url, alt: "", loading: "lazy" }) : el("span", { class: "no-picture", "aria-hidden": "true" }, "?"),
+        el("span", { class: "caption" }, words), el("span", { class: "unseen" }, photo.name)));
+    })));
+}
+

@@ -1,0 +1,175 @@
+// The tab Inside: a walk from the photo to the answer, module by module, along the maps that the network made of it.
+
+import { post, patiently } from "./api.js";
+import * as address from "./address.js";
+import { headlineView } from "./answer.js";
+import { button, el, fill } from "./dom.js";
+import { add, changes, chosen, photos, choose } from "./photos.js";
+import { SAMPLES, sample, sampleUrl } from "./samples.js";
+import { has } from "./services.js";
+import { activations } from "./shape.js";
+import { decimal, percent, plural, t, whole } from "./text.js";
+
+/** Maps shown of each module. */
+const MAPS = 32;
+/** The widest that one of them is drawn, in pixels. */
+const TILE = 64;
+
+let root = null;
+/** @type {Map<string, number>} */
+const picked = new Map();
+
+/** @param {HTMLElement} section */
+export function start(section) {
+  root = section;
+  changes.addEventListener("photos", () => !root.hidden && draw());
+  draw();
+}
+
+export const enter = draw;
+
+/** Draws the walk for the photo that is looked at. */
+export function draw() {
+  if (!root) return;
+  const photo = chosen();
+  fill(root,
+    el("header", { class: "lead" }, el("h1", {}, t("inside.title")), el("p", { class: "quiet" }, t("inside.lead"))),
+    photo ? [others(photo), walk(photo)] : samples());
+}
+
+function samples() {
+  return el("ul", { class: "samples" }, SAMPLES.map((name) => el("li", {},
+    el("button", { type: "button", class: "sample", on: { click: async () => add([await sample(name)]) } },
+      el("img", { src: sampleUrl(name), alt: "", width: 160, height: 160 }), el("span", {}, t(`sample.${name}`))))));
+}
+
+function others(photo) {
+  if (photos.length < 2) return null;
+  return el("label", { class: "field" }, t("inside.photo"), el("select", { "data-focus": "inside-photo", on: { change: (event) => choose(photos.find((other) => String(other.id) === event.target.value) ?? photo) } },
+    photos.map((other) => el("option", { value: other.id, selected: other === photo }, other.name))));
+}
+
+function walk(photo) {
+  const place = el("div", { class: "walk" }, el("p", { class: "quiet", role: "status" }, t("inside.looking")));
+  maps(photo, (text) => { if (place.isConnected) fill(place, el("p", { class: "held", role: "status" }, text)); }).then(
+    (modules) => fill(place, steps(photo, modules)),
+    (error) => fill(place, el("p", { class: "error" }, error.message), button(t("again"), () => { delete photo.kept.maps; draw(); }, { class: "main" })));
+  return place;
+}
+
+/** The maps of a photo, asked for once. */
+function maps(photo, say) {
+  const send = () => post(`activations?channels=${MAPS}&sort=mean`, photo.blob);
+  photo.kept.maps ??= patiently(send, { onWait: (left) => say(t("held", { n: left })) }).then(({ json }) => activations(json));
+  return photo.kept.maps;
+}
+
+function steps(photo, modules) {
+  return [
+    step(t("inside.photo"), t("inside.photo.about"), photo.isShown ? el("div", { class: "over" }, el("img", { src: photo.url, alt: t("photo.alt", { name: photo.name }) })) : el("p", {}, photo.name)),
+    has("GET /model/filters") ? step(t("inside.filters"), t("inside.filters.about"), el("div", { class: "sprite filters" }, el("img", { src: "model/filters", alt: t("inside.filters") }))) : null,
+    modules.map((module) => moduleStep(photo, module)),
+    photo.state === "done" && photo.answer ? step(t("inside.answer"), t("inside.answer.about"), el("div", { class: "sheet" }, headlineView(photo), el("a", { href: address.hash("classify") }, t("inside.evidence")))) : null,
+  ];
+}
+
+const step = (title, about, ...content) => el("section", { class: "walk-step" },
+  el("div", { class: "about" }, el("h2", {}, title), el("p", { class: "quiet small" }, about)), el("div", {}, content));
+
+function moduleStep(photo, module) {
+  const { name, height, width, channels, milliseconds, zeros, silent } = module;
+  const facts = [
+    t("inside.size", { height, width, channels: whole(channels) }),
+    Number.isFinite(milliseconds) ? `${decimal(milliseconds)} ms` : null,
+    Number.isFinite(zeros) ? t("inside.zeros", { part: percent(zeros) }) : null,
+    Number.isFinite(silent) ? plural("inside.silent", silent) : null,
+  ];
+  const detail = el("div", { class: "row" });
+  const show = (tile) => fill(detail, tileDetail(photo, module, tile));
+  if (picked.has(name)) show(picked.get(name));
+  return el("section", { class: "walk-step" },
+    el("div", { class: "about" }, el("h2", {}, name), el("ul", { class: "quiet small" }, facts.filter(Boolean).map((fact) => el("li", {}, fact))), detail),
+    sprite(module, (tile) => { picked.set(name, tile); show(tile); }));
+}
+
+/** All maps in one picture, with a button on each. */
+function sprite(module, pick) {
+  const { name, sprite: { columns, png } } = module;
+  const n = Math.min(MAPS, module.channels);
+  const rows = Math.ceil(n / columns);
+  const tiles = Array.from({ length: n }, (_, tile) => el("button", { type: "button", class: "tile", tabindex: tile === 0 ? "0" : "-1", "data-tile": tile,
+    "aria-label": tileName(module, tile), "aria-pressed": String(picked.get(name) === tile) }));
+  const box = el("div", { class: "tiles", role: "group", "aria-label": t("inside.maps", { name }), style: { "grid-template-columns": `repeat(${columns}, 1fr)`, "grid-template-rows": `repeat(${rows}, 1fr)` } }, tiles);
+  const go = (tile) => {
+    tiles.forEach((other, place) => { other.tabIndex = place === tile ? 0 : -1; other.setAttribute("aria-pressed", String(place === tile)); });
+    pick(tile);
+  };
+  box.addEventListener("click", (event) => { const tile = event.target.dataset?.tile; if (tile) go(Number(tile)); });
+  box.addEventListener("keydown", (event) => {
+    const tile = Number(event.target.dataset?.tile);
+    const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    const to = tile + move;
+    if (!move || to < 0 || to >= n) return;
+    event.preventDefault();
+    go(to);
+    tiles[to].focus();
+  });
+  return el("div", { class: "sprite", style: { "max-width": `${columns * TILE}px` } }, el("img", { src: `data:image/png;base64,${png}`, alt: "" }), box);
+}
+
+/** Which channel a tile is: the sprite has them in the order of the list. */
+const channelOf = (module, tile) => (Array.isArray(module.sprite.channels) ? module.sprite.channels[tile] : module.largest?.[tile]?.channel);
+
+function branchOf(module, channel) {
+  const found = Object.entries(module.branches ?? {}).find(([, range]) => Array.isArray(range) && channel >= range[0] && channel < range[1]);
+  return found?.[0] ?? "";
+}
+
+function tileName(module, tile) {
+  const channel = channelOf(module, tile);
+  if (channel === undefined) return t("inside.map", { n: tile + 1 });
+  const branch = branchOf(module, channel);
+  return branch ? t("inside.channel.branch", { n: channel, branch }) : t("inside.channel", { n: channel });
+}
+
+/** One map over the photo. */
+function tileDetail(photo, module, tile) {
+  const canvas = el("canvas", { role: "img", "aria-label": tileName(module, tile) });
+  lay(canvas, photo, module, tile);
+  const channel = channelOf(module, tile);
+  const row = (module.largest ?? []).find((one) => one.channel === channel);
+  return el("div", { class: "row" }, el("div", { class: "over" }, canvas),
+    el("p", { class: "small" }, tileName(module, tile), row ? ` · ${t("inside.largest", { mean: decimal(row.mean, 2), max: decimal(row.max, 1) })}` : ""));
+}
+
+async function lay(canvas, photo, { height, width, sprite: { columns, png } }, tile) {
+  const picture = new Image();
+  picture.src = `data:image/png;base64,${png}`;
+  await picture.decode();
+  const map = document.createElement("canvas");
+  Object.assign(map, { width, height });
+  const small = map.getContext("2d");
+  small.drawImage(picture, (tile % columns) * width, Math.floor(tile / columns) * height, width, height, 0, 0, width, height);
+  const pixels = small.getImageData(0, 0, width, height);
+  const most = Math.max(1, ...pixels.data.filter((_, place) => place % 4 === 0));
+  for (let at = 0; at < pixels.data.length; at += 4) {
+    const part = pixels.data[at] / most;
+    pixels.data.set([255, 150, 40, Math.round(225 * part)], at);
+  }
+  small.putImageData(pixels, 0, 0);
+  await drawOver(canvas, photo, map);
+}
+
+async function drawOver(canvas, photo, map) {
+  const side = 300;
+  Object.assign(canvas, { width: side, height: side });
+  const context = canvas.getContext("2d");
+  if (photo.isShown) {
+    const source = await createImageBitmap(photo.blob);
+    const crop = photo.answer?.image.crop ?? { left: 0, top: 0, width: source.width, height: source.height };
+    context.filter = "grayscale(1) brightness(0.7)";
+    context.drawImage(source, crop.left, crop.top, crop.width, crop.height, 0, 0, side, side);
+    context.filter = "none";
+  }
+  context.drawImage(map, 0, 0, side, side);
+}
