@@ -22,9 +22,7 @@ export function headlineView(photo) {
   const { sure, predictions, groups } = photo.answer;
   const isGroup = sure?.level === "group" && predictions[0] && predictions[0].label !== sure.label;
   return el("header", { class: "headline" },
-    isSure
-      ? el("h2", {}, el("span", {}, text), el("span", { class: "figure" }, percent(p)))
-      : el("h2", {}, el("span", {}, t("answer.unsure", { label: text })), el("span", { class: "figure" }, percent(p))),
+    el("h2", {}, isSure ? null : el("span", { class: "eyebrow" }, t("answer.unsure"), " "), el("span", {}, text), " ", el("span", { class: "figure" }, percent(p))),
     isGroup ? el("p", { class: "quiet" }, t("answer.guess", { label: predictions[0].label, p: percent(predictions[0].probability) })) : null,
     path(photo.answer, groups));
 }

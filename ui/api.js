@@ -104,7 +104,7 @@ function refusal(request, json, requestId) {
     status,
     code: typeof json?.code === "string" ? json.code : `status ${status}`,
     message: typeof json?.error === "string" ? json.error : t("error.garbage", { status }),
-    requestId,
+    requestId: typeof json?.request_id === "string" ? json.request_id : requestId,
     retryAfter: Number(request.getResponseHeader("Retry-After")) || 1,
   });
 }

@@ -126,7 +126,7 @@ function work(photo) {
   return [
     el("div", { class: "work" },
       el("div", { class: "side photo-side" }, figure(photo, evidence), evidence ? tools(photo) : null),
-      el("div", { class: "side answer-side", "aria-busy": photo.state === "done" ? null : "true" }, hasAnswer ? result(photo, evidence) : status(photo))),
+      el("div", { class: "side answer-side", "aria-busy": hasAnswer && photo.state !== "done" ? "true" : null }, hasAnswer ? result(photo, evidence) : status(photo))),
     el("div", { class: "below" }, photos.length > 1 ? strip() : null,
       el("div", { class: "row between" }, ways(true), button(photos.length > 1 ? t("clear.all") : t("clear"), () => clear(), { class: "plain" }))),
   ];
@@ -190,7 +190,7 @@ function picture(photo) {
 }
 
 /** For what the browser cannot show, such as TIFF: it is classified all the same. */
-const placeholder = (photo) => el("div", { class: "placeholder" }, el("p", {}, photo.name), el("p", { class: "quiet" }, t("photo.hidden")));
+const placeholder = (photo) => el("div", { class: "placeholder" }, el("p", {}, photo.name), el("p", { class: "quiet" }, t(photo.state === "failed" ? "photo.unreadable" : "photo.hidden")));
 
 function tools(photo) {
   const set = (mode) => { view.mode = mode; draw(); };
@@ -225,6 +225,8 @@ function cover(photo, { grid }, y, x) {
 
 async function repaint(photo) {
   const { painting } = photo;
+  // Without paint there is nothing to compare with.
+  if (!painting.strokes.length) photo.original = null;
   replaceBlob(photo, painting.strokes.length ? await painting.blob() : photo.firstBlob);
 }
 
@@ -273,8 +275,14 @@ function strip() {
     el("ul", {}, photos.map((photo) => {
       const words = photo.state === "done" ? headline(photo.answer).text : t(`state.short.${photo.state}`);
       return el("li", {}, el("button", { type: "button", class: `thumb ${photo.state}`, "data-focus": `photo-${photo.id}`, "aria-current": photo === chosen() ? "true" : null, on: { click: () => choose(photo) } },
-        photo.isShown ? el("img", { src: photo.url, alt: "", loading: "lazy" }) : el("span", { class: "no-picture", "aria-hidden": "true" }, "?"),
+        thumbnail(photo),
         el("span", { class: "caption" }, words), el("span", { class: "unseen" }, photo.name)));
     })));
 }
 
+function thumbnail(photo) {
+  const none = () => el("span", { class: "no-picture", "aria-hidden": "true" }, "?");
+  if (!photo.isShown) return none();
+  const image = el("img", { src: photo.url, alt: "", on: { error: () => { photo.isShown = false; image.replaceWith(none()); } } });
+  return image;
+}

@@ -16,9 +16,6 @@ const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
  * @typedef {{ grid: number[][], logit: number, bias: number, residual: number, forRow: any, againstRow: any }} Evidence
  */
 
-/** Minus that is no negative zero. */
-const minus = (a, b) => a - b;
-
 /**
  * The evidence for a class, or for it against another: the difference of two grids is the difference of two logits.
  * @param {import("./shape.js").Classified} answer
@@ -33,8 +30,8 @@ export function evidenceOf(answer, forClass, againstClass) {
   const b = againstRow?.cam;
   if (!b) return { ...a, forRow, againstRow };
   return {
-    grid: a.grid.map((row, y) => row.map((value, x) => minus(value, b.grid[y]?.[x] ?? 0))),
-    logit: minus(a.logit, b.logit), bias: minus(a.bias, b.bias), residual: minus(a.residual, b.residual), forRow, againstRow,
+    grid: a.grid.map((row, y) => row.map((value, x) => value - (b.grid[y]?.[x] ?? 0))),
+    logit: a.logit - b.logit, bias: a.bias - b.bias, residual: a.residual - b.residual, forRow, againstRow,
   };
 }
 
@@ -143,7 +140,7 @@ function sum({ grid, logit, bias, residual, forRow, againstRow }) {
   const isExact = Math.abs(residual) <= ROUNDED * Math.max(1, Math.abs(logit));
   const parts = sumText([[t("sum.squares"), squares], [t("sum.bias"), bias]]);
   const text = againstRow
-    ? t("sum.lead", { a: forRow.label, b: againstRow.label, logit: signed(logit), parts })
+    ? t(logit < 0 ? "sum.trail" : "sum.lead", { a: forRow.label, b: againstRow.label, logit: decimal(Math.abs(logit), 2), parts })
     : t("sum.score", { a: forRow.label, logit: decimal(logit, 2), parts });
   return el("p", { class: "sum" }, text, " ", el("span", { class: "quiet" }, isExact ? t("sum.exact") : t("sum.rounded", { residual: signed(residual) })));
 }

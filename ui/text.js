@@ -58,12 +58,15 @@ export const plural = (key, n, values = {}) => t(`${key}.${n === 1 ? "one" : "ot
 /** A whole number with separators. */
 export const whole = (n) => new Intl.NumberFormat(language).format(Math.round(n));
 
-/** A number with so many digits behind the point. */
+/** A number with so many digits behind the point; nothing is no negative nothing. */
 export const decimal = (n, digits = 1) =>
-  new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(n);
+  new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" }).format(n).replace("-", "\u2212");
 
 /** A number with its sign. */
-export const signed = (n, digits = 2) => (n < 0 ? "\u2212" : "+") + decimal(Math.abs(n), digits);
+export const signed = (n, digits = 2) => {
+  const text = decimal(n, digits);
+  return text.startsWith("\u2212") ? text : `+${text}`;
+};
 
 /** A probability as people read it; never 100 % for what is less. */
 export function percent(p) {
