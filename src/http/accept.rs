@@ -1,28 +1,25 @@
-//! Which of the forms of an answer a client would rather have, by its header `Accept`.
+//! What a client would rather have, by its header `Accept` (RFC 9110, section 12.5.1).
 
 use std::cmp::Reverse;
 
 use axum::http::{HeaderMap, header};
 
-/// Whether `text/plain` is wanted more than JSON.
-pub(super) fn prefers_text(headers: &HeaderMap) -> bool {
-    let json = preference(headers, ["application/json", "application/*", "*/*"]);
-    preference(headers, ["text/plain", "text/*", "*/*"]) > json
+/// Ranges of media types that hold one media type, from the narrowest on.
+pub(super) type Ranges = [&'static str; 3];
+
+/// JSON, which all routes have.
+const JSON: Ranges = ["application/json", "application/*", "*/*"];
+
+/// Whether the client would rather have what `ranges` hold than JSON.
+pub(super) fn prefers(headers: &HeaderMap, ranges: Ranges) -> bool {
+    preference(headers, ranges) > preference(headers, JSON)
 }
 
-/// Whether HTML is wanted by name, as browsers do, and not less than JSON.
-pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
-    let weight = |ranges| preference(headers, ranges).map(|(weight, ..)| weight);
-    let json = weight(["application/json", "application/*", "application/*"]);
-    let html = weight(["text/html", "text/html", "text/html"]);
-    html.is_some() && html >= json
-}
-
-/// What `Accept` says of a media type, whose ranges are given from the narrowest on (RFC 9110, section 12.5.1): its
-/// weight, then how narrow the range is that has it, then how early it stands. None if it is not wanted.
+/// What `Accept` says of a media type: its weight, then how narrow the range is that has it, then how early it stands.
+/// None if it is not wanted.
 fn preference(
     headers: &HeaderMap,
-    ranges: [&str; 3],
+    ranges: Ranges,
 ) -> Option<(f32, Reverse<usize>, Reverse<usize>)> {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let accepted: Vec<&str> = values.flat_map(|value| value.split(',')).collect();

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::accept::prefers_text;
+use super::accept::{Ranges, prefers};
 use super::error::ApiError;
 use super::openapi::errors::route_errors;
 use super::state::{AppState, Service};
@@ -16,6 +16,9 @@ use googlenet_engine::model::{ChannelOrder, OperatorCount, Resize};
 use googlenet_engine::model_info::{ModelIdentity, ModelInfo};
 use googlenet_engine::network::report::{LayerRow, ModuleRow, Totals};
 use googlenet_engine::network::summary;
+
+/// A table for people.
+const TEXT: Ranges = ["text/plain", "text/*", "*/*"];
 
 route_errors!(ModelErrors: NotReady, ShuttingDown);
 route_errors!(LayerErrors: InvalidParameter, NotFound, NotReady, ShuttingDown);
@@ -96,7 +99,7 @@ pub async fn summary(
 ) -> Result<Response, ApiError> {
     let Service { model, operators, .. } = state.service()?;
     let vary = [(header::VARY, "accept")];
-    Ok(if prefers_text(&headers) {
+    Ok(if prefers(&headers, TEXT) {
         (vary, summary::text(&model.report, operators)).into_response()
     } else {
         (vary, Json(Summary::new(model, operators))).into_response()

@@ -13,10 +13,13 @@ use serde::Serialize;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 
-use super::accept::prefers_html;
+use super::accept::{Ranges, prefers};
 use super::error::ApiError;
 use super::state::AppState;
 use super::static_file::{CHECK_EACH_TIME, StaticFile};
+
+/// The page: only for those who name it, as browsers do. Programs that take anything get JSON.
+const PAGE: Ranges = ["text/html"; 3];
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -135,7 +138,7 @@ fn served<'a>(path: &'a str, item: &'a PathItem) -> impl Iterator<Item = Served>
 /// `/` and `/assets/{file}`; without the page only the list at `/`.
 pub(super) fn page(index: Index, has_page: bool) -> Router<AppState> {
     let root = move |headers: HeaderMap| async move {
-        let mut answer = if has_page && prefers_html(&headers) {
+        let mut answer = if has_page && prefers(&headers, PAGE) {
             file("index.html", &headers)
         } else {
             ([(header::CACHE_CONTROL, "no-store")], Json(index)).into_response()
