@@ -8,7 +8,7 @@ import { announce, button, copyButton, el, fill } from "./dom.js";
 import { evidenceOf, modes, overlay, panel, showSquare } from "./evidence.js";
 import { pasted, taken } from "./intake.js";
 import { add, again, changes, choose, chosen, clear, photos, remove, replaceBlob } from "./photos.js";
-import { SAMPLES, sample, sampleUrl } from "./samples.js";
+import { SAMPLES, sample, sampleList } from "./samples.js";
 import { percent, plural, t } from "./text.js";
 
 /** Brush sizes as parts of the longer side. */
@@ -113,9 +113,7 @@ function empty() {
     el("div", { class: "frame-empty" },
       el("p", { class: "big" }, t("empty.title")), ways(false), el("p", { class: "quiet" }, t("empty.promise"))),
     el("h2", { class: "small-title" }, t("empty.samples")),
-    el("ul", { class: "samples" }, SAMPLES.map((name) => el("li", {},
-      el("button", { type: "button", class: "sample", on: { click: async () => add([await sample(name)]) } },
-        el("img", { src: sampleUrl(name), alt: "", width: 160, height: 160, loading: "lazy" }), el("span", {}, t(`sample.${name}`)))))));
+    sampleList());
 }
 
 /** @param {import("./photos.js").Photo} photo */
@@ -177,7 +175,6 @@ function shown(painting) {
 function picture(photo) {
   const image = el("img", { src: photo.url, alt: t("photo.alt", { name: photo.name }), on: {
     load: () => {
-      if (photo.width === image.naturalWidth && photo.height === image.naturalHeight) return;
       Object.assign(photo, { width: image.naturalWidth, height: image.naturalHeight });
       image.parentElement?.style.setProperty("--ratio", String(photo.width / photo.height));
     },

@@ -4,8 +4,8 @@ import { post, patiently } from "./api.js";
 import * as address from "./address.js";
 import { headlineView } from "./answer.js";
 import { button, el, fill } from "./dom.js";
-import { add, changes, chosen, photos, choose } from "./photos.js";
-import { SAMPLES, sample, sampleUrl } from "./samples.js";
+import { changes, chosen, photos, choose } from "./photos.js";
+import { sampleList } from "./samples.js";
 import { has } from "./services.js";
 import { activations } from "./shape.js";
 import { decimal, percent, plural, t, whole } from "./text.js";
@@ -34,13 +34,7 @@ export function draw() {
   const photo = chosen();
   fill(root,
     el("header", { class: "lead" }, el("h1", {}, t("inside.title")), el("p", { class: "quiet" }, t("inside.lead"))),
-    photo ? [others(photo), walk(photo)] : samples());
-}
-
-function samples() {
-  return el("ul", { class: "samples" }, SAMPLES.map((name) => el("li", {},
-    el("button", { type: "button", class: "sample", on: { click: async () => add([await sample(name)]) } },
-      el("img", { src: sampleUrl(name), alt: "", width: 160, height: 160 }), el("span", {}, t(`sample.${name}`))))));
+    photo ? [others(photo), walk(photo)] : sampleList());
 }
 
 function others(photo) {
@@ -67,10 +61,17 @@ function maps(photo, say) {
 function steps(photo, modules) {
   return [
     step(t("inside.photo"), t("inside.photo.about"), photo.isShown ? el("div", { class: "over" }, el("img", { src: photo.url, alt: t("photo.alt", { name: photo.name }) })) : el("p", {}, photo.name)),
-    has("GET /model/filters") ? step(t("inside.filters"), t("inside.filters.about"), el("div", { class: "sprite filters" }, el("img", { src: "model/filters", alt: t("inside.filters") }))) : null,
+    has("GET /model/filters") ? filters() : null,
     modules.map((module) => moduleStep(photo, module)),
     photo.state === "done" && photo.answer ? step(t("inside.answer"), t("inside.answer.about"), el("div", { class: "sheet" }, headlineView(photo), el("a", { href: address.hash("classify") }, t("inside.evidence")))) : null,
   ];
+}
+
+/** A network whose first layer does not read colours has none to show. */
+function filters() {
+  const image = el("img", { src: "model/filters", alt: t("inside.filters"), on: { error: () => made.remove() } });
+  const made = step(t("inside.filters"), t("inside.filters.about"), el("div", { class: "sprite filters" }, image));
+  return made;
 }
 
 const step = (title, about, ...content) => el("section", { class: "walk-step" },

@@ -108,7 +108,7 @@ function times(before, after) {
     const counted = histogram(before, after, metric);
     return el("tr", {}, el("th", { scope: "row" }, t(`time.${name}`)), [0.5, 0.95, 0.99].map((q) => el("td", {}, between(quantile(counted, q)))));
   };
-  return el("section", { class: "tile-live" }, el("h2", {}, t("live.times")),
+  return el("section", { class: "tile-live wide" }, el("h2", {}, t("live.times")),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("live.times") }, el("table", {}, el("thead", {}, el("tr", {}, el("td", {}), ["p50", "p95", "p99"].map((text) => el("td", {}, text)))), el("tbody", {}, names.map(line)))));
 }
 

@@ -106,7 +106,7 @@ pub struct ServeConfig {
     pub listen: ListenAddress,
 
     /// A second address for /model, /metrics, the metadata under /v2/models, and the docs, which
-    /// then leave the first.
+    /// then leave the first; its page has all tabs.
     #[arg(long, env = "GOOGLENET_ADMIN_LISTEN", value_name = "ADDR")]
     pub admin_listen: Option<ListenAddress>,
 

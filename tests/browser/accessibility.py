@@ -78,7 +78,8 @@ def dragging(page):
     page.evaluate("""() => {
         const transfer = new DataTransfer();
         transfer.items.add(new File(["x"], "a.png", { type: "image/png" }));
-        document.querySelector("main").dispatchEvent(new DragEvent("dragenter", { bubbles: true, dataTransfer: transfer }));
+        const event = new DragEvent("dragenter", { bubbles: true, dataTransfer: transfer });
+        document.querySelector("main").dispatchEvent(event);
     }""")
 
 

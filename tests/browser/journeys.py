@@ -60,12 +60,17 @@ def test_samples(tried):
 def test_evidence_adds_up(tried):
     """The squares and the bias on the page are the score; of two classes, the difference."""
     number = lambda text: float(text.replace("\u2212", "-"))  # noqa: E731
-    cells = "() => [...document.querySelectorAll('.cell')].map((cell) => cell.getAttribute('aria-label').split(': ')[1])"
+    cells = (
+        "() => [...document.querySelectorAll('.cell')].map((cell) => cell.getAttribute('aria-label').split(': ')[1])"
+    )
     with opened(tried.browser, tried.url) as page:
         sample(page, "mug")
         values = page.evaluate(cells)
         text = page.locator(".sum").inner_text()
-        score, squares, bias = map(number, re.search(r"mug: ([\d.\u2212]+) = squares ([+\u2212]\d+\.\d+) \+ bias ([+\u2212]\d+\.\d+)", text).groups())
+        score, squares, bias = map(
+            number,
+            re.search(r"mug: ([\d.\u2212]+) = squares ([+\u2212]\d+\.\d+) \+ bias ([+\u2212]\d+\.\d+)", text).groups(),
+        )
         assert abs(score - squares - bias) < 0.02, text
         assert abs(sum(map(number, values)) - squares) < 0.005 * len(values), (values, text)
         page.locator("#against").select_option(index=1)
@@ -132,9 +137,9 @@ def drop_event(page, kind, name, mime, data):
             const transfer = new DataTransfer();
             transfer.items.add(new File([Uint8Array.from(data)], name, { type: mime }));
             const target = document.querySelector("main");
-            const event = kind === "paste" ? new ClipboardEvent("paste", { bubbles: true, cancelable: true, clipboardData: transfer })
-                : new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: transfer });
-            target.dispatchEvent(event);
+            const common = { bubbles: true, cancelable: true };
+            target.dispatchEvent(kind === "paste" ? new ClipboardEvent("paste", { ...common, clipboardData: transfer })
+                : new DragEvent(kind, { ...common, dataTransfer: transfer }));
         }""",
         [kind, name, mime, list(data)],
     )
@@ -324,6 +329,11 @@ def test_no_width_is_too_small(tried):
             with opened(tried.browser, f"{tried.url}#/{tab}", size) as page:
                 if "sample" in tab:
                     answered(page)
+                    for summary in page.locator("summary").all():
+                        summary.click()
+                    card = page.locator(".answer-side").bounding_box()
+                    for part in page.locator(".answer-side > *, .evidence > *").all():
+                        assert part.bounding_box()["width"] <= card["width"], f"{part} is wider than its card"
                 page.wait_for_timeout(300)
                 wide = page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= size[0], f"{tab} is {wide} wide in {size}"

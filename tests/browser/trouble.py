@@ -91,7 +91,7 @@ def test_five_tries_then_it_stays(tried):
 
 
 def test_gone_and_back(tried):
-    """The work is kept; what was not classified is sent again when the service is back, which it says while it loads."""
+    """The work is kept; what has no answer is sent again when the service is back, and has loaded its model."""
     with Service(tried.folder / "gone.log") as service:
         url = f"http://{service.address}/"
         with opened(tried.browser, url, expects_errors=True) as page:
@@ -137,7 +137,10 @@ def test_hostile_labels(tried):
 
     def route(page):
         def answer(route):
-            rows = [{"class": n, "id": HARM, "label": f"{HARM}{n}", "labels": [HARM], "probability": 0.6 / (n + 1)} for n in range(4)]
+            rows = [
+                {"class": n, "id": HARM, "label": f"{HARM}{n}", "labels": [HARM], "probability": 0.6 / (n + 1)}
+                for n in range(4)
+            ]
             group = {"id": "n0", "label": HARM, "classes": 3, "probability": 0.9}
             image = {"width": 320, "height": 320, "format": HARM, "warnings": [HARM]}
             sure = {"id": "n0", "label": HARM, "probability": 0.9, "level": "group"}
@@ -154,6 +157,7 @@ def test_hostile_labels(tried):
         assert not page.evaluate("window.harmed") and page.locator('img[src="x"]').count() == 0
 
 
+UNEVEN = {"class": 1, "label": "a", "probability": 0.5, "cam": {"grid": [[1], []]}}
 GARBAGE = [
     ("<html>a proxy</html>", "text/html"),
     ("", "application/json"),
@@ -162,13 +166,14 @@ GARBAGE = [
     (json.dumps({"predictions": 5, "image": None}), "application/json"),
     (json.dumps({"predictions": [None], "image": {"width": 1, "height": 1}}), "application/json"),
     (json.dumps({"predictions": [], "image": {"width": "wide", "height": 1}}), "application/json"),
-    (json.dumps({"predictions": [{"class": 1, "label": "a", "probability": 0.5, "cam": {"grid": [[1], []]}}], "image": {"width": 9, "height": 9}}), "application/json"),
+    (json.dumps({"predictions": [UNEVEN], "image": {"width": 9, "height": 9}}), "application/json"),
 ]  # fmt: skip
 
 
 def test_answers_that_are_none(tried):
     for body, kind in GARBAGE:
         for status in (200, 502):
+
             def route(page, body=body, kind=kind, status=status):
                 page.route(CLASSIFY, lambda route: route.fulfill(status=status, body=body, content_type=kind))
 

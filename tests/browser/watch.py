@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from stand_in import stand_in
 
-WAIT_MS = int(__import__("os").environ.get("WAIT_MS", "20000"))
+WAIT_MS = 20_000
 PHONE, DESKTOP = (360, 740), (1280, 900)
 FORBIDDEN = """
     window.forbidden = [];
