@@ -3,7 +3,7 @@
 import { button, copyButton, el } from "./dom.js";
 import { classifyPath } from "./photos.js";
 import { services } from "./services.js";
-import { decimal, groupName, percent, signed, t } from "./text.js";
+import { decimal, groupName, percent, signed, t, whole } from "./text.js";
 
 /** Classes shown before all are. */
 const FIRST = 5;
@@ -23,6 +23,7 @@ export function headlineView(photo) {
   const isGroup = sure?.level === "group" && predictions[0] && predictions[0].label !== sure.label;
   return el("header", { class: "headline" },
     el("h2", {}, isSure ? null : el("span", { class: "eyebrow" }, t("answer.unsure"), " "), el("span", {}, text), " ", el("span", { class: "figure" }, percent(p))),
+    isSure || !services.classes ? null : el("p", { class: "quiet" }, t("answer.must", { n: whole(services.classes) })),
     isGroup ? el("p", { class: "quiet" }, t("answer.guess", { label: predictions[0].label, p: percent(predictions[0].probability) })) : null,
     path(photo.answer, groups));
 }

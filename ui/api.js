@@ -33,6 +33,9 @@ function reached(isThere) {
   window.dispatchEvent(new Event(isThere ? "back" : "gone"));
 }
 
+/** Says that the service did not answer something that was asked in another way. */
+export const lost = () => reached(false);
+
 /** The JSON at a path, which is relative so that a prefix of a proxy holds. */
 export async function getJson(path, accept = "application/json") {
   return (await ask("GET", path, { accept })).json;

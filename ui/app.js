@@ -30,7 +30,6 @@ const served = () => Object.keys(TABS).filter((name) => has(TABS[name].needs));
 
 function words() {
   document.documentElement.lang = current();
-  document.title = `googlenet: ${t("title")}`;
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.getAttribute("data-text"));
   for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.getAttribute("data-label")));
   const language = document.getElementById("language");
@@ -45,6 +44,7 @@ function head() {
   const model = services.summary;
   document.getElementById("model").textContent = model ? `${model.version} · ${model.precision}` : "";
   const { tab } = address.read();
+  document.title = `${t(tab in TABS ? `tab.${tab}` : "tab.classify")} · googlenet`;
   fill(document.getElementById("tabs"), served().map((name) =>
     el("a", { href: address.hash(name), "aria-current": name === tab ? "page" : null, "data-focus": `tab-${name}` }, t(`tab.${name}`))));
 }

@@ -5,10 +5,10 @@ import { cautions, classesView, headline, headlineView, takeAway, timesView } fr
 import { Painting, paintable } from "./brush.js";
 import { isPossible, openCamera } from "./camera.js";
 import { announce, button, copyButton, el, fill } from "./dom.js";
-import { evidenceOf, modes, overlay, panel, showSquare } from "./evidence.js";
+import { evidenceOf, MODES, modes, overlay, panel, showSquare } from "./evidence.js";
 import { pasted, taken } from "./intake.js";
 import { add, again, changes, choose, chosen, clear, photos, remove, replaceBlob } from "./photos.js";
-import { SAMPLES, sample, sampleList } from "./samples.js";
+import { SAMPLES, sampleList, show } from "./samples.js";
 import { percent, plural, t } from "./text.js";
 
 /** Brush sizes as parts of the longer side. */
@@ -22,6 +22,8 @@ const view = {
 let root = null;
 let words = "";
 let lookedAt = null;
+/** What the address asked to see of the picture that it names. */
+let asked = /** @type {any} */ (null);
 let announced = null;
 
 /** @param {HTMLElement} section */
@@ -29,13 +31,19 @@ export function start(section) {
   root = section;
   changes.addEventListener("photos", draw);
   changes.addEventListener("photo", progress);
-  const { settings } = address.read();
-  const number = (name) => (settings.has(name) ? Number(settings.get(name)) : null);
-  Object.assign(view, { forClass: number("for"), againstClass: number("against") });
-  if (["off", "squares", "smooth", "numbers"].includes(settings.get("overlay"))) view.mode = settings.get("overlay");
-  lookedAt = undefined;
-  if (SAMPLES.includes(settings.get("sample"))) sample(settings.get("sample")).then((photo) => add([photo]));
+  enter();
   draw();
+}
+
+/** Opens the view that the address names, if it names one. */
+export function enter() {
+  const { settings } = address.read();
+  const name = settings.get("sample");
+  if (!SAMPLES.includes(name)) return;
+  const number = (key) => (settings.has(key) ? Number(settings.get(key)) : null);
+  const mode = settings.get("overlay") ?? "squares";
+  asked = { forClass: number("for"), againstClass: number("against"), mode: MODES.includes(mode) ? mode : "squares" };
+  show(name);
 }
 
 /** Takes files from wherever they come. */
@@ -59,10 +67,10 @@ export function draw() {
   if (!root) return;
   const photo = chosen();
   if (photo !== lookedAt) {
-    // What was looked for in one photo means nothing in another; the first has it from the address.
-    if (lookedAt !== undefined && lookedAt) Object.assign(view, { forClass: null, againstClass: null });
-    Object.assign(view, { square: null, isPainting: false });
-    if (photo || lookedAt !== undefined) lookedAt = photo;
+    // What was looked for in one photo means nothing in another.
+    Object.assign(view, { forClass: null, againstClass: null, square: null, isPainting: false }, photo?.sample ? asked : null);
+    if (photo) asked = null;
+    lookedAt = photo;
   }
   if (photo?.state === "done" && announced !== photo.answer) {
     announced = photo.answer;

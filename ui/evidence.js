@@ -1,7 +1,7 @@
 // Evidence: which squares of the photo added to the score of a class, exactly, or made one class lead another.
 
 import { sumText } from "./answer.js";
-import { post, ServiceError } from "./api.js";
+import { patiently, post, ServiceError } from "./api.js";
 import { css, diverging, largest } from "./colours.js";
 import { button, el, fill } from "./dom.js";
 import { has } from "./services.js";
@@ -10,6 +10,8 @@ import { decimal, signed, t } from "./text.js";
 
 /** Part of a logit that rounding may miss before it is said. */
 const ROUNDED = 0.02;
+/** What may lie over the photo. */
+export const MODES = ["off", "squares", "smooth", "numbers"];
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /**
@@ -164,10 +166,12 @@ export function showSquare(readout, photo, evidence, square) {
       t("square.value", { row: y + 1, column: x + 1, value: signed(value), label: evidence.forRow.label })),
     of ? el("p", { class: "quiet" }, t("square.speaks", { classes: of.map((row) => `${row.label} ${signed(row.value, 1)}`).join(" · ") })) : null);
   if (!kept && has("POST /explain")) {
-    explain(photo, null, null).then((seen) => {
+    // One that failed is not asked for again by the next square.
+    const none = { squares: [], branches: [], channels: [] };
+    explain(photo, null, null).catch(() => none).then((seen) => {
       photo.kept.explained = seen;
       if (readout.isConnected) showSquare(readout, photo, evidence, square);
-    }, () => {});
+    });
   }
 }
 
@@ -177,7 +181,8 @@ function explain(photo, forClass, againstClass) {
   const wanted = new URLSearchParams({ squares: "3", channels: "10" });
   if (forClass !== null) wanted.set("class", String(forClass));
   if (againstClass !== null) wanted.set("against", String(againstClass));
-  photo.kept[key] ??= post(`explain?${wanted}`, photo.blob).then(({ json }) => explained(json));
+  const send = () => post(`explain?${wanted}`, photo.blob);
+  photo.kept[key] ??= patiently(send, { onWait: () => {} }).then(({ json }) => explained(json));
   // One that failed may be asked for again.
   photo.kept[key].catch(() => { delete photo.kept[key]; });
   return photo.kept[key];
@@ -229,5 +234,5 @@ function disclosure(name, title, view, make) {
 /** Buttons for what lies over the photo. */
 export function modes(mode, set) {
   return el("div", { class: "segments", role: "group", "aria-label": t("overlay") },
-    ["off", "squares", "smooth", "numbers"].map((name) => button(t(`overlay.${name}`), () => set(name), { "aria-pressed": String(name === mode), "data-focus": `overlay-${name}` })));
+    MODES.map((name) => button(t(`overlay.${name}`), () => set(name), { "aria-pressed": String(name === mode), "data-focus": `overlay-${name}` })));
 }

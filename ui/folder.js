@@ -185,7 +185,8 @@ function update(entry) {
   if (!old?.isConnected) return;
   old.replaceWith(row(entry));
   progress();
-  if (entry.state === "done") filters();
+  // A list that is open stays as it is.
+  if (entry.state === "done" && !parts.filters.contains(document.activeElement)) filters();
 }
 
 function progress() {

@@ -1,7 +1,6 @@
 // English.
 
 export default {
-  "title": "see what it sees",
   "skip": "Skip to the content",
   "tabs": "Parts of the page",
   "close": "Close",
@@ -77,6 +76,7 @@ export default {
   "classes.one": "1 class",
   "classes.other": "{n} classes",
   "answer.unsure": "Not sure: best guess",
+  "answer.must": "This network must choose among its {n} classes; what is in the photo may not be one of them.",
   "answer.guess": "Best single class: {label}, {p}",
   "answer.nothing": "No class",
   "answer.path": "From the best class to wider groups",

@@ -1,7 +1,6 @@
 // Korean. Keys `group.…` are names of groups, which in English are as the service gives them.
 
 export default {
-  "title": "보는 것을 보다",
   "skip": "본문으로 건너뛰기",
   "tabs": "페이지의 부분",
   "close": "닫기",
@@ -77,6 +76,7 @@ export default {
   "classes.one": "클래스 1개",
   "classes.other": "클래스 {n}개",
   "answer.unsure": "확실하지 않음: 가장 가까운 답",
+  "answer.must": "이 네트워크는 {n}개의 클래스 중에서 골라야 합니다. 사진에 있는 것이 그중에 없을 수도 있습니다.",
   "answer.guess": "가장 가까운 클래스: {label}, {p}",
   "answer.nothing": "클래스 없음",
   "answer.path": "가장 가까운 클래스에서 더 넓은 분류로",
