@@ -3,6 +3,7 @@
 import { button, copyButton, el } from "./dom.js";
 import { classifyPath } from "./photos.js";
 import { services } from "./services.js";
+import { bar } from "./table.js";
 import { decimal, groupName, percent, signed, t, whole } from "./text.js";
 
 /** Classes shown before all are. */
@@ -20,11 +21,14 @@ export function headline({ sure, predictions }) {
 export function headlineView(photo) {
   const { text, p, isSure } = headline(photo.answer);
   const { sure, predictions, groups } = photo.answer;
-  const isGroup = sure?.level === "group" && predictions[0] && predictions[0].label !== sure.label;
+  const best = predictions[0];
+  const isGroup = sure?.level === "group" && best && best.label !== sure.label;
   return el("header", { class: "headline" },
-    el("h2", {}, isSure ? null : el("span", { class: "eyebrow" }, t("answer.unsure"), " "), el("span", {}, text), " ", el("span", { class: "figure" }, percent(p))),
+    el("h2", {},
+      isSure ? null : el("span", { class: "eyebrow" }, t("answer.unsure"), " "),
+      el("span", {}, text), " ", el("span", { class: "figure" }, percent(p))),
     isSure || !services.classes ? null : el("p", { class: "quiet" }, t("answer.must", { n: whole(services.classes) })),
-    isGroup ? el("p", { class: "quiet" }, t("answer.guess", { label: predictions[0].label, p: percent(predictions[0].probability) })) : null,
+    isGroup ? el("p", { class: "quiet" }, t("answer.guess", { label: best.label, p: percent(best.probability) })) : null,
     path(photo.answer, groups));
 }
 
@@ -55,7 +59,7 @@ export function classesView(photo, { isLong, toggle }) {
   const rows = predictions.slice(0, isLong ? predictions.length : FIRST);
   const row = (prediction) => el("tr", {},
     el("th", { scope: "row", title: [...prediction.labels.slice(1), prediction.id].filter(Boolean).join(", ") || null },
-      el("span", { class: "name" }, prediction.label), bar(prediction.probability, was.get(prediction.class))),
+      el("span", { class: "name" }, prediction.label), bar(prediction.probability, "", mark(was.get(prediction.class)))),
     el("td", { class: "figure" }, percent(prediction.probability)),
     before ? el("td", { class: "figure quiet" }, was.has(prediction.class) ? percent(was.get(prediction.class)) : "") : null);
   return el("div", { class: "classes" },
@@ -67,22 +71,20 @@ export function classesView(photo, { isLong, toggle }) {
         before ? el("th", { scope: "col", class: "figure" }, t("classes.before")) : null)),
       el("tbody", {}, rows.map(row))),
     predictions.length > FIRST
-      ? button(isLong ? t("classes.fewer") : t("classes.more", { n: predictions.length }), toggle, { class: "link", "aria-expanded": String(isLong), "data-focus": "more" })
+      ? button(isLong ? t("classes.fewer") : t("classes.more", { n: predictions.length }), toggle,
+        { class: "link", "aria-expanded": String(isLong), "data-focus": "more" })
       : null);
 }
 
-function bar(p, before) {
-  const mark = before === undefined ? null : el("span", { class: "mark", style: { left: `${before * 100}%` } });
-  return el("span", { class: "bar", "aria-hidden": "true" }, el("span", { class: "part", style: { width: `${p * 100}%` } }), mark);
-}
+const mark = (before) => (before === undefined ? null : el("span", { class: "mark", style: { left: `${before * 100}%` } }));
 
 /** Where the time went, as the service measured it. */
 export function timesView({ timings, milliseconds }) {
   const known = timings.filter(({ name }) => t(`time.${name}`) !== `time.${name}`);
   const total = known.reduce((sum, stage) => sum + stage.milliseconds, 0);
+  const stage = (name, ms) => el("div", {}, el("dt", {}, t(`time.${name}`)), el("dd", { class: "figure" }, `${decimal(ms)} ms`));
   return el("dl", { class: "times", "aria-label": t("time.title") },
-    known.map(({ name, milliseconds: ms }) => el("div", {}, el("dt", {}, t(`time.${name}`)), el("dd", { class: "figure" }, `${decimal(ms)} ms`))),
-    el("div", { class: "quiet" }, el("dt", {}, t("time.way")), el("dd", { class: "figure" }, `${decimal(Math.max(0, milliseconds - total))} ms`)));
+    known.map((one) => stage(one.name, one.milliseconds)), stage("way", Math.max(0, milliseconds - total)));
 }
 
 /** The answer to take away. */
@@ -96,13 +98,16 @@ export function takeAway(photo, link) {
 
 /** The command that asks the same; a name is whatever a stranger's file is called. */
 export function curl(name, url) {
-  return `curl --data-binary ${quoted(`@${name.startsWith("-") ? "./" : ""}${name}`)} -H 'Content-Type: application/octet-stream' ${quoted(url)}`;
+  const file = quoted(`@${name.startsWith("-") ? "./" : ""}${name}`);
+  return `curl --data-binary ${file} -H 'Content-Type: application/octet-stream' ${quoted(url)}`;
 }
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-const table = (predictions) =>
-  ["class\tid\tlabel\tprobability", ...predictions.map((row) => [row.class, row.id, row.label, row.probability].join("\t"))].join("\n");
+function table(predictions) {
+  const rows = predictions.map((row) => [row.class, row.id, row.label, row.probability]);
+  return [["class", "id", "label", "probability"], ...rows].map((row) => row.join("\t")).join("\n");
+}
 
 /** What one should know of this answer before believing it. */
 export function cautions({ answer, note }) {

@@ -41,7 +41,6 @@ export async function getJson(path, accept = "application/json") {
   return (await ask("GET", path, { accept })).json;
 }
 
-/** The text at a path. */
 export async function getText(path) {
   return (await ask("GET", path, { accept: "text/plain", isText: true })).json;
 }
@@ -94,7 +93,8 @@ function answerOf(request, isText, milliseconds) {
     try {
       json = JSON.parse(json);
     } catch {
-      throw new ServiceError({ status: request.status, code: "not_json", message: t("error.garbage", { status: request.status }), requestId });
+      const { status } = request;
+      throw new ServiceError({ status, code: "not_json", message: t("error.garbage", { status }), requestId });
     }
   }
   if (!ok) throw refusal(request, json, requestId);

@@ -30,8 +30,8 @@ const served = () => Object.keys(TABS).filter((name) => has(TABS[name].needs));
 
 function words() {
   document.documentElement.lang = current();
-  for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.getAttribute("data-text"));
-  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.getAttribute("data-label")));
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
+  for (const element of document.querySelectorAll("[data-label]")) element.ariaLabel = t(element.dataset.label);
   const language = document.getElementById("language");
   language.textContent = current() === "en" ? "한국어" : "English";
   language.lang = current() === "en" ? "ko" : "en";
@@ -45,8 +45,8 @@ function head() {
   document.getElementById("model").textContent = model ? `${model.version} · ${model.precision}` : "";
   const { tab } = address.read();
   document.title = `${t(tab in TABS ? `tab.${tab}` : "tab.classify")} · googlenet`;
-  fill(document.getElementById("tabs"), served().map((name) =>
-    el("a", { href: address.hash(name), "aria-current": name === tab ? "page" : null, "data-focus": `tab-${name}` }, t(`tab.${name}`))));
+  const link = (name) => ({ href: address.hash(name), "aria-current": name === tab ? "page" : null, "data-focus": `tab-${name}` });
+  fill(document.getElementById("tabs"), served().map((name) => el("a", link(name), t(`tab.${name}`))));
 }
 
 /** Opens the tab that the address names, or the first that there is. */
@@ -69,7 +69,8 @@ async function open() {
 /** The line below the head: why there is nothing to see, if so. */
 function banner() {
   const line = document.getElementById("banner");
-  const text = reach.isGone ? t("banner.gone") : state === "loading" ? t("banner.loading") : state === "stopping" ? t("banner.stopping") : "";
+  const key = reach.isGone ? "gone" : state;
+  const text = ["gone", "loading", "stopping"].includes(key) ? t(`banner.${key}`) : "";
   line.hidden = !text;
   line.textContent = text;
 }

@@ -4,7 +4,7 @@ import * as address from "./address.js";
 import { cautions, classesView, headline, headlineView, takeAway, timesView } from "./answer.js";
 import { Painting, paintable } from "./brush.js";
 import { isPossible, openCamera } from "./camera.js";
-import { announce, button, copyButton, el, fill } from "./dom.js";
+import { announce, button, copyButton, el, fileField, fill } from "./dom.js";
 import { evidenceOf, MODES, modes, overlay, panel, showSquare } from "./evidence.js";
 import { pasted, taken } from "./intake.js";
 import { add, again, changes, choose, chosen, clear, photos, remove, replaceBlob } from "./photos.js";
@@ -13,6 +13,8 @@ import { percent, plural, t } from "./text.js";
 
 /** Brush sizes as parts of the longer side. */
 const SIZES = [0.04, 0.09, 0.18];
+/** Bytes from which on it is worth saying how many have been sent. */
+const LARGE = 1 << 20;
 
 const view = {
   mode: "squares", forClass: /** @type {number | null} */ (null), againstClass: /** @type {number | null} */ (null),
@@ -26,7 +28,6 @@ let lookedAt = null;
 let asked = /** @type {any} */ (null);
 let announced = null;
 
-/** @param {HTMLElement} section */
 export function start(section) {
   root = section;
   changes.addEventListener("photos", draw);
@@ -58,8 +59,9 @@ export async function take(files) {
 /** The link to what is seen. */
 function link() {
   const photo = chosen();
-  const { forClass, againstClass, mode } = view;
-  return new URL(address.hash("classify", { sample: photo?.sample, for: forClass, against: againstClass, overlay: mode === "squares" ? null : mode }), document.baseURI).href;
+  const overlay = view.mode === "squares" ? null : view.mode;
+  const hash = address.hash("classify", { sample: photo?.sample, for: view.forClass, against: view.againstClass, overlay });
+  return new URL(hash, document.baseURI).href;
 }
 
 /** Draws the tab as the photos are. */
@@ -85,8 +87,8 @@ export function draw() {
 
 /** Buttons that photos come in by. */
 function ways(isSmall) {
-  const files = el("input", { type: "file", accept: "image/*,.tif,.tiff,.heic,.heif,.avif", multiple: true, class: "unseen", id: "files", "data-focus": "files", on: { change: (event) => { take([...event.target.files]); event.target.value = ""; } } });
-  const shot = el("input", { type: "file", accept: "image/*", capture: "environment", class: "unseen", tabindex: "-1", "aria-hidden": "true", on: { change: (event) => take([...event.target.files]) } });
+  const files = fileField("files", { accept: "image/*,.tif,.tiff,.heic,.heif,.avif", multiple: true }, take);
+  const shot = fileField("shot", { accept: "image/*", capture: "environment", tabindex: "-1", "aria-hidden": "true" }, take);
   const camera = async () => {
     if (!isPossible()) {
       // Phones open their camera for the file field, also without https.
@@ -132,9 +134,11 @@ function work(photo) {
   return [
     el("div", { class: "work" },
       el("div", { class: "side photo-side" }, figure(photo, evidence), evidence ? tools(photo) : null),
-      el("div", { class: "side answer-side", "aria-busy": hasAnswer && photo.state !== "done" ? "true" : null }, hasAnswer ? result(photo, evidence) : status(photo))),
+      el("div", { class: "side answer-side", "aria-busy": hasAnswer && photo.state !== "done" ? "true" : null },
+        hasAnswer ? result(photo, evidence) : status(photo))),
     el("div", { class: "below" }, photos.length > 1 ? strip() : null,
-      el("div", { class: "row between" }, ways(true), button(photos.length > 1 ? t("clear.all") : t("clear"), () => clear(), { class: "plain" }))),
+      el("div", { class: "row between" }, ways(true),
+        button(photos.length > 1 ? t("clear.all") : t("clear"), () => clear(), { class: "plain" }))),
   ];
 }
 
@@ -157,20 +161,22 @@ function figure(photo, evidence) {
   frame.append(photo.isShown ? picture(photo) : placeholder(photo));
   const crop = facts?.crop;
   if (evidence && crop) {
-    const part = (value, size) => `${(100 * value) / size}%`;
-    const over = el("div", { class: view.mode === "off" ? "crop" : "crop seen", style: {
-      left: part(crop.left, facts.width), top: part(crop.top, facts.height), width: part(crop.width, facts.width), height: part(crop.height, facts.height) } });
+    const part = (side, size) => `${(100 * crop[side]) / facts[size]}%`;
+    const style = { left: part("left", "width"), top: part("top", "height"), width: part("width", "width"), height: part("height", "height") };
+    const over = el("div", { class: view.mode === "off" ? "crop" : "crop seen", style });
     const look = (y, x, isKept) => {
       if (isKept) view.square = [y, x];
       showSquare(document.getElementById("readout"), photo, evidence, [y, x]);
     };
-    over.append(...overlay(evidence, { mode: view.mode, square: view.square, look, act: view.isPainting ? (y, x) => cover(photo, evidence, y, x) : null }));
+    const act = view.isPainting ? (y, x) => cover(photo, evidence, y, x) : null;
+    over.append(...overlay(evidence, { mode: view.mode, square: view.square, look, act }));
     frame.append(over);
   }
   if (view.isPainting && photo.painting) frame.append(paintable(photo.painting, () => SIZES[view.size], () => repaint(photo)));
   else if (photo.painting?.strokes.length) frame.append(shown(photo.painting));
   return el("figure", { class: "figure-photo" }, frame,
-    el("figcaption", { class: "quiet small" }, el("span", { class: "file" }, photo.name), facts ? ` · ${facts.width} × ${facts.height} ${facts.format}` : null,
+    el("figcaption", { class: "quiet small" }, el("span", { class: "file" }, photo.name),
+      facts ? ` · ${facts.width} × ${facts.height} ${facts.format}` : null,
       evidence && crop ? ` · ${t("crop")}` : null));
 }
 
@@ -195,19 +201,37 @@ function picture(photo) {
 }
 
 /** For what the browser cannot show, such as TIFF: it is classified all the same. */
-const placeholder = (photo) => el("div", { class: "placeholder" }, el("p", {}, photo.name), el("p", { class: "quiet" }, t(photo.state === "failed" ? "photo.unreadable" : "photo.hidden")));
+const placeholder = (photo) => el("div", { class: "placeholder" }, el("p", {}, photo.name),
+  el("p", { class: "quiet" }, t(photo.state === "failed" ? "photo.unreadable" : "photo.hidden")));
 
 function tools(photo) {
-  const set = (mode) => { view.mode = mode; draw(); };
-  const painting = photo.painting;
-  return el("div", { class: "tools" }, modes(view.mode, set),
+  const { mode, isPainting } = view;
+  return el("div", { class: "tools" },
+    modes(mode, (name) => { view.mode = name; draw(); }),
     photo.isShown ? el("div", { class: "row" },
-      button(t("brush"), () => paint(photo), { "aria-pressed": String(view.isPainting), "data-focus": "brush" }),
-      view.isPainting ? el("div", { class: "segments", role: "group", "aria-label": t("brush.size") }, SIZES.map((_, place) =>
-        el("button", { type: "button", "aria-pressed": String(view.size === place), "data-focus": `size-${place}`, "aria-label": t(`brush.size.${place}`), on: { click: () => { view.size = place; draw(); } } }, el("span", { class: `dot dot-${place}` })))) : null,
-      painting?.strokes.length ? button(t("undo"), () => { painting.strokes.pop(); repaint(photo); }, { "data-focus": "undo" }) : null,
-      painting?.strokes.length ? button(t("brush.all"), () => { painting.strokes.length = 0; repaint(photo); }, { "data-focus": "all" }) : null) : null,
-    view.isPainting ? el("p", { class: "quiet small" }, t("brush.hint")) : null);
+      button(t("brush"), () => paint(photo), { "aria-pressed": String(isPainting), "data-focus": "brush" }),
+      isPainting ? sizes() : null,
+      photo.painting?.strokes.length ? wipes(photo) : null) : null,
+    isPainting ? el("p", { class: "quiet small" }, t("brush.hint")) : null);
+}
+
+function sizes() {
+  const size = (_, place) => el("button", {
+    type: "button", "aria-pressed": String(view.size === place), "aria-label": t(`brush.size.${place}`), "data-focus": `size-${place}`,
+    on: { click: () => { view.size = place; draw(); } },
+  }, el("span", { class: `dot dot-${place}` }));
+  return el("div", { class: "segments", role: "group", "aria-label": t("brush.size") }, SIZES.map(size));
+}
+
+function wipes(photo) {
+  const keep = (n) => () => {
+    photo.painting.strokes.length = n;
+    repaint(photo);
+  };
+  return [
+    button(t("undo"), keep(photo.painting.strokes.length - 1), { "data-focus": "undo" }),
+    button(t("brush.all"), keep(0), { "data-focus": "all" }),
+  ];
 }
 
 async function paint(photo) {
@@ -240,28 +264,38 @@ function status(photo) {
   const stop = button(t("cancel"), () => photo.stop?.abort());
   const retry = button(t("again"), () => again(photo), { class: "main" });
   const away = button(t("remove"), () => remove(photo));
+  const words = (key) => el("p", {}, t(key));
+  const { error } = photo;
   switch (photo.state) {
-    case "waiting": return el("div", { class: "status" }, el("p", {}, t("state.waiting")), el("div", { class: "row" }, away));
-    case "sending": return el("div", { class: "status", "aria-busy": "true" }, el("p", { id: "progress" }, progressText(photo)), el("progress", { id: "progress-bar", max: "1", value: photo.part < 1 ? String(photo.part) : null, "aria-label": t("state.sending") }), el("div", { class: "row" }, stop));
-    case "held": return el("div", { class: "status" }, el("p", { class: "held", id: "progress", role: "timer" }, progressText(photo)), el("div", { class: "row" }, button(t("now"), () => photo.skip?.(), { class: "main" }), stop));
-    case "stalled": return el("div", { class: "status" }, el("p", {}, t("state.stalled")), el("div", { class: "row" }, retry, away));
-    default: return failure(photo, retry, away);
+    case "waiting": return step([words("state.waiting")], away);
+    case "sending": return step([el("p", { id: "progress" }, progressText(photo)), progressBar(photo)], stop);
+    case "held": return step([el("p", { class: "held", id: "progress", role: "timer" }, progressText(photo))],
+      button(t("now"), () => photo.skip?.(), { class: "main" }), stop);
+    case "stalled": return step([words("state.stalled")], retry, away);
+    default: return error && error.code !== "cancelled" ? failure(error, retry, away) : step([words("state.cancelled")], retry, away);
   }
 }
 
-function failure(photo, retry, away) {
-  const { error } = photo;
-  if (!error || error.code === "cancelled") return el("div", { class: "status" }, el("p", {}, t("state.cancelled")), el("div", { class: "row" }, retry, away));
-  const facts = [error.status ? `${error.status} ${error.code}` : error.code, error.requestId].filter(Boolean).join(" · ");
+const step = (content, ...buttons) => el("div", { class: "status" }, content, el("div", { class: "row" }, buttons));
+
+const progressBar = ({ part }) =>
+  el("progress", { id: "progress-bar", max: "1", value: part < 1 ? String(part) : null, "aria-label": t("state.sending") });
+
+function failure({ status, code, requestId, message }, ...buttons) {
+  const facts = [status ? `${status} ${code}` : code, requestId].filter(Boolean).join(" · ");
   return el("div", { class: "status failed" },
     el("h2", {}, t("state.failed")),
-    el("p", {}, error.message),
-    el("p", { class: "quiet small" }, el("code", {}, facts), " ", error.requestId ? copyButton(t("copy.id"), t("copied"), () => `${error.message}\n${facts}`) : null),
-    el("div", { class: "row" }, retry, away));
+    el("p", {}, message),
+    el("p", { class: "quiet small" }, el("code", {}, facts), " ",
+      requestId ? copyButton(t("copy.id"), t("copied"), () => `${message}\n${facts}`) : null),
+    el("div", { class: "row" }, buttons));
 }
 
-const progressText = (photo) =>
-  photo.state === "held" ? t("held", { n: photo.left }) : photo.part < 1 && photo.blob.size > 1 << 20 ? t("state.sent", { part: percent(photo.part) }) : t("state.sending");
+function progressText(photo) {
+  if (photo.state === "held") return t("held", { n: photo.left });
+  const isSent = photo.part >= 1 || photo.blob.size < LARGE;
+  return isSent ? t("state.sending") : t("state.sent", { part: percent(photo.part) });
+}
 
 function progress() {
   const photo = chosen();
@@ -277,17 +311,24 @@ function progress() {
 function strip() {
   const done = photos.filter((photo) => photo.state === "done").length;
   return el("nav", { class: "strip", "aria-label": t("strip", { done, n: photos.length }) },
-    el("ul", {}, photos.map((photo) => {
-      const words = photo.state === "done" ? headline(photo.answer).text : t(`state.short.${photo.state}`);
-      return el("li", {}, el("button", { type: "button", class: `thumb ${photo.state}`, "data-focus": `photo-${photo.id}`, "aria-current": photo === chosen() ? "true" : null, on: { click: () => choose(photo) } },
-        thumbnail(photo),
-        el("span", { class: "caption" }, words), el("span", { class: "unseen" }, photo.name)));
-    })));
+    el("ul", {}, photos.map((photo) => el("li", {}, thumb(photo)))));
+}
+
+function thumb(photo) {
+  const words = photo.state === "done" ? headline(photo.answer).text : t(`state.short.${photo.state}`);
+  return el("button", {
+    type: "button", class: `thumb ${photo.state}`, "data-focus": `photo-${photo.id}`,
+    "aria-current": photo === chosen() ? "true" : null, on: { click: () => choose(photo) },
+  }, thumbnail(photo), el("span", { class: "caption" }, words), el("span", { class: "unseen" }, photo.name));
 }
 
 function thumbnail(photo) {
   const none = () => el("span", { class: "no-picture", "aria-hidden": "true" }, "?");
   if (!photo.isShown) return none();
-  const image = el("img", { src: photo.url, alt: "", on: { error: () => { photo.isShown = false; image.replaceWith(none()); } } });
+  const hide = () => {
+    photo.isShown = false;
+    image.replaceWith(none());
+  };
+  const image = el("img", { src: photo.url, alt: "", on: { error: hide } });
   return image;
 }

@@ -18,7 +18,6 @@ export function el(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
 
-/** The same in SVG. */
 export function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
@@ -33,7 +32,8 @@ function filled(element, attributes, children) {
       element.setAttribute(name, value === true ? "" : String(value));
     }
   }
-  element.append(...children.flat(Infinity).filter((child) => child || child === 0).map((child) => child instanceof Node ? child : String(child)));
+  const shown = children.flat(Infinity).filter((child) => child || child === 0);
+  element.append(...shown.map((child) => (child instanceof Node ? child : String(child))));
   return element;
 }
 
@@ -45,9 +45,17 @@ export function fill(parent, ...children) {
   if (kept) parent.querySelector(`[data-focus="${CSS.escape(kept)}"]`)?.focus({ preventScroll: true });
 }
 
-/** A button. */
 export function button(text, click, attributes = {}) {
   return el("button", { type: "button", on: { click }, "data-focus": text, ...attributes }, text);
+}
+
+/** A field for files that only its label shows; it can be given the same files again. */
+export function fileField(id, attributes, take) {
+  const change = ({ target }) => {
+    take([...target.files]);
+    target.value = "";
+  };
+  return el("input", { type: "file", id, class: "unseen", "data-focus": id, on: { change }, ...attributes });
 }
 
 /** What a screen reader says once. */

@@ -6,6 +6,7 @@ import { css, diverging, largest } from "./colours.js";
 import { button, el, fill } from "./dom.js";
 import { has } from "./services.js";
 import { explained } from "./shape.js";
+import { bar, figures, heads, scrolled } from "./table.js";
 import { decimal, signed, t } from "./text.js";
 
 /** Part of a logit that rounding may miss before it is said. */
@@ -54,7 +55,10 @@ export function overlay(evidence, { mode, square, look, act }) {
     style: mode === "squares" || mode === "numbers" ? { "background-color": css(value, scale) } : {},
   }, mode === "numbers" ? el("span", { "aria-hidden": "true" }, decimal(value)) : null);
   const rows = grid.map((row, y) => el("div", { role: "row", class: "cells" }, row.map((value, x) => cell(value, y, x))));
-  const root = el("div", { role: "grid", class: `grid ${mode}`, "aria-label": t("evidence.grid", { label: evidence.forRow.label }), "aria-rowcount": grid.length, "aria-colcount": grid[0].length }, rows);
+  const root = el("div", {
+    role: "grid", class: `grid ${mode}`, "aria-rowcount": grid.length, "aria-colcount": grid[0].length,
+    "aria-label": t("evidence.grid", { label: evidence.forRow.label }),
+  }, rows);
   const at = (event) => {
     const found = event.target.closest?.(".cell");
     return found ? [Number(found.dataset.y), Number(found.dataset.x)] : null;
@@ -64,16 +68,21 @@ export function overlay(evidence, { mode, square, look, act }) {
       const isHere = Number(other.dataset.y) === y && Number(other.dataset.x) === x;
       other.tabIndex = isHere ? 0 : -1;
       other.setAttribute("aria-selected", String(isHere));
-      if (isHere && document.activeElement !== other && root.contains(document.activeElement)) other.focus({ preventScroll: true });
+      if (isHere && root.contains(document.activeElement)) other.focus({ preventScroll: true });
     }
     look(y, x, true);
   };
-  root.addEventListener("pointerover", (event) => { const place = at(event); if (place && event.pointerType === "mouse") look(...place, false); });
-  root.addEventListener("focusin", (event) => { const place = at(event); if (place) go(...place); });
-  root.addEventListener("click", (event) => { const place = at(event); if (place) { go(...place); act?.(...place); } });
-  root.addEventListener("keydown", (event) => {
+  const on = (type, listener) => root.addEventListener(type, (event) => {
     const place = at(event);
-    if (!place) return;
+    if (place) listener(place, event);
+  });
+  on("pointerover", (place, event) => event.pointerType === "mouse" && look(...place, false));
+  on("focusin", (place) => go(...place));
+  on("click", (place) => {
+    go(...place);
+    act?.(...place);
+  });
+  on("keydown", (place, event) => {
     if ((event.key === "Enter" || event.key === " ") && act) {
       event.preventDefault();
       return act(...place);
@@ -117,23 +126,30 @@ function smooth(grid, scale) {
 export function panel(photo, evidence, view) {
   const { forRow, againstRow } = evidence;
   const rows = photo.answer.predictions.filter((row) => row.cam);
-  const select = (id, label, value, options, change) => el("label", { class: "field" }, el("span", {}, label),
-    el("select", { id, "data-focus": id, on: { change: (event) => change(event.target.value === "" ? null : Number(event.target.value)) } },
-      options.map(([key, text]) => el("option", { value: key, selected: String(key) === String(value ?? "") }, text))));
   const named = (list) => list.map((row) => [row.class, row.label]);
+  const others = named(rows.filter((row) => row !== forRow));
+  const against = againstRow?.class ?? null;
+  const setFor = (value) => view.set({ forClass: value, againstClass: value === against ? null : against });
   const readout = el("div", { class: "readout", id: "readout" });
   showSquare(readout, photo, evidence, view.square);
   return el("section", { class: "evidence", "aria-labelledby": "evidence-title" },
     el("h3", { id: "evidence-title" }, t("evidence.title")),
     el("div", { class: "row" },
-      select("for", t("evidence.for"), forRow.class, named(rows), (value) => view.set({ forClass: value, againstClass: value === againstRow?.class ? null : againstRow?.class ?? null })),
-      select("against", t("evidence.against"), againstRow?.class, [["", t("evidence.none")], ...named(rows.filter((row) => row !== forRow))], (value) => view.set({ againstClass: value }))),
+      select("for", forRow.class, named(rows), setFor),
+      select("against", against, [["", t("evidence.none")], ...others], (value) => view.set({ againstClass: value }))),
     sum(evidence),
     legend(largest(evidence.grid)),
     readout,
     disclosure("why", t("evidence.why"), view, () => why(photo, evidence)),
     disclosure("numbers", t("evidence.table"), view, () => numbers(evidence)),
     el("p", { class: "quiet small" }, t("evidence.meaning")));
+}
+
+function select(id, value, options, set) {
+  const change = ({ target }) => set(target.value === "" ? null : Number(target.value));
+  const option = ([key, text]) => el("option", { value: key, selected: String(key) === String(value ?? "") }, text);
+  return el("label", { class: "field" }, el("span", {}, t(`evidence.${id}`)),
+    el("select", { id, "data-focus": id, on: { change } }, options.map(option)));
 }
 
 /** The sum that the squares are: with the bias they are the score. */
@@ -144,12 +160,13 @@ function sum({ grid, logit, bias, residual, forRow, againstRow }) {
   const text = againstRow
     ? t(logit < 0 ? "sum.trail" : "sum.lead", { a: forRow.label, b: againstRow.label, logit: decimal(Math.abs(logit), 2), parts })
     : t("sum.score", { a: forRow.label, logit: decimal(logit, 2), parts });
-  return el("p", { class: "sum" }, text, " ", el("span", { class: "quiet" }, isExact ? t("sum.exact") : t("sum.rounded", { residual: signed(residual) })));
+  const missed = isExact ? t("sum.exact") : t("sum.rounded", { residual: signed(residual) });
+  return el("p", { class: "sum" }, text, " ", el("span", { class: "quiet" }, missed));
 }
 
 function legend(scale) {
-  return el("div", { class: "legend", "aria-hidden": "true" },
-    el("span", { class: "figure" }, signed(-scale, 1)), el("span", { class: "ramp" }), el("span", { class: "figure" }, signed(scale, 1)));
+  const end = (value) => el("span", { class: "figure" }, signed(value, 1));
+  return el("div", { class: "legend", "aria-hidden": "true" }, end(-scale), el("span", { class: "ramp" }), end(scale));
 }
 
 /** What one square says; asks the service which classes it speaks for, once. */
@@ -160,11 +177,12 @@ export function showSquare(readout, photo, evidence, square) {
   const value = evidence.grid[y]?.[x];
   if (value === undefined) return;
   const kept = photo.kept.explained;
-  const of = kept?.squares[y * evidence.grid[0].length + x] ?? null;
+  const of = kept?.squares[y * evidence.grid[0].length + x];
+  const classes = of?.map((row) => `${row.label} ${signed(row.value, 1)}`).join(" · ");
   fill(readout,
     el("p", {}, el("span", { class: "chip", style: { "background-color": css(value, largest(evidence.grid)) } }),
       t("square.value", { row: y + 1, column: x + 1, value: signed(value), label: evidence.forRow.label })),
-    of ? el("p", { class: "quiet" }, t("square.speaks", { classes: of.map((row) => `${row.label} ${signed(row.value, 1)}`).join(" · ") })) : null);
+    classes ? el("p", { class: "quiet" }, t("square.speaks", { classes })) : null);
   if (!kept && has("POST /explain")) {
     // One that failed is not asked for again by the next square.
     const none = { squares: [], branches: [], channels: [] };
@@ -188,6 +206,9 @@ function explain(photo, forClass, againstClass) {
   return photo.kept[key];
 }
 
+/** A channel by its name, and what it added. */
+const named = ({ channel, branch, contribution }) => [t("why.channel", { n: channel, branch: branch ?? "–" }), contribution];
+
 /** Which branches of the last module, and which of its channels, the evidence came from. */
 function why(photo, { forRow, againstRow }) {
   const place = el("div", { class: "why" }, el("p", { class: "quiet" }, t("loading")));
@@ -195,7 +216,7 @@ function why(photo, { forRow, againstRow }) {
   explain(photo, forRow.class, againstRow?.class ?? null).then(
     ({ branches, channels }) => fill(place,
       branches.length ? signedBars(t("why.branches"), branches) : null,
-      channels.length ? signedBars(t("why.channels"), channels.map((row) => [t("why.channel", { n: row.channel, branch: row.branch }), row.contribution])) : null),
+      channels.length ? signedBars(t("why.channels"), channels.map(named)) : null),
     (error) => fill(place, el("p", { class: "error" }, error instanceof ServiceError ? error.message : String(error))));
   return place;
 }
@@ -203,19 +224,18 @@ function why(photo, { forRow, againstRow }) {
 function signedBars(caption, rows) {
   const scale = Math.max(...rows.map(([, value]) => Math.abs(value)), Number.MIN_VALUE);
   return el("table", { class: "bars signed" }, el("caption", {}, caption),
-    el("thead", { class: "unseen" }, el("tr", {}, el("th", { scope: "col" }, caption), el("th", { scope: "col" }, t("why.value")))),
+    el("thead", { class: "unseen" }, el("tr", {}, heads([caption, t("why.value")]))),
     el("tbody", {}, rows.map(([name, value]) => el("tr", {},
-      el("th", { scope: "row" }, el("span", { class: "name" }, name),
-        el("span", { class: "bar", "aria-hidden": "true" }, el("span", { class: value < 0 ? "part against" : "part for", style: { width: `${(100 * Math.abs(value)) / scale}%` } }))),
-      el("td", { class: "figure" }, signed(value))))));
+      el("th", { scope: "row" }, el("span", { class: "name" }, name), bar(Math.abs(value) / scale, value < 0 ? "against" : "for")),
+      figures([signed(value)])))));
 }
 
-/** The grid as a table of numbers. */
 function numbers({ grid }) {
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("evidence.table") },
-    el("table", { class: "numbers" }, el("caption", { class: "unseen" }, t("evidence.table")),
-      el("thead", {}, el("tr", {}, el("td", {}), grid[0].map((_, x) => el("th", { scope: "col" }, x + 1)))),
-      el("tbody", {}, grid.map((row, y) => el("tr", {}, el("th", { scope: "row" }, y + 1), row.map((value) => el("td", { class: "figure" }, signed(value))))))));
+  const line = (row, y) => el("tr", {}, el("th", { scope: "row" }, y + 1), figures(row.map((value) => signed(value))));
+  return scrolled(t("evidence.table"), el("table", { class: "numbers" },
+    el("caption", { class: "unseen" }, t("evidence.table")),
+    el("thead", {}, el("tr", {}, el("td", {}), heads(grid[0].map((_, x) => x + 1)))),
+    el("tbody", {}, grid.map(line))));
 }
 
 /** Something that is made when it is opened; `view.isOpen` remembers whether it is. */
@@ -233,6 +253,7 @@ function disclosure(name, title, view, make) {
 
 /** Buttons for what lies over the photo. */
 export function modes(mode, set) {
-  return el("div", { class: "segments", role: "group", "aria-label": t("overlay") },
-    MODES.map((name) => button(t(`overlay.${name}`), () => set(name), { "aria-pressed": String(name === mode), "data-focus": `overlay-${name}` })));
+  const one = (name) =>
+    button(t(`overlay.${name}`), () => set(name), { "aria-pressed": String(name === mode), "data-focus": `overlay-${name}` });
+  return el("div", { class: "segments", role: "group", "aria-label": t("overlay") }, MODES.map(one));
 }

@@ -1,11 +1,12 @@
 // The tab Folder: many photos, one after the other, into a table that can be filtered and taken away.
 
-import { countdown, patiently, post, ServiceError } from "./api.js";
+import { countdown, patiently, post } from "./api.js";
 import { csv } from "./csv.js";
-import { announce, button, download, el, fill } from "./dom.js";
+import { announce, button, download, el, fileField, fill } from "./dom.js";
 import { headline } from "./answer.js";
 import { isPhoto, readable } from "./intake.js";
 import { classified } from "./shape.js";
+import { figureHeads, heads, scrolled } from "./table.js";
 import { groupName, percent, plural, t, whole } from "./text.js";
 
 /** Requests on the way at a time. */
@@ -16,7 +17,8 @@ const THUMB = 88;
 const CLASSES = 5;
 
 /**
- * @typedef {{ path: string, file: File, state: "waiting" | "running" | "done" | "failed", answer: any, error: string, thumb: string, row: HTMLElement | null }} Entry
+ * @typedef {{ path: string, file: File, state: "waiting" | "running" | "done" | "failed", answer: any, error: string,
+ *   thumb: string, row: HTMLElement | null }} Entry
  */
 
 /** @type {Map<string, Entry>} by path, size and date: nothing is sent twice. */
@@ -32,7 +34,6 @@ let twice = 0;
 /** @type {Record<string, any>} */
 let parts = {};
 
-/** @param {HTMLElement} section */
 export function start(section) {
   root = section;
   draw();
@@ -41,7 +42,8 @@ export function start(section) {
 
 /** Takes files, and the folders among what was dropped. */
 export async function take(files, transfer = null) {
-  const found = transfer ? await dropped(transfer, files) : files.map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+  const chosen = (file) => ({ path: file.webkitRelativePath || file.name, file });
+  const found = transfer ? await dropped(transfer, files) : files.map(chosen);
   twice = 0;
   for (const { path, file } of found) {
     if (!isPhoto(file)) continue;
@@ -96,7 +98,7 @@ async function run(entry) {
     entry.thumb = await thumbnail(blob);
   } catch (error) {
     if (error.name === "AbortError" || error.code === "gone") entry.state = "waiting";
-    else Object.assign(entry, { state: "failed", error: error instanceof ServiceError ? error.message : String(error.message ?? error) });
+    else Object.assign(entry, { state: "failed", error: String(error.message ?? error) });
     if (error.code === "gone") await countdown(2, signal, () => {}).catch(() => {});
   }
   running -= 1;
@@ -119,7 +121,8 @@ async function thumbnail(blob) {
     const canvas = document.createElement("canvas");
     const side = Math.min(bitmap.width, bitmap.height);
     Object.assign(canvas, { width: THUMB, height: THUMB });
-    canvas.getContext("2d").drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, THUMB, THUMB);
+    const [left, top] = [(bitmap.width - side) / 2, (bitmap.height - side) / 2];
+    canvas.getContext("2d").drawImage(bitmap, left, top, side, side, 0, 0, THUMB, THUMB);
     bitmap.close();
     const small = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.8));
     return small ? URL.createObjectURL(small) : "";
@@ -134,33 +137,30 @@ function counts() {
   return { done: of("done"), failed: of("failed"), left: of("waiting") + of("running") };
 }
 
-/** What a photo shows, in a word, to filter by. */
-const groupOf = (entry) => (entry.answer?.groups?.length ? narrowest(entry.answer) : "");
-
-function narrowest({ groups }) {
-  const likely = groups.filter((group) => group.probability > 0.5).sort((a, b) => a.classes - b.classes);
-  return likely[0]?.label ?? "";
-}
+/** What a photo shows, in a word: the narrowest group that is more probable than not. */
+const groupOf = (entry) => likely(entry).sort((a, b) => a.classes - b.classes)[0]?.label ?? "";
 
 const isShown = (entry) => {
-  const inGroup = !filter || (entry.answer?.groups ?? []).some((group) => group.label === filter && group.probability > 0.5);
+  const inGroup = !filter || likely(entry).some((group) => group.label === filter);
   const text = `${entry.path} ${entry.answer?.predictions[0]?.label ?? ""}`.toLowerCase();
   return inGroup && text.includes(search.toLowerCase());
 };
 
-/** Draws the tab. */
 export function draw() {
   if (!root) return;
-  const input = el("input", { type: "file", webkitdirectory: true, multiple: true, class: "unseen", id: "folder-files", on: { change: (event) => { take([...event.target.files]); event.target.value = ""; } } });
+  const input = fileField("folder-files", { webkitdirectory: true, multiple: true }, take);
   const lead = el("header", { class: "lead" }, el("h1", {}, t("folder.title")), el("p", { class: "quiet" }, t("folder.lead")));
-  const choose = el("div", { class: "row" }, el("label", { class: "button main", for: "folder-files" }, t("folder.choose")), input, el("span", { class: "quiet" }, t("folder.drop")));
+  const choose = el("div", { class: "row" },
+    el("label", { class: "button main", for: "folder-files" }, t("folder.choose")), input,
+    el("span", { class: "quiet" }, t("folder.drop")));
   if (!entries.size) return fill(root, lead, choose);
   parts = { line: el("div", { class: "progress-line" }), filters: el("div", { class: "row filters" }), body: el("tbody", {}) };
   for (const entry of entries.values()) parts.body.append(row(entry));
-  fill(root, lead, choose, twice ? el("p", { class: "quiet", role: "status" }, plural("folder.twice", twice)) : null, parts.line, parts.filters,
-    el("div", { class: "sheet scroll", tabindex: "0", role: "region", "aria-label": t("folder.table") }, el("table", { class: "grid-table files" },
-      el("thead", {}, el("tr", {}, el("td", {}), ["folder.file", "classes.class"].map((key) => el("th", { scope: "col" }, t(key))), el("th", { scope: "col", class: "figure" }, t("classes.probability")), el("th", { scope: "col" }, t("folder.sure")))),
-      parts.body)));
+  const head = el("tr", {}, el("td", {}), heads([t("folder.file"), t("classes.class")]),
+    figureHeads([t("classes.probability")]), heads([t("folder.sure")]));
+  const words = twice ? el("p", { class: "quiet", role: "status" }, plural("folder.twice", twice)) : null;
+  fill(root, lead, choose, words, parts.line, parts.filters, el("div", { class: "sheet" },
+    scrolled(t("folder.table"), el("table", { class: "grid-table files" }, el("thead", {}, head), parts.body))));
   progress();
   filters();
 }
@@ -210,36 +210,59 @@ function progress() {
     el("span", { class: "figure" }, t("folder.count", { done: whole(done), n: whole(entries.size), failed: whole(failed) })),
     held ? el("span", { class: "held", role: "timer" }, t("held", { n: held })) : null,
     left ? button(isPaused ? t("folder.go") : t("folder.pause"), toggle, { "data-focus": "pause" }) : null,
-    done || failed ? button(t("folder.csv"), () => download("googlenet.csv", new Blob([table()], { type: "text/csv" }))) : null,
-    done || failed ? button(t("folder.json"), () => download("googlenet.json", new Blob([JSON.stringify(list(), null, 1)], { type: "application/json" }))) : null,
+    done || failed ? [save("csv", "text/csv", table), save("json", "application/json", () => JSON.stringify(list(), null, 1))] : null,
     button(t("clear"), clear, { class: "plain" }));
 }
+
+const save = (form, type, make) => button(t(`folder.${form}`), () => download(`googlenet.${form}`, new Blob([make()], { type })));
+
+const likely = (entry) => (entry.answer?.groups ?? []).filter((group) => group.probability > 0.5);
 
 function filters() {
   const found = new Map();
   for (const entry of entries.values()) {
-    for (const group of entry.answer?.groups ?? []) if (group.probability > 0.5) found.set(group.label, (found.get(group.label) ?? 0) + 1);
+    for (const { label } of likely(entry)) found.set(label, (found.get(label) ?? 0) + 1);
   }
   const options = [...found].sort((a, b) => b[1] - a[1]);
-  const apply = () => { for (const entry of entries.values()) if (entry.row) entry.row.hidden = !isShown(entry); };
+  const option = ([label, n]) => el("option", { value: label, selected: label === filter }, `${groupName(label)} (${n})`);
+  const apply = () => {
+    for (const entry of entries.values()) if (entry.row) entry.row.hidden = !isShown(entry);
+  };
+  const choose = ({ target }) => {
+    filter = target.value;
+    apply();
+  };
+  const find = ({ target }) => {
+    search = target.value;
+    apply();
+  };
   fill(parts.filters,
-    el("label", { class: "field" }, t("folder.group"), el("select", { "data-focus": "group", on: { change: (event) => { filter = event.target.value; apply(); } } },
-      el("option", { value: "" }, t("folder.all")), options.map(([label, n]) => el("option", { value: label, selected: label === filter }, `${groupName(label)} (${n})`)))),
-    parts.search ??= el("label", { class: "field" }, t("folder.search"), el("input", { type: "search", "data-focus": "search", value: search, on: { input: (event) => { search = event.target.value; apply(); } } })));
+    el("label", { class: "field" }, t("folder.group"), el("select", { "data-focus": "group", on: { change: choose } },
+      el("option", { value: "" }, t("folder.all")), options.map(option))),
+    parts.search ??= el("label", { class: "field" }, t("folder.search"),
+      el("input", { type: "search", "data-focus": "search", value: search, on: { input: find } })));
 }
+
+const finished = () => [...entries.values()].filter((entry) => entry.answer || entry.error);
 
 /** One row a file, the classes in columns. */
 function table() {
-  const places = Array.from({ length: CLASSES }, (_, place) => place);
-  const head = ["file", "status", "class", "id", "label", "probability", "sure", "sure_probability", "group", "error", ...places.slice(1).flatMap((place) => [`label_${place + 1}`, `probability_${place + 1}`])];
+  const others = Array.from({ length: CLASSES - 1 }, (_, place) => place + 1);
+  const head = ["file", "status", "class", "id", "label", "probability", "sure", "sure_probability", "group", "error"];
   const line = (entry) => {
-    const best = entry.answer?.predictions[0];
-    const sure = entry.answer?.sure?.level !== "none" ? entry.answer?.sure : null;
-    return [entry.path, entry.state, best?.class, best?.id, best?.label, best?.probability, sure?.label, sure?.probability, groupOf(entry), entry.error,
-      ...places.slice(1).flatMap((place) => [entry.answer?.predictions[place]?.label, entry.answer?.predictions[place]?.probability])];
+    const { predictions = [], sure: { label, probability } = {} } = entry.answer ?? {};
+    const best = predictions[0];
+    return [
+      entry.path, entry.state, best?.class, best?.id, best?.label, best?.probability, label, probability, groupOf(entry), entry.error,
+      ...others.flatMap((place) => [predictions[place]?.label, predictions[place]?.probability]),
+    ];
   };
-  return csv(head, [...entries.values()].filter((entry) => entry.answer || entry.error).map(line));
+  return csv([...head, ...others.flatMap((place) => [`label_${place + 1}`, `probability_${place + 1}`])], finished().map(line));
 }
 
-const list = () => [...entries.values()].filter((entry) => entry.answer || entry.error).map(({ path, state, answer, error }) => ({
-  file: path, status: state, ...(answer ? { predictions: answer.predictions.map(({ cam, ...kept }) => kept), groups: answer.groups, sure: answer.sure } : {}), ...(error ? { error } : {}) }));
+/** The same for programs. */
+const list = () => finished().map(({ path, state, answer, error }) => {
+  if (!answer) return { file: path, status: state, error };
+  const { groups, sure } = answer;
+  return { file: path, status: state, predictions: answer.predictions.map(({ cam, ...kept }) => kept), groups, sure };
+});

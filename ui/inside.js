@@ -19,7 +19,6 @@ let root = null;
 /** @type {Map<string, number>} */
 const picked = new Map();
 
-/** @param {HTMLElement} section */
 export function start(section) {
   root = section;
   changes.addEventListener("photos", () => !root.hidden && draw());
@@ -39,7 +38,8 @@ export function draw() {
 
 function others(photo) {
   if (photos.length < 2) return null;
-  return el("label", { class: "field" }, t("inside.photo"), el("select", { "data-focus": "inside-photo", on: { change: (event) => choose(photos.find((other) => String(other.id) === event.target.value) ?? photo) } },
+  const change = ({ target }) => choose(photos.find((other) => String(other.id) === target.value) ?? photo);
+  return el("label", { class: "field" }, t("inside.photo"), el("select", { "data-focus": "inside-photo", on: { change } },
     photos.map((other) => el("option", { value: other.id, selected: other === photo }, other.name))));
 }
 
@@ -47,8 +47,13 @@ function walk(photo) {
   const place = el("div", { class: "walk" }, el("p", { class: "quiet", role: "status" }, t("inside.looking")));
   maps(photo, (text) => { if (place.isConnected) fill(place, el("p", { class: "held", role: "status" }, text)); }).then(
     (modules) => fill(place, steps(photo, modules)),
-    (error) => fill(place, el("p", { class: "error" }, error.message), button(t("again"), () => { delete photo.kept.maps; draw(); }, { class: "main" })));
+    (error) => fill(place, el("p", { class: "error" }, error.message), button(t("again"), () => retry(photo), { class: "main" })));
   return place;
+}
+
+function retry(photo) {
+  delete photo.kept.maps;
+  draw();
 }
 
 /** The maps of a photo, asked for once. */
@@ -60,22 +65,28 @@ function maps(photo, say) {
 
 function steps(photo, modules) {
   return [
-    step(t("inside.photo"), t("inside.photo.about"), photo.isShown ? el("div", { class: "over" }, el("img", { src: photo.url, alt: t("photo.alt", { name: photo.name }) })) : el("p", {}, photo.name)),
+    step("photo", picture(photo)),
     has("GET /model/filters") ? filters() : null,
     modules.map((module) => moduleStep(photo, module)),
-    photo.state === "done" && photo.answer ? step(t("inside.answer"), t("inside.answer.about"), el("div", { class: "sheet" }, headlineView(photo), el("a", { href: address.hash("classify") }, t("inside.evidence")))) : null,
+    photo.state === "done" && photo.answer ? step("answer", el("div", { class: "sheet" },
+      headlineView(photo), el("a", { href: address.hash("classify") }, t("inside.evidence")))) : null,
   ];
 }
 
 /** A network whose first layer does not read colours has none to show. */
 function filters() {
   const image = el("img", { src: "model/filters", alt: t("inside.filters"), on: { error: () => made.remove() } });
-  const made = step(t("inside.filters"), t("inside.filters.about"), el("div", { class: "sprite filters" }, image));
+  const made = step("filters", el("div", { class: "sprite filters" }, image));
   return made;
 }
 
-const step = (title, about, ...content) => el("section", { class: "walk-step" },
-  el("div", { class: "about" }, el("h2", {}, title), el("p", { class: "quiet small" }, about)), el("div", {}, content));
+function picture({ isShown, url, name }) {
+  return isShown ? el("div", { class: "over" }, el("img", { src: url, alt: t("photo.alt", { name }) })) : el("p", {}, name);
+}
+
+const step = (name, ...content) => el("section", { class: "walk-step" },
+  el("div", { class: "about" }, el("h2", {}, t(`inside.${name}`)), el("p", { class: "quiet small" }, t(`inside.${name}.about`))),
+  el("div", {}, content));
 
 function moduleStep(photo, module) {
   const { name, height, width, channels, milliseconds, zeros, silent } = module;
@@ -89,7 +100,8 @@ function moduleStep(photo, module) {
   const show = (tile) => fill(detail, tileDetail(photo, module, tile));
   if (picked.has(name)) show(picked.get(name));
   return el("section", { class: "walk-step" },
-    el("div", { class: "about" }, el("h2", {}, name), el("ul", { class: "quiet small" }, facts.filter(Boolean).map((fact) => el("li", {}, fact))), detail),
+    el("div", { class: "about" }, el("h2", {}, name),
+      el("ul", { class: "quiet small" }, facts.filter(Boolean).map((fact) => el("li", {}, fact))), detail),
     sprite(module, (tile) => { picked.set(name, tile); show(tile); }));
 }
 
@@ -98,11 +110,17 @@ function sprite(module, pick) {
   const { name, sprite: { columns, png } } = module;
   const n = Math.min(MAPS, module.channels);
   const rows = Math.ceil(n / columns);
-  const tiles = Array.from({ length: n }, (_, tile) => el("button", { type: "button", class: "tile", tabindex: tile === 0 ? "0" : "-1", "data-tile": tile,
-    "aria-label": tileName(module, tile), "aria-pressed": String(picked.get(name) === tile) }));
-  const box = el("div", { class: "tiles", role: "group", "aria-label": t("inside.maps", { name }), style: { "grid-template-columns": `repeat(${columns}, 1fr)`, "grid-template-rows": `repeat(${rows}, 1fr)` } }, tiles);
+  const tiles = Array.from({ length: n }, (_, tile) => el("button", {
+    type: "button", class: "tile", tabindex: tile === 0 ? "0" : "-1", "data-tile": tile,
+    "aria-label": tileName(module, tile), "aria-pressed": String(picked.get(name) === tile),
+  }));
+  const style = { "grid-template-columns": `repeat(${columns}, 1fr)`, "grid-template-rows": `repeat(${rows}, 1fr)` };
+  const box = el("div", { class: "tiles", role: "group", "aria-label": t("inside.maps", { name }), style }, tiles);
   const go = (tile) => {
-    tiles.forEach((other, place) => { other.tabIndex = place === tile ? 0 : -1; other.setAttribute("aria-pressed", String(place === tile)); });
+    tiles.forEach((other, place) => {
+      other.tabIndex = place === tile ? 0 : -1;
+      other.ariaPressed = String(place === tile);
+    });
     pick(tile);
   };
   box.addEventListener("click", (event) => { const tile = event.target.dataset?.tile; if (tile) go(Number(tile)); });
@@ -115,21 +133,14 @@ function sprite(module, pick) {
     go(to);
     tiles[to].focus();
   });
-  return el("div", { class: "sprite", style: { "max-width": `${columns * TILE}px` } }, el("img", { src: `data:image/png;base64,${png}`, alt: "" }), box);
+  return el("div", { class: "sprite", style: { "max-width": `${columns * TILE}px` } },
+    el("img", { src: `data:image/png;base64,${png}`, alt: "" }), box);
 }
 
 /** Which channel a tile is: the sprite has them in the order of the list. */
-const channelOf = (module, tile) => (Array.isArray(module.sprite.channels) ? module.sprite.channels[tile] : module.largest?.[tile]?.channel);
-
-function branchOf(module, channel) {
-  const found = Object.entries(module.branches ?? {}).find(([, range]) => Array.isArray(range) && channel >= range[0] && channel < range[1]);
-  return found?.[0] ?? "";
-}
-
 function tileName(module, tile) {
-  const channel = channelOf(module, tile);
+  const { channel, branch } = module.largest?.[tile] ?? {};
   if (channel === undefined) return t("inside.map", { n: tile + 1 });
-  const branch = branchOf(module, channel);
   return branch ? t("inside.channel.branch", { n: channel, branch }) : t("inside.channel", { n: channel });
 }
 
@@ -137,10 +148,10 @@ function tileName(module, tile) {
 function tileDetail(photo, module, tile) {
   const canvas = el("canvas", { role: "img", "aria-label": tileName(module, tile) });
   lay(canvas, photo, module, tile);
-  const channel = channelOf(module, tile);
-  const row = (module.largest ?? []).find((one) => one.channel === channel);
-  return el("div", { class: "row" }, el("div", { class: "over" }, canvas),
-    el("p", { class: "small" }, tileName(module, tile), row ? ` · ${t("inside.largest", { mean: decimal(row.mean, 2), max: decimal(row.max, 1) })}` : ""));
+  const row = module.largest?.[tile];
+  const facts = row ? ` · ${t("inside.largest", { mean: decimal(row.mean, 2), max: decimal(row.max, 1) })}` : "";
+  return el("div", { class: "row" },
+    el("div", { class: "over" }, canvas), el("p", { class: "small" }, tileName(module, tile), facts));
 }
 
 async function lay(canvas, photo, { height, width, sprite: { columns, png } }, tile) {

@@ -47,13 +47,17 @@ export function pngOf(bitmap) {
 }
 
 /** A canvas as PNG. */
-export const blobOf = (canvas) =>
-  new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error(t("error.canvas")))), "image/png"));
+export async function blobOf(canvas) {
+  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  if (!blob) throw new Error(t("error.canvas"));
+  return blob;
+}
 
 /** The files of a drop or of the clipboard, once each. */
 export function filesOf(transfer) {
   const files = [...(transfer?.files ?? [])];
-  return files.length ? files : [...(transfer?.items ?? [])].filter((item) => item.kind === "file").map((item) => item.getAsFile()).filter(Boolean);
+  const items = [...(transfer?.items ?? [])].filter((item) => item.kind === "file");
+  return files.length ? files : items.map((item) => item.getAsFile()).filter(Boolean);
 }
 
 /**

@@ -42,7 +42,8 @@ export function growth(before, after, name, label) {
   const grown = new Map();
   for (const sample of after.get(name) ?? []) {
     const key = sample.labels[label] ?? "";
-    const was = (before.get(name) ?? []).find((old) => Object.entries(sample.labels).every(([other, value]) => old.labels[other] === value));
+    const isIt = (old) => Object.entries(sample.labels).every(([other, value]) => old.labels[other] === value);
+    const was = (before.get(name) ?? []).find(isIt);
     // A service that started again counts from 0.
     const more = was && was.value <= sample.value ? sample.value - was.value : sample.value;
     grown.set(key, (grown.get(key) ?? 0) + more);

@@ -38,7 +38,6 @@ const say = (event) => changes.dispatchEvent(new Event(event));
 /** The photo that is looked at. */
 export const chosen = () => looked;
 
-/** Looks at another. */
 export function choose(photo) {
   looked = photo;
   say("photos");
@@ -77,12 +76,10 @@ export function remove(photo) {
   pump();
 }
 
-/** Takes all away. */
 export function clear() {
   for (const photo of [...photos]) remove(photo);
 }
 
-/** Asks once more. */
 export function again(photo) {
   Object.assign(photo, { state: "waiting", error: null });
   say("photos");
@@ -159,7 +156,8 @@ function failed(photo, error) {
     photo.state = "waiting";
     return;
   }
-  photo.error = error instanceof ServiceError ? error : new ServiceError({ status: 0, code: "page", message: String(error.message ?? error) });
+  const isOwn = error instanceof ServiceError;
+  photo.error = isOwn ? error : new ServiceError({ status: 0, code: "page", message: String(error.message ?? error) });
   photo.stalls = error.code === "gone" ? photo.stalls + 1 : 0;
   photo.state = photo.stalls > 0 && photo.stalls < MOST_STALLS ? "stalled" : "failed";
 }

@@ -6,8 +6,8 @@ const GLOBAL = new Set(["Gemm", "MatMul", "GlobalAveragePool", "GlobalMaxPool", 
 /**
  * The side, in pixels of the input, of what one value behind each module has seen. In a module with branches it is the
  * widest of them, which all have the same step.
- * @param {{ module?: string | null, branch?: string | null, operator: string, kernel?: number[] | null, stride?: number[] | null }[]} layers
- *   In data-flow order.
+ * @typedef {{ module?: string, branch?: string, operator: string, kernel?: number[], stride?: number[] }} Layer
+ * @param {Layer[]} layers In data-flow order.
  * @returns {Map<string, number>}
  */
 export function receptiveFields(layers) {
@@ -18,7 +18,8 @@ export function receptiveFields(layers) {
     const branches = [...new Set(group.layers.map((layer) => layer.branch ?? null))];
     const before = at;
     // Layers without a branch in a module with branches join these; they have no window.
-    const ends = branches.map((branch) => group.layers.filter((layer) => (layer.branch ?? null) === branch).reduce(behind, before));
+    const along = (branch) => group.layers.filter((layer) => (layer.branch ?? null) === branch).reduce(behind, before);
+    const ends = branches.map(along);
     at = ends.reduce((widest, end) => (end.field > widest.field ? end : widest), before);
     if (ends.some((end) => end !== before)) at = { field: at.field, step: Math.max(...ends.map((end) => end.step)) };
     if (group.module) fields.set(group.module, at.field);

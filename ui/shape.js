@@ -26,8 +26,9 @@ export function classified(json) {
   demand(json && typeof json === "object" && Array.isArray(json.predictions));
   const predictions = json.predictions.map((row) => {
     demand(row && isNumber(row.class) && isText(row.label) && isNumber(row.probability));
-    const labels = list(row.labels).filter(isText);
-    return { class: row.class, id: isText(row.id) ? row.id : "", label: row.label, labels, probability: row.probability, cam: cam(row.cam) };
+    const { class: index, label, probability } = row;
+    const [id, labels] = [isText(row.id) ? row.id : "", list(row.labels).filter(isText)];
+    return { class: index, id, label, labels, probability, cam: cam(row.cam) };
   });
   const groups = list(json.groups).filter((row) => row && isText(row.label) && isNumber(row.probability));
   const sure = json.sure && isText(json.sure.level) ? json.sure : null;
@@ -67,7 +68,8 @@ const isGrid = (grid) =>
  */
 export function explained(json) {
   demand(json && typeof json === "object");
-  const squares = list(json.squares).map((square) => list(square).filter((row) => row && isText(row.label) && isNumber(row.value)));
+  const isShare = (row) => row && isText(row.label) && isNumber(row.value);
+  const squares = list(json.squares).map((square) => list(square).filter(isShare));
   const branches = Object.entries(json.branches ?? {}).filter(([, value]) => isNumber(value));
   const channels = list(json.channels).filter((row) => row && isNumber(row.channel) && isNumber(row.contribution));
   return { squares, branches, channels };
@@ -78,13 +80,15 @@ export function activations(json) {
   demand(json && Array.isArray(json.modules));
   return json.modules.filter((module) => {
     const sprite = module?.sprite;
-    return isText(module?.name) && [module.height, module.width, module.channels].every(isNumber) && isNumber(sprite?.columns) && isText(sprite?.png);
+    const numbers = [module?.height, module?.width, module?.channels, sprite?.columns];
+    return isText(module?.name) && numbers.every(isNumber) && isText(sprite.png);
   });
 }
 
 /** The answer of `GET /model/summary`. */
 export function summary(json) {
   demand(json && Array.isArray(json.modules) && isNumber(json.parameters) && isNumber(json.multiply_adds));
-  demand(json.modules.every((row) => isText(row?.name) && isText(row.kind) && isNumber(row.parameters) && isNumber(row.multiply_adds)));
+  const isRow = (row) => isText(row?.name) && isText(row.kind) && isNumber(row.parameters) && isNumber(row.multiply_adds);
+  demand(json.modules.every(isRow));
   return json;
 }

@@ -55,7 +55,6 @@ export function t(key, values = {}) {
 /** The same for a number of things: `key.one` for 1, else `key.other`. */
 export const plural = (key, n, values = {}) => t(`${key}.${n === 1 ? "one" : "other"}`, { n: whole(n), ...values });
 
-/** A whole number with separators. */
 export const whole = (n) => new Intl.NumberFormat(language).format(Math.round(n));
 
 /** A number with so many digits behind the point; nothing is no negative nothing. */

@@ -67,6 +67,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "samples.js": SCRIPT,
     "services.js": SCRIPT,
     "shape.js": SCRIPT,
+    "table.js": SCRIPT,
     "text.en.js": SCRIPT,
     "text.js": SCRIPT,
     "text.ko.js": SCRIPT,

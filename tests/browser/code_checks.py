@@ -71,7 +71,22 @@ def test_words(tried):
         file.read_text() for file in UI.iterdir() if file.suffix in (".js", ".html") and "text." not in file.name
     )
     keys = in_page(tried, "async () => Object.keys((await import('./assets/text.en.js')).default)")
-    dynamic = ("tab.", "theme.", "state.short.", "sample.", "time.", "overlay.", "brush.size.", "caution.")
+    dynamic = (
+        "tab.",
+        "theme.",
+        "state.short.",
+        "sample.",
+        "time.",
+        "overlay.",
+        "brush.size.",
+        "caution.",
+        "banner.",
+        "evidence.for",
+        "evidence.against",
+        "inside.",
+        "folder.csv",
+        "folder.json",
+    )
     unused = [
         key
         for key in keys
