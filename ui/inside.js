@@ -14,6 +14,10 @@ import { decimal, percent, plural, t, whole } from "./text.js";
 const MAPS = 32;
 /** The widest that one of them is drawn, in pixels. */
 const TILE = 64;
+/** The narrowest, for fingers. */
+const TOUCHED = 28;
+/** The width of a map over the photo, in pixels. */
+const WIDE = 300;
 
 let root = null;
 /** @type {Map<string, number>} */
@@ -133,8 +137,9 @@ function sprite(module, pick) {
     go(to);
     tiles[to].focus();
   });
-  return el("div", { class: "sprite", style: { "max-width": `${columns * TILE}px` } },
-    el("img", { src: `data:image/png;base64,${png}`, alt: "" }), box);
+  const widths = { "max-width": `${columns * TILE}px`, "min-width": `${columns * TOUCHED}px` };
+  return el("div", { class: "scroll" },
+    el("div", { class: "sprite", style: widths }, el("img", { src: `data:image/png;base64,${png}`, alt: "" }), box));
 }
 
 /** Which channel a tile is: the sprite has them in the order of the list. */
@@ -173,15 +178,14 @@ async function lay(canvas, photo, { height, width, sprite: { columns, png } }, t
 }
 
 async function drawOver(canvas, photo, map) {
-  const side = 300;
-  Object.assign(canvas, { width: side, height: side });
+  const source = photo.isShown ? await createImageBitmap(photo.blob) : map;
+  const { left, top, width, height } = photo.answer?.image.crop ?? { left: 0, top: 0, width: source.width, height: source.height };
+  Object.assign(canvas, { width: WIDE, height: Math.round((WIDE * height) / width) });
   const context = canvas.getContext("2d");
   if (photo.isShown) {
-    const source = await createImageBitmap(photo.blob);
-    const crop = photo.answer?.image.crop ?? { left: 0, top: 0, width: source.width, height: source.height };
     context.filter = "grayscale(1) brightness(0.7)";
-    context.drawImage(source, crop.left, crop.top, crop.width, crop.height, 0, 0, side, side);
+    context.drawImage(source, left, top, width, height, 0, 0, canvas.width, canvas.height);
     context.filter = "none";
   }
-  context.drawImage(map, 0, 0, side, side);
+  context.drawImage(map, 0, 0, canvas.width, canvas.height);
 }

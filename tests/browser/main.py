@@ -29,10 +29,12 @@ class Tried:
 
 
 def readme_picture(tried, path):
-    with opened(tried.browser, tried.url + "#/classify?sample=ball", (1200, 760)) as page:
+    with opened(tried.browser, tried.url + "#/classify?sample=umbrella", (1200, 760)) as page:
         answered(page)
-        page.locator(".cell").nth(31).click()
-        page.locator(".readout .chip").wait_for()
+        page.locator(".cell").nth(24).click()
+        page.locator(".readout .quiet").wait_for()
+        page.mouse.move(0, 0)
+        page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(600)
         page.screenshot(path=path)
     print(f"browser: {path}, {Path(path).stat().st_size} bytes")

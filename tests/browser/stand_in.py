@@ -100,7 +100,7 @@ def maps(route):
         {
             "name": name, "height": side, "width": side, "channels": channels, "milliseconds": 1.5, "zeros": 0.7,
             "silent": 3, "branches": {"1x1": [0, 64], "3x3": [64, channels]}, "largest": largest,
-            "sprite": {"columns": 8, "scale": 9.0, "png": base64.b64encode(png(8 * side, 4 * side)).decode()},
+            "sprite": {"columns": 16, "scale": 9.0, "png": base64.b64encode(png(16 * side, 2 * side)).decode()},
         }
         for name, side, channels in [("inception_3a", 28, 256), ("inception_5b", 7, 1024)]
     ]  # fmt: skip
