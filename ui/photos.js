@@ -1,7 +1,7 @@
 // The photos on the page, and which of them is looked at. They stay in this browser but for the copy that is classified.
 
 import { post, patiently, ServiceError } from "./api.js";
-import { services } from "./services.js";
+import { services, withoutEvidence } from "./services.js";
 import { classified } from "./shape.js";
 
 /** Requests on the way at a time. */
@@ -149,10 +149,9 @@ function failed(photo, error) {
     photo.error = photo.answer ? null : new ServiceError({ status: 0, code: "cancelled", message: "" });
     return;
   }
-  if (error.code === "not_explainable" && services.hasEvidence) {
-    // This network has no evidence to show: everything else stands.
-    services.hasEvidence = false;
-    services.isUnexplainable = true;
+  if (services.hasEvidence && ["not_explainable", "invalid_parameter"].includes(error.code)) {
+    // This network has no evidence to show, or the service was told to give none: everything else stands.
+    withoutEvidence(error.code === "not_explainable");
     photo.state = "waiting";
     return;
   }

@@ -19,10 +19,16 @@ export const services = {
 /** Whether a request can be sent here. */
 export const has = (request) => services.paths.has(request);
 
+/** Asks for no evidence any more: the network has none, or the service gives none. */
+export function withoutEvidence(isUnexplainable) {
+  Object.assign(services, { hasEvidence: false, isUnexplainable });
+  services.paths.delete("POST /explain");
+}
+
 /** Reads what there is. */
 export async function discover() {
   const index = await getJson("./");
   const paths = Array.isArray(index?.paths) ? index.paths : [];
   services.paths = new Set(paths.map((row) => `${row?.method} ${row?.path}`));
-  services.hasEvidence = has("POST /explain") && !services.isUnexplainable;
+  services.hasEvidence = has("POST /explain");
 }

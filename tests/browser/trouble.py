@@ -184,22 +184,23 @@ def test_answers_that_are_none(tried):
 
 
 def test_no_evidence(tried):
-    """A network that cannot be explained is classified with all the same."""
+    """A network that cannot be explained, and a service that explains nothing, classify all the same."""
+    for code in ("not_explainable", "invalid_parameter"):
 
-    def route(page):
-        def answer(route):
-            if "explain=cam" in route.request.url:
-                error = {"error": "the served network does not end so", "code": "not_explainable", "request_id": "r"}
-                return route.fulfill(status=400, json=error)
-            return route.fallback()
+        def route(page, code=code):
+            def answer(route):
+                if "explain=cam" in route.request.url:
+                    error = {"error": "there is no evidence", "code": code, "request_id": "r"}
+                    return route.fulfill(status=400, json=error)
+                return route.fallback()
 
-        page.route(CLASSIFY, answer)
+            page.route(CLASSIFY, answer)
 
-    with opened(tried.browser, tried.url, expects_errors=True, route=route) as page:
-        sample(page, "daisy")
-        assert "no evidence can be shown" in page.locator(".cautions").inner_text()
-        assert page.locator(".cell").count() == 0
-        page.screenshot(path=tried.folder / "unexplainable.png", full_page=True)
+        with opened(tried.browser, tried.url, expects_errors=True, route=route) as page:
+            sample(page, "daisy")
+            is_said = page.locator(".cautions", has_text="no evidence can be shown").count()
+            assert is_said == (code == "not_explainable") and page.locator(".cell").count() == 0
+            page.screenshot(path=tried.folder / f"{code}.png", full_page=True)
 
 
 def test_rounded_scores(tried):
