@@ -108,7 +108,8 @@ impl App {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
             _ => {}
         }
-        Some(format!("http://{address}/docs"))
+        let path = if self.state.settings.page { "" } else { "docs" };
+        Some(format!("http://{address}/{path}"))
     }
 
     /// Serves until `shutdown`, then drains. `load` runs on a thread of its own, while probes are

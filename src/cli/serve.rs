@@ -17,7 +17,7 @@ use googlenet_engine::model::Precision;
 pub(super) const EXAMPLES: &str = "Try it:\n  \
     googlenet serve &\n  \
     curl -H 'Content-Type: image/jpeg' --data-binary @photo.jpg http://127.0.0.1:8080/classify\n\n\
-    The page http://127.0.0.1:8080/docs shows all paths.";
+    The page http://127.0.0.1:8080/ classifies photos; /docs shows all paths.";
 
 /// How long the runtime waits at the end for decodes whose clients have gone, and for a load that nobody needs any more.
 /// Neither can be stopped; what then still runs ends with the process.

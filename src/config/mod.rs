@@ -109,7 +109,7 @@ pub struct ServeConfig {
     pub listen: ListenAddress,
 
     /// A second address for /model, /metrics, the metadata under /v2/models, and the docs, which
-    /// then leave the first.
+    /// then leave the first; its page has all tabs.
     #[arg(long, env = "GOOGLENET_ADMIN_LISTEN", value_name = "ADDR")]
     pub admin_listen: Option<ListenAddress>,
 
@@ -195,6 +195,10 @@ pub struct ServeConfig {
     /// Origins that browsers may call from (`*` for any); none if left out.
     #[arg(long, env = "GOOGLENET_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',', value_parser = forms::origin)]
     pub cors_origins: Vec<String>,
+
+    /// Whether browsers get a page at / that classifies photos and shows what the network sees.
+    #[arg(long, env = "GOOGLENET_PAGE", value_enum, default_value_t = Switch::On)]
+    pub page: Switch,
 
     /// Form of the log on standard error; RUST_LOG filters it.
     #[arg(long, env = "GOOGLENET_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]

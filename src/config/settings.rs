@@ -59,6 +59,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
+    /// Whether browsers get a page at `/`.
+    pub page: bool,
     /// What is logged, and how.
     pub log: LogSettings,
 }
@@ -141,6 +143,7 @@ impl ServeConfig {
             drain_delay: Duration::from_millis(self.drain_delay_ms),
             drain_timeout: Duration::from_millis(self.drain_timeout_ms),
             cors_origins: self.cors_origins,
+            page: self.page == Switch::On,
             log: LogSettings {
                 filter,
                 format: self.log_format,

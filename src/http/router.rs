@@ -11,13 +11,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::docs::docs;
 use super::error::ApiError;
 use super::message_checks::message_checks;
 use super::model;
+use super::page::{Index, page};
 use super::request_context::request_context;
-use super::routes::{admin_routes, health_routes, public_routes};
+use super::routes::{admin_routes, health_routes, photo_routes, public_routes};
 use super::state::AppState;
 use super::unread_body::unread_body;
 use crate::metrics::PanicPlace;
@@ -35,21 +37,36 @@ pub struct Routers {
 
 /// Builds the routers for the listeners that `state.settings` asks for.
 pub fn routers(state: &AppState) -> Routers {
-    let public = Router::from(public_routes());
-    let health = || Router::from(health_routes());
-    // Names of layers contain a slash.
-    let admin = Router::from(admin_routes())
+    let has_page = state.settings.page;
+    let public = public_routes().merge(health_routes());
+    let admin = admin_routes();
+    if state.settings.admin_listen.is_none() {
+        let index = Index::new(&[public.get_openapi(), admin.get_openapi()], true);
+        let all = Router::from(public).merge(operators(admin)).merge(page(index, has_page));
+        return Routers { public: surround(all, state), admin: None };
+    }
+    let mut beside = health_routes();
+    if has_page {
+        // The page has all its tabs there.
+        beside = beside.merge(photo_routes());
+    }
+    let for_clients = Index::new(&[public.get_openapi()], false);
+    let for_operators = Index::new(&[beside.get_openapi(), admin.get_openapi()], true);
+    let public = Router::from(public).merge(page(for_clients, has_page));
+    let beside = Router::from(beside).merge(page(for_operators, has_page));
+    Routers {
+        public: surround(public, state),
+        admin: Some(surround(beside.merge(operators(admin)), state)),
+    }
+}
+
+/// The routes of operators, with those that no document describes.
+fn operators(described: OpenApiRouter<AppState>) -> Router<AppState> {
+    Router::from(described)
+        // Names of layers contain a slash.
         .route("/model/layers/{*name}", get(model::layer))
         .merge(docs())
-        .layer(CompressionLayer::new());
-    if state.settings.admin_listen.is_some() {
-        Routers {
-            public: surround(public.merge(health()), state),
-            admin: Some(surround(admin.merge(health()), state)),
-        }
-    } else {
-        Routers { public: surround(public.merge(admin).merge(health()), state), admin: None }
-    }
+        .layer(CompressionLayer::new())
 }
 
 /// What every request passes, from the outside in: context, what is left of the body, checks of the message,

@@ -6,12 +6,14 @@ use utoipa_axum::routes;
 use super::state::AppState;
 use super::{classify, explain, health, model, open_inference};
 
+/// The routes that take photos: of clients, and of the page wherever it is.
+pub(super) fn photo_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(classify::classify)).routes(routes!(explain::explain))
+}
+
 /// The routes that clients use.
 pub(super) fn public_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(classify::classify))
-        .routes(routes!(explain::explain))
-        .merge(open_inference::public_routes())
+    photo_routes().merge(open_inference::public_routes())
 }
 
 /// The routes that operators use.

@@ -295,7 +295,11 @@ async fn operators_can_have_a_listener_of_their_own() {
         assert_eq!(client::get(service.address, path).await.status, 200, "{path}");
         assert_eq!(client::get(admin, path).await.status, 200, "{path}");
     }
-    assert_eq!(client::classify(admin, b"").await.status, 404);
+    // For the page, which has all its tabs there.
+    assert_eq!(client::classify(admin, &images::png(1)).await.status, 200);
+    service.stop().await;
+    let service = TestService::start(&["--admin-listen=127.0.0.1:0", "--page=off"]).await;
+    assert_eq!(client::classify(service.admin_address.unwrap(), b"").await.status, 404);
     service.stop().await;
 }
 

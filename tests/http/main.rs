@@ -17,6 +17,7 @@ mod knobs;
 mod log_and_output;
 mod model_commands;
 mod open_inference;
+mod page;
 mod photos;
 mod refusals;
 mod request_log;

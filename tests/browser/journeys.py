@@ -1,0 +1,361 @@
+"""What people do with the page."""
+
+import json
+import re
+import urllib.request
+
+from service import SHARED
+from watch import DESKTOP, PHONE, answered, choose, choose_folder, opened, sample
+
+GUENON = SHARED / "photos/n02484975_guenon.JPEG"
+SAMPLES = {"daisy": "daisy", "balloon": "balloon", "mug": "coffee mug", "ball": "soccer ball", "light": "traffic light",
+           "umbrella": "umbrella"}  # fmt: skip
+
+
+def percent(p):
+    """As the page writes probabilities in English."""
+    if 0 < p < 0.001:
+        return "< 0.1\u00a0%"
+    tenths = int(p * 1000 + 0.5) / 10
+    return f"{99.9 if p < 1 and tenths >= 100 else tenths:.1f}\u00a0%"
+
+
+def classify(url, body, query="top_k=10&groups=true"):
+    request = urllib.request.Request(f"{url}classify?{query}", body, {"Content-Type": "application/octet-stream"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def shown(page):
+    rows = page.locator(".classes tbody tr").all()
+    return [(row.locator(".name").inner_text(), row.locator("td").first.inner_text()) for row in rows]
+
+
+def test_numbers_are_those_of_the_interface(tried):
+    answer = classify(tried.url, GUENON.read_bytes())
+    with opened(tried.browser, tried.url) as page:
+        choose(page, GUENON)
+        answered(page)
+        page.get_by_role("button", name="Show 10 classes").click()
+        expected = [(row["label"], percent(row["probability"])) for row in answer["predictions"]]
+        assert shown(page) == expected, (shown(page), expected)
+        sure = answer["sure"]
+        head = page.locator(".headline h2").inner_text()
+        assert sure["label"] in head and percent(sure["probability"]) in head, head
+        labels = {answer["predictions"][0]["label"], *(group["label"] for group in answer["groups"])}
+        steps = page.locator(".path li").all_inner_texts()
+        assert len(steps) > 2 and all(re.sub(r"\s*[\d.]+\s%$", "", step) in labels for step in steps), steps
+
+
+def test_samples(tried):
+    """Each is what it shows, with at least 0.8."""
+    for name, label in SAMPLES.items():
+        body = urllib.request.urlopen(f"{tried.url}assets/sample-{name}.jpg").read()
+        best = classify(tried.url, body)["predictions"][0]
+        assert best["label"] == label and best["probability"] >= 0.8, (name, best)
+    with opened(tried.browser, tried.url) as page:
+        assert page.locator(".sample").count() == len(SAMPLES)
+
+
+def test_evidence_adds_up(tried):
+    """The squares and the bias on the page are the score; of two classes, the difference."""
+    number = lambda text: float(text.replace("\u2212", "-"))  # noqa: E731
+    cells = (
+        "() => [...document.querySelectorAll('.cell')].map((cell) => cell.getAttribute('aria-label').split(': ')[1])"
+    )
+    with opened(tried.browser, tried.url) as page:
+        sample(page, "mug")
+        values = page.evaluate(cells)
+        text = page.locator(".sum").inner_text()
+        score, squares, bias = map(
+            number,
+            re.search(r"mug: ([\d.\u2212]+) = squares ([+\u2212]\d+\.\d+) \+ bias ([+\u2212]\d+\.\d+)", text).groups(),
+        )
+        assert abs(score - squares - bias) < 0.02, text
+        assert abs(sum(map(number, values)) - squares) < 0.005 * len(values), (values, text)
+        page.locator("#against").select_option(index=1)
+        text = page.locator(".sum").inner_text()
+        assert re.search(r"coffee mug (leads|is [\d.]+ behind)", text), text
+        assert page.evaluate(cells) != values
+        page.locator("summary", has_text="Which branches").click()
+        page.locator(".why table").first.wait_for()
+        page.get_by_role("button", name="Numbers").click()
+        assert page.locator(".cell span").count() == len(values)
+        page.get_by_role("button", name="Smooth").click()
+        assert page.locator("canvas.smooth").count() == 1
+
+
+def test_keyboard_from_opening_to_evidence(tried):
+    """No pointer at all."""
+    with opened(tried.browser, tried.url) as page:
+        focused = lambda selector: page.evaluate("(s) => document.activeElement?.matches(s)", selector)
+
+        def tab_to(selector, most=40):
+            for _ in range(most):
+                page.keyboard.press("Tab")
+                if focused(selector):
+                    box = page.evaluate("() => document.activeElement.getBoundingClientRect().toJSON()")
+                    top = page.evaluate("() => document.querySelector('.top').getBoundingClientRect().bottom")
+                    assert focused(".top *") or box["bottom"] > top, f"{selector} is behind the head"
+                    return
+            raise AssertionError(f"no Tab leads to {selector}")
+
+        page.keyboard.press("Tab")
+        assert focused(".skip")
+        page.keyboard.press("Enter")
+        tab_to(".sample")
+        page.keyboard.press("Enter")
+        answered(page)
+        tab_to(".cell")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowDown")
+        assert focused('.cell[data-y="1"][data-x="1"]')
+        page.locator(".readout .chip").wait_for()
+        assert "Row 2, column 2" in page.locator(".readout").inner_text()
+        page.keyboard.press("End")
+        assert focused('.cell[data-y="1"][data-x="6"]')
+        page.keyboard.press("Control+Home")
+        assert focused('.cell[data-y="0"][data-x="0"]')
+        tab_to('[data-focus="brush"]')
+        page.keyboard.press("Enter")
+        page.locator("canvas.paint").wait_for()
+        for _ in range(20):
+            page.keyboard.press("Shift+Tab")
+            if focused(".cell"):
+                break
+        page.keyboard.press("Enter")
+        page.locator(".bars thead:not(.unseen)").first.wait_for()
+        tab_to("#against")
+        page.keyboard.press("ArrowDown")
+        assert "leads" in page.locator(".sum").inner_text() or "behind" in page.locator(".sum").inner_text()
+        tab_to('a[href="#/network"]', 60) if not focused("nav a") else None
+
+
+def drop_event(page, kind, name, mime, data):
+    page.evaluate(
+        """([kind, name, mime, data]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([Uint8Array.from(data)], name, { type: mime }));
+            const target = document.querySelector("main");
+            const common = { bubbles: true, cancelable: true };
+            target.dispatchEvent(kind === "paste" ? new ClipboardEvent("paste", { ...common, clipboardData: transfer })
+                : new DragEvent(kind, { ...common, dataTransfer: transfer }));
+        }""",
+        [kind, name, mime, list(data)],
+    )
+
+
+def test_drop(tried):
+    photo = GUENON.read_bytes()
+    with opened(tried.browser, tried.url) as page:
+        drop_event(page, "dragenter", "a.pdf", "application/pdf", b"x")
+        assert "application/pdf" in page.locator("#drop").inner_text()
+        page.screenshot(path=tried.folder / "dragging.png")
+        drop_event(page, "dragleave", "a.pdf", "application/pdf", b"x")
+        assert page.locator("#drop").is_hidden()
+        drop_event(page, "dragenter", "a.jpg", "image/jpeg", photo)
+        assert "Drop the photo" in page.locator("#drop").inner_text()
+        drop_event(page, "drop", "a.jpg", "image/jpeg", photo)
+        answered(page)
+        assert shown(page)[0][0] == "guenon" and page.locator("#drop").is_hidden()
+        drop_event(page, "drop", "notes.txt", "text/plain", b"x")
+        assert "notes.txt" in page.locator(".refused").inner_text()
+
+
+def test_paste(tried):
+    with opened(tried.browser, tried.url) as page:
+        drop_event(page, "paste", "image.png", "image/jpeg", GUENON.read_bytes())
+        answered(page)
+        assert shown(page)[0][0] == "guenon"
+    # The button asks the clipboard itself.
+    with opened(tried.browser, tried.url, permissions=["clipboard-read", "clipboard-write"]) as page:
+        page.get_by_role("button", name="Paste").click()
+        page.locator(".refused").wait_for()
+        page.evaluate("""async () => {
+            const canvas = document.createElement("canvas");
+            const picture = new Image();
+            picture.src = "assets/sample-light.jpg";
+            await picture.decode();
+            Object.assign(canvas, { width: 320, height: 320 });
+            canvas.getContext("2d").drawImage(picture, 0, 0);
+            const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+            await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+        }""")
+        page.get_by_role("button", name="Paste").click()
+        answered(page)
+        assert shown(page)[0][0] == "traffic light"
+
+
+def test_camera(tried):
+    with opened(tried.browser, tried.url, permissions=["camera"]) as page:
+        page.get_by_role("button", name="Camera").click()
+        page.locator("dialog .seen", has_text="%").wait_for()
+        page.screenshot(path=tried.folder / "camera.png")
+        page.get_by_role("button", name="Take this picture").click()
+        answered(page)
+        assert page.locator("dialog").count() == 0
+        page.get_by_role("button", name="Camera").click()
+        page.keyboard.press("Escape")
+        page.locator("dialog").wait_for(state="detached")
+
+
+def test_several_photos(tried):
+    photos = sorted((SHARED / "photos").iterdir())[:5]
+    with opened(tried.browser, tried.url) as page:
+        choose(page, *photos)
+        page.locator(".thumb.done").nth(len(photos) - 1).wait_for()
+        best = classify(tried.url, photos[3].read_bytes())["predictions"][0]
+        page.locator(".thumb").nth(3).click()
+        assert shown(page)[0] == (best["label"], percent(best["probability"]))
+        page.screenshot(path=tried.folder / "several.png", full_page=True)
+        page.get_by_role("button", name="Remove all photos").click()
+        page.locator(".frame-empty").wait_for()
+
+
+def test_brush(tried):
+    with opened(tried.browser, tried.url) as page:
+        sample(page, "ball")
+        before = shown(page)[0]
+        page.get_by_role("button", name="Off").click()
+        page.get_by_role("button", name="Paint over").click()
+        page.get_by_role("button", name="Large").click()
+        box = page.locator("canvas.paint").bounding_box()
+        for part in (0.3, 0.5, 0.7):
+            page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * part)
+            page.mouse.down()
+            page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * part, steps=5)
+            page.mouse.up()
+        page.locator(".bars thead:not(.unseen)").first.wait_for()
+        answered(page)
+        assert shown(page)[0] != before
+        page.screenshot(path=tried.folder / "brush.png", full_page=True)
+        page.get_by_role("button", name="Wipe off all").click()
+        page.locator(".classes thead.unseen").wait_for(state="attached")
+        answered(page)
+        assert shown(page)[0] == before
+
+
+def test_link_opens_the_same_view(tried):
+    with opened(tried.browser, tried.url, permissions=["clipboard-read", "clipboard-write"]) as page:
+        sample(page, "light")
+        page.locator("#against").select_option(index=2)
+        page.get_by_role("button", name="Smooth").click()
+        text = page.locator(".sum").inner_text()
+        page.get_by_role("button", name="Copy link").click()
+        page.get_by_role("button", name="Copied").wait_for()
+        link = page.evaluate("navigator.clipboard.readText()")
+    with opened(tried.browser, link) as page:
+        answered(page)
+        assert page.locator(".sum").inner_text() == text and page.locator("canvas.smooth").count() == 1
+
+
+def test_copies(tried):
+    with opened(tried.browser, tried.url, permissions=["clipboard-read", "clipboard-write"]) as page:
+        choose(page, GUENON)
+        answered(page)
+        copies = {}
+        for name in ("Copy as curl", "Copy JSON", "Copy table"):
+            page.get_by_role("button", name=name).click()
+            page.get_by_role("button", name="Copied").wait_for()
+            copies[name] = page.evaluate("navigator.clipboard.readText()")
+            page.get_by_role("button", name=name).wait_for()
+        assert copies["Copy as curl"].startswith("curl --data-binary '@n02484975_guenon.JPEG'"), copies
+        assert json.loads(copies["Copy JSON"])["predictions"][0]["label"] == "guenon"
+        assert copies["Copy table"].split("\n")[1].split("\t")[2] == "guenon"
+
+
+def test_network(tried):
+    summary = json.load(urllib.request.urlopen(f"{tried.url}model/summary"))
+    with opened(tried.browser, tried.url + "#/network") as page:
+        page.locator("#module").wait_for()
+        text = page.locator("#tab-network").inner_text()
+        assert f"{summary['parameters']:,}" in text and f"{summary['multiply_adds']:,}" in text
+        assert page.locator(".flow button").count() == len(summary["modules"])
+        module = next(row for row in summary["modules"] if row["name"] == "inception_4d")
+        page.get_by_role("button", name="inception_4d", exact=True).click()
+        text = page.locator("#module").inner_text()
+        assert f"{module['parameters']:,}" in text and f"{module['parameters_without_reduction']:,}" in text
+        drawn = page.locator("#module svg").text_content()
+        for name in ("o_1", "r_3", "o_3", "r_5", "o_5", "pool"):
+            assert f"→ {module['branches'][name]} maps" in drawn, (name, drawn)
+
+
+def test_folder(tried):
+    photos = sorted((SHARED / "photos").iterdir())[:6]
+    with opened(tried.browser, tried.url + "#/folder", accept_downloads=True) as page:
+        sent = []
+        page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+        choose_folder(page, photos)
+        page.locator(".files tr.done").nth(len(photos) - 1).wait_for()
+        choose_folder(page, photos[:2])
+        page.get_by_text("2 photos were here already").wait_for()
+        assert len(sent) == len(photos), sent
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download CSV").click()
+        rows = download.value.path().read_bytes().decode().split("\r\n")
+        assert len(rows) == len(photos) + 2 and rows[0].startswith("file,status,class,id,label,probability"), rows[:2]
+        best = classify(tried.url, photos[0].read_bytes())["predictions"][0]
+        assert rows[1].split(",")[4:6] == [best["label"], str(best["probability"])], rows[1]
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download JSON").click()
+        assert len(json.loads(download.value.path().read_text())) == len(photos)
+        page.locator('select[data-focus="group"]').select_option("bird")
+        assert 0 < page.locator(".files tbody tr:visible").count() < len(photos)
+        page.screenshot(path=tried.folder / "folder-bird.png", full_page=True)
+
+
+def test_live(tried):
+    with opened(tried.browser, tried.url + "#/live") as page:
+        page.locator(".tiles-live").wait_for()
+        classify(tried.url, GUENON.read_bytes())
+        page.locator(".tile-live", has_text="Inputs in a batch").locator("td").first.wait_for()
+        assert "of 1" in page.locator(".tile-live", has_text="Workers busy").inner_text()
+
+
+def test_korean(tried):
+    with opened(tried.browser, tried.url, locale="ko-KR") as page:
+        assert page.locator("html").get_attribute("lang") == "ko"
+        assert page.get_by_role("link", name="분류", exact=True).count() == 1
+        page.get_by_role("button", name="English").click()
+        assert page.locator("html").get_attribute("lang") == "en"
+        page.reload()
+        page.get_by_role("link", name="Classify", exact=True).wait_for()
+
+
+def test_no_width_is_too_small(tried):
+    """From a phone to 4K, and at 400 % of a desktop: nothing is wider than the window."""
+    for size in [PHONE, (320, 256), (768, 1024), DESKTOP, (3840, 2160)]:
+        for tab in ("classify?sample=mug", "inside", "network", "folder", "live"):
+            with opened(tried.browser, f"{tried.url}#/{tab}", size) as page:
+                if "sample" in tab:
+                    answered(page)
+                    for summary in page.locator("summary").all():
+                        summary.click()
+                    card = page.locator(".answer-side").bounding_box()
+                    for part in page.locator(".answer-side > *, .evidence > *").all():
+                        assert part.bounding_box()["width"] <= card["width"], f"{part} is wider than its card"
+                page.wait_for_timeout(300)
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= size[0], f"{tab} is {wide} wide in {size}"
+
+
+def test_speed(tried):
+    """From the answer to the bars, and no task that holds the page up."""
+    with opened(tried.browser, tried.url) as page:
+        sample(page, "daisy")
+        page.get_by_role("button", name="Start over").click()
+        page.evaluate("""() => {
+            window.longTasks.length = 0;
+            performance.clearResourceTimings();
+            new MutationObserver((_, observer) => {
+                if (!document.querySelector(".headline")) return;
+                window.shownAt = performance.now();
+                observer.disconnect();
+            }).observe(document.body, { childList: true, subtree: true });
+        }""")
+        sample(page, "daisy")
+        waited = page.evaluate("""() => window.shownAt - performance.getEntriesByType("resource")
+            .filter((entry) => /classify\\?/.test(entry.name)).at(-1).responseEnd""")
+        tasks = page.evaluate("window.longTasks")
+        assert waited < 100, waited
+        return f"bars {waited:.0f} ms after the answer, longest task {max(tasks, default=0):.0f} ms (0: none of 50 ms)"

@@ -1,0 +1,102 @@
+// Makes elements. Text stays text: nothing here, or anywhere on the page, parses HTML.
+
+/**
+ * @typedef {Node | string | number | null | undefined | false} Child
+ * @typedef {{ class?: string, on?: Record<string, (event: any) => void>, style?: Record<string, string>,
+ *   [attribute: string]: any }} Attributes
+ */
+
+/**
+ * An HTML element. `on` has its listeners, `style` what is set through the CSSOM; null and false leave an attribute
+ * out, true is an empty one.
+ * @param {string} tag
+ * @param {Attributes} [attributes]
+ * @param {...(Child | Child[])} children
+ * @returns {any}
+ */
+export function el(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+export function svg(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+function filled(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "on") {
+      for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    } else if (name === "style") {
+      for (const [property, text] of Object.entries(value)) element.style.setProperty(property, text);
+    } else if (value !== null && value !== undefined && value !== false) {
+      element.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+  const shown = children.flat(Infinity).filter((child) => child || child === 0);
+  element.append(...shown.map((child) => (child instanceof Node ? child : String(child))));
+  return element;
+}
+
+/** Replaces what is in `parent`, and keeps the focus on what has the same `data-focus` as before. */
+export function fill(parent, ...children) {
+  const active = document.activeElement;
+  const kept = active && parent.contains(active) ? active.closest("[data-focus]")?.getAttribute("data-focus") : null;
+  parent.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  if (kept) parent.querySelector(`[data-focus="${CSS.escape(kept)}"]`)?.focus({ preventScroll: true });
+}
+
+export function button(text, click, attributes = {}) {
+  return el("button", { type: "button", on: { click }, "data-focus": text, ...attributes }, text);
+}
+
+/** A field for files that only its label shows; it can be given the same files again. */
+export function fileField(id, attributes, take) {
+  const change = ({ target }) => {
+    take([...target.files]);
+    target.value = "";
+  };
+  return el("input", { type: "file", id, class: "unseen", "data-focus": id, on: { change }, ...attributes });
+}
+
+/** What a screen reader says once. */
+export function announce(text) {
+  const announcer = document.getElementById("announcer");
+  if (announcer) announcer.textContent = text;
+}
+
+/** Gives `blob` to the browser as a download. */
+export function download(name, blob) {
+  const url = URL.createObjectURL(blob);
+  el("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+/** Copies text, also where the clipboard needs https and there is none. */
+export async function copy(text) {
+  if (navigator.clipboard?.writeText) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      // Not allowed: the older way may be.
+    }
+  }
+  const area = el("textarea", { class: "unseen", "aria-hidden": "true", readonly: true });
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  return copied;
+}
+
+/** A button that copies what `text` returns, and says so. */
+export function copyButton(label, done, text) {
+  const made = button(label, async () => {
+    if (!(await copy(text()))) return;
+    made.textContent = done;
+    announce(done);
+    setTimeout(() => { made.textContent = label; }, 1500);
+  });
+  return made;
+}

@@ -1,0 +1,191 @@
+// The tab Inside: a walk from the photo to the answer, module by module, along the maps that the network made of it.
+
+import { post, patiently } from "./api.js";
+import * as address from "./address.js";
+import { headlineView } from "./answer.js";
+import { button, el, fill } from "./dom.js";
+import { changes, chosen, photos, choose } from "./photos.js";
+import { sampleList } from "./samples.js";
+import { has } from "./services.js";
+import { activations } from "./shape.js";
+import { decimal, percent, plural, t, whole } from "./text.js";
+
+/** Maps shown of each module. */
+const MAPS = 32;
+/** The widest that one of them is drawn, in pixels. */
+const TILE = 64;
+/** The narrowest, for fingers. */
+const TOUCHED = 28;
+/** The width of a map over the photo, in pixels. */
+const WIDE = 300;
+
+let root = null;
+/** @type {Map<string, number>} */
+const picked = new Map();
+
+export function start(section) {
+  root = section;
+  changes.addEventListener("photos", () => !root.hidden && draw());
+  draw();
+}
+
+export const enter = draw;
+
+/** Draws the walk for the photo that is looked at. */
+export function draw() {
+  if (!root) return;
+  const photo = chosen();
+  fill(root,
+    el("header", { class: "lead" }, el("h1", {}, t("inside.title")), el("p", { class: "quiet" }, t("inside.lead"))),
+    photo ? [others(photo), walk(photo)] : sampleList());
+}
+
+function others(photo) {
+  if (photos.length < 2) return null;
+  const change = ({ target }) => choose(photos.find((other) => String(other.id) === target.value) ?? photo);
+  return el("label", { class: "field" }, t("inside.photo"), el("select", { "data-focus": "inside-photo", on: { change } },
+    photos.map((other) => el("option", { value: other.id, selected: other === photo }, other.name))));
+}
+
+function walk(photo) {
+  const place = el("div", { class: "walk" }, el("p", { class: "quiet", role: "status" }, t("inside.looking")));
+  maps(photo, (text) => { if (place.isConnected) fill(place, el("p", { class: "held", role: "status" }, text)); }).then(
+    (modules) => fill(place, steps(photo, modules)),
+    (error) => fill(place, el("p", { class: "error" }, error.message), button(t("again"), () => retry(photo), { class: "main" })));
+  return place;
+}
+
+function retry(photo) {
+  delete photo.kept.maps;
+  draw();
+}
+
+/** The maps of a photo, asked for once. */
+function maps(photo, say) {
+  const send = () => post(`activations?channels=${MAPS}&sort=mean`, photo.blob);
+  photo.kept.maps ??= patiently(send, { onWait: (left) => say(t("held", { n: left })) }).then(({ json }) => activations(json));
+  return photo.kept.maps;
+}
+
+function steps(photo, modules) {
+  return [
+    step("photo", picture(photo)),
+    has("GET /model/filters") ? filters() : null,
+    modules.map((module) => moduleStep(photo, module)),
+    photo.state === "done" && photo.answer ? step("answer", el("div", { class: "sheet" },
+      headlineView(photo), el("a", { href: address.hash("classify") }, t("inside.evidence")))) : null,
+  ];
+}
+
+/** A network whose first layer does not read colours has none to show. */
+function filters() {
+  const image = el("img", { src: "model/filters", alt: t("inside.filters"), on: { error: () => made.remove() } });
+  const made = step("filters", el("div", { class: "sprite filters" }, image));
+  return made;
+}
+
+function picture({ isShown, url, name }) {
+  return isShown ? el("div", { class: "over" }, el("img", { src: url, alt: t("photo.alt", { name }) })) : el("p", {}, name);
+}
+
+const step = (name, ...content) => el("section", { class: "walk-step" },
+  el("div", { class: "about" }, el("h2", {}, t(`inside.${name}`)), el("p", { class: "quiet small" }, t(`inside.${name}.about`))),
+  el("div", {}, content));
+
+function moduleStep(photo, module) {
+  const { name, height, width, channels, milliseconds, zeros, silent } = module;
+  const facts = [
+    t("inside.size", { height, width, channels: whole(channels) }),
+    Number.isFinite(milliseconds) ? `${decimal(milliseconds)} ms` : null,
+    Number.isFinite(zeros) ? t("inside.zeros", { part: percent(zeros) }) : null,
+    Number.isFinite(silent) ? plural("inside.silent", silent) : null,
+  ];
+  const detail = el("div", { class: "row" });
+  const show = (tile) => fill(detail, tileDetail(photo, module, tile));
+  if (picked.has(name)) show(picked.get(name));
+  return el("section", { class: "walk-step" },
+    el("div", { class: "about" }, el("h2", {}, name),
+      el("ul", { class: "quiet small" }, facts.filter(Boolean).map((fact) => el("li", {}, fact))), detail),
+    sprite(module, (tile) => { picked.set(name, tile); show(tile); }));
+}
+
+/** All maps in one picture, with a button on each. */
+function sprite(module, pick) {
+  const { name, sprite: { columns, png } } = module;
+  const n = Math.min(MAPS, module.channels);
+  const rows = Math.ceil(n / columns);
+  const tiles = Array.from({ length: n }, (_, tile) => el("button", {
+    type: "button", class: "tile", tabindex: tile === 0 ? "0" : "-1", "data-tile": tile,
+    "aria-label": tileName(module, tile), "aria-pressed": String(picked.get(name) === tile),
+  }));
+  const style = { "grid-template-columns": `repeat(${columns}, 1fr)`, "grid-template-rows": `repeat(${rows}, 1fr)` };
+  const box = el("div", { class: "tiles", role: "group", "aria-label": t("inside.maps", { name }), style }, tiles);
+  const go = (tile) => {
+    tiles.forEach((other, place) => {
+      other.tabIndex = place === tile ? 0 : -1;
+      other.ariaPressed = String(place === tile);
+    });
+    pick(tile);
+  };
+  box.addEventListener("click", (event) => { const tile = event.target.dataset?.tile; if (tile) go(Number(tile)); });
+  box.addEventListener("keydown", (event) => {
+    const tile = Number(event.target.dataset?.tile);
+    const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    const to = tile + move;
+    if (!move || to < 0 || to >= n) return;
+    event.preventDefault();
+    go(to);
+    tiles[to].focus();
+  });
+  const widths = { "max-width": `${columns * TILE}px`, "min-width": `${columns * TOUCHED}px` };
+  return el("div", { class: "scroll" },
+    el("div", { class: "sprite", style: widths }, el("img", { src: `data:image/png;base64,${png}`, alt: "" }), box));
+}
+
+/** Which channel a tile is: the sprite has them in the order of the list. */
+function tileName(module, tile) {
+  const { channel, branch } = module.largest?.[tile] ?? {};
+  if (channel === undefined) return t("inside.map", { n: tile + 1 });
+  return branch ? t("inside.channel.branch", { n: channel, branch }) : t("inside.channel", { n: channel });
+}
+
+/** One map over the photo. */
+function tileDetail(photo, module, tile) {
+  const canvas = el("canvas", { role: "img", "aria-label": tileName(module, tile) });
+  lay(canvas, photo, module, tile);
+  const row = module.largest?.[tile];
+  const facts = row ? ` · ${t("inside.largest", { mean: decimal(row.mean, 2), max: decimal(row.max, 1) })}` : "";
+  return el("div", { class: "row" },
+    el("div", { class: "over" }, canvas), el("p", { class: "small" }, tileName(module, tile), facts));
+}
+
+async function lay(canvas, photo, { height, width, sprite: { columns, png } }, tile) {
+  const picture = new Image();
+  picture.src = `data:image/png;base64,${png}`;
+  await picture.decode();
+  const map = document.createElement("canvas");
+  Object.assign(map, { width, height });
+  const small = map.getContext("2d");
+  small.drawImage(picture, (tile % columns) * width, Math.floor(tile / columns) * height, width, height, 0, 0, width, height);
+  const pixels = small.getImageData(0, 0, width, height);
+  const most = Math.max(1, ...pixels.data.filter((_, place) => place % 4 === 0));
+  for (let at = 0; at < pixels.data.length; at += 4) {
+    const part = pixels.data[at] / most;
+    pixels.data.set([255, 150, 40, Math.round(225 * part)], at);
+  }
+  small.putImageData(pixels, 0, 0);
+  await drawOver(canvas, photo, map);
+}
+
+async function drawOver(canvas, photo, map) {
+  const source = photo.isShown ? await createImageBitmap(photo.blob) : map;
+  const { left, top, width, height } = photo.answer?.image.crop ?? { left: 0, top: 0, width: source.width, height: source.height };
+  Object.assign(canvas, { width: WIDE, height: Math.round((WIDE * height) / width) });
+  const context = canvas.getContext("2d");
+  if (photo.isShown) {
+    context.filter = "grayscale(1) brightness(0.7)";
+    context.drawImage(source, left, top, width, height, 0, 0, canvas.width, canvas.height);
+    context.filter = "none";
+  }
+  context.drawImage(map, 0, 0, canvas.width, canvas.height);
+}

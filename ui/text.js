@@ -1,0 +1,94 @@
+// The page's words and numbers in the language of the reader.
+
+import en from "./text.en.js";
+import ko from "./text.ko.js";
+
+const LANGUAGES = { en, ko };
+const KEPT = "googlenet.language";
+
+/** @type {"en" | "ko"} */
+let language = chosen();
+
+function chosen() {
+  const wanted = [kept(KEPT), ...(navigator.languages ?? [])];
+  return wanted.map((tag) => String(tag ?? "").slice(0, 2)).find((tag) => tag in LANGUAGES) ?? "en";
+}
+
+/** What this browser kept under a name; null where it keeps nothing. */
+export function kept(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+/** Keeps it, where the browser lets us. */
+export function keep(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // Storage is full or not allowed: the choice holds until the page is left.
+  }
+}
+
+/** The language that is shown. */
+export const current = () => language;
+
+/** Goes to the other language; the page is drawn anew by whoever listens to `language`. */
+export function switchLanguage() {
+  language = language === "en" ? "ko" : "en";
+  keep(KEPT, language);
+  window.dispatchEvent(new Event("language"));
+}
+
+/**
+ * The text of a key, `{name}` in it replaced.
+ * @param {string} key
+ * @param {Record<string, string | number>} [values]
+ */
+export function t(key, values = {}) {
+  const text = LANGUAGES[language][key] ?? en[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all));
+}
+
+/** The same for a number of things: `key.one` for 1, else `key.other`. */
+export const plural = (key, n, values = {}) => t(`${key}.${n === 1 ? "one" : "other"}`, { n: whole(n), ...values });
+
+export const whole = (n) => new Intl.NumberFormat(language).format(Math.round(n));
+
+/** A number with so many digits behind the point; nothing is no negative nothing. */
+export const decimal = (n, digits = 1) =>
+  new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" }).format(n).replace("-", "\u2212");
+
+/** A number with its sign. */
+export const signed = (n, digits = 2) => {
+  const text = decimal(n, digits);
+  return text.startsWith("\u2212") ? text : `+${text}`;
+};
+
+/** A probability as people read it; never 100 % for what is less. */
+export function percent(p) {
+  if (p > 0 && p < 0.001) return "< 0.1\u00a0%";
+  const tenths = Math.round(p * 1000) / 10;
+  return `${decimal(p < 1 && tenths >= 100 ? 99.9 : tenths)}\u00a0%`;
+}
+
+/** 6,998,552 as 7.0 M. */
+export function short(n) {
+  for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "K"]]) {
+    if (n >= size) return `${decimal(n / size, n / size < 10 ? 2 : n / size < 100 ? 1 : 0)} ${unit}`;
+  }
+  return whole(n);
+}
+
+/** Bytes as people read them. */
+export function bytes(n) {
+  for (const [size, unit] of [[1 << 30, "GiB"], [1 << 20, "MiB"], [1 << 10, "KiB"]]) {
+    if (n >= size) return `${decimal(n / size)} ${unit}`;
+  }
+  return `${whole(n)} B`;
+}
+
+/** A group of classes by its name in this language; its English name where there is none. */
+export const groupName = (label) => (language === "ko" && ko[`group.${label}`]) || label;
