@@ -291,10 +291,10 @@ unsafe fn factor<V: Vector>(parameters: LrnParameters, squares: &[f32; SQUARES],
         let alpha = V::splat(parameters.alpha / parameters.size as f32);
         let base = V::splat(parameters.bias).add(alpha.mul(sum));
         if parameters.beta == 0.75 && parameters.alpha >= 0.0 && parameters.bias > 0.0 {
-            // With r = 1 / sqrt(x): x^-0.75 = r * sqrt(r) = r * r / sqrt(r). Divisions and roots would take
-            // most of the time of a normalisation.
+            // With r = 1 / sqrt(x): x^-0.75 = r * sqrt(r). One root has a unit of its own to itself; a second
+            // and a division would take turns with it.
             let root = base.inverse_sqrt();
-            return root.mul(root.inverse_sqrt()).mul(root);
+            return root.mul(root.sqrt());
         }
         let mut values = [0.0; 16];
         base.store_some(values.as_mut_ptr(), V::LANES);

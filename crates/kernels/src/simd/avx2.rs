@@ -113,6 +113,12 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        // SAFETY: the caller has AVX2 and FMA; no pointer is read or written.
+        Self(unsafe { _mm256_sqrt_ps(self.0) })
+    }
+
+    #[inline(always)]
     unsafe fn inverse_sqrt_guess(self) -> Self {
         // SAFETY: the caller has AVX2 and FMA; no pointer is read or written.
         unsafe {

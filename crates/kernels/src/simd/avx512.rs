@@ -87,6 +87,12 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        // SAFETY: the caller has AVX-512; no pointer is read or written.
+        Self(unsafe { _mm512_sqrt_ps(self.0) })
+    }
+
+    #[inline(always)]
     unsafe fn inverse_sqrt_guess(self) -> Self {
         // SAFETY: the caller has AVX-512; no pointer is read or written.
         unsafe {

@@ -47,6 +47,7 @@ pub(super) trait Vector: Copy {
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
     unsafe fn max(self, other: Self) -> Self;
+    unsafe fn sqrt(self) -> Self;
     /// The number whose bits are 0x5f1f_fff9 less half of the bits of this one: its exponent is halved and negated.
     unsafe fn inverse_sqrt_guess(self) -> Self;
 

@@ -108,6 +108,11 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        Self(self.0.map(f32::sqrt))
+    }
+
+    #[inline(always)]
     unsafe fn inverse_sqrt_guess(self) -> Self {
         Self(self.0.map(|value| f32::from_bits(0x5f1f_fff9_u32.wrapping_sub(value.to_bits() >> 1))))
     }
