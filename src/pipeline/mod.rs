@@ -150,6 +150,7 @@ impl Pipeline {
         let infer = async |(place, image): (Place, Arc<[f32]>)| {
             let Inference { probabilities, queue, inference, .. } =
                 place.infer(Computation::Run(vec![Input::Tensor(image)])).await?;
+            self.count_best(&probabilities);
             Ok((probabilities, Timing { queue, inference, ..Timing::default() }))
         };
         try_join_all(places.into_iter().zip(images).map(infer)).await
@@ -248,6 +249,7 @@ impl Pipeline {
             inference_ms = milliseconds(inference),
             "network run"
         );
+        self.count_best(&probabilities);
         let Decoded { format, width, height, warnings, .. } = prepared.decoded;
         let region = self.preprocessor.region(width, height, crops);
         let region = region.ok_or(ClassifyError::Preprocess(PreprocessError::NoPixels))?;
@@ -255,6 +257,12 @@ impl Pipeline {
             Timing { decode: prepared.decode, preprocess: prepared.preprocess, queue, inference };
         let seen = seen.map(|seen| Looked { seen, picture: prepared.picture, turn, _kept: kept });
         Ok(Classified { probabilities, format, width, height, region, warnings, timing, seen })
+    }
+
+    /// Operators watch how sure the network is: photos of another kind than before show in it first.
+    fn count_best(&self, probabilities: &Probabilities) {
+        let best = probabilities.as_slice().iter().copied().fold(0.0, f32::max);
+        self.metrics.top1_probability.observe(f64::from(best));
     }
 
     async fn prepare(
