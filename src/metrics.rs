@@ -223,7 +223,7 @@ impl Metrics {
 }
 
 /// How an answer is explained: a label of [`Metrics::explanations`].
-pub const EXPLANATION_METHODS: [&str; 1] = ["cam"];
+pub const EXPLANATION_METHODS: [&str; 4] = ["activations", "cam", "gradient", "occlusion"];
 
 fn explanations(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
     let explanations = counters(

@@ -4,13 +4,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::state::AppState;
-use super::{classify, explain, health, model, open_inference};
+use super::{activations, classify, explain, filters, health, model, open_inference};
 
 /// The routes that clients use.
 pub(super) fn public_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(classify::classify))
         .routes(routes!(explain::explain))
+        .routes(routes!(activations::activations))
         .merge(open_inference::public_routes())
 }
 
@@ -21,6 +22,7 @@ pub(super) fn admin_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(model::layers))
         .routes(routes!(model::labels))
         .routes(routes!(model::groups))
+        .routes(routes!(filters::filters))
         .routes(routes!(health::metrics))
         .merge(open_inference::metadata_routes())
 }

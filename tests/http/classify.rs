@@ -333,7 +333,8 @@ async fn the_best_probabilities_are_counted() {
     let ten = client::post(service.address, query, "image/png", &images::png(2)).await.best().1;
     client::classify(service.address, b"no image").await;
     let black = vec![0; 3 * SIDE * SIDE];
-    let input = json!({ "name": "data_0", "datatype": "FP32", "shape": [1, 3, SIDE, SIDE], "data": black });
+    let input =
+        json!({ "name": "data_0", "datatype": "FP32", "shape": [1, 3, SIDE, SIDE], "data": black });
     let body = json!({ "inputs": [input] }).to_string();
     let path = "/v2/models/small/infer";
     let answer = client::post(service.address, path, "application/json", body.as_bytes()).await;
