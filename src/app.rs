@@ -221,10 +221,14 @@ fn start(
         decode_threads: threads.by_effort,
     };
     let (operators, views) = (model.engine.operators(), model.engine.views());
+    let colour_filters = model.engine.colour_filters();
     let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())?;
     machine::give_back_freed_memory();
     // All that stays is in memory now; what is left is for images.
-    let memory = memory_budget(settings.memory, settings.max_body_bytes);
+    // All but the weights for gradients, which come with the first request for one.
+    let later = views.gradients.filter(|_| settings.explain).map_or(0, |views| views.weights_bytes);
+    let resident = machine::resident_bytes() + later;
+    let memory = memory_budget(settings.memory, resident, settings.max_body_bytes);
     let name = &model.info.identity;
     state.metrics.set_build_info(&name.name, &name.version, &name.precision);
     tracing::info!(
@@ -254,6 +258,7 @@ fn start(
         model: Arc::new(model.info),
         body_memory: BodyMemory::new(memory.body_bytes),
         operators,
+        colour_filters,
         pipeline,
     };
     // Set once: this function runs once for each state.
@@ -262,8 +267,8 @@ fn start(
 }
 
 /// What images may take, as the memory limit and the user say.
-fn memory_budget(settings: MemorySettings, max_body_bytes: usize) -> MemoryBudget {
-    let (limit, resident) = (settings.limit_bytes, machine::resident_bytes());
+fn memory_budget(settings: MemorySettings, resident: u64, max_body_bytes: usize) -> MemoryBudget {
+    let limit = settings.limit_bytes;
     // A larger share is what the largest body may need: it would never be taken otherwise.
     let one_body = (http::BODY_COPIES * max_body_bytes) as u64;
     let default = MemoryBudget::new(limit, resident, one_body);

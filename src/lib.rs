@@ -13,6 +13,7 @@ pub mod config;
 pub mod decode;
 pub mod evidence;
 pub mod http;
+pub mod inside;
 pub mod lifecycle;
 pub mod machine;
 pub mod metrics;

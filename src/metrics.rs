@@ -10,6 +10,8 @@ use prometheus::{
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const BATCH_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+/// Bounds of the histogram of probabilities: closer at the upper end, where most photos are.
+const PROBABILITIES: [f64; 12] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0];
 
 /// What the batcher counts.
 #[derive(Clone, Debug)]
@@ -110,6 +112,8 @@ pub struct Metrics {
     pub request_seconds: HistogramVec,
     /// Decoding of one image.
     pub decode_seconds: Histogram,
+    /// The best class's probability of each image.
+    pub top1_probability: Histogram,
     /// Requests refused before any work, by the error's code and, when the queue is full, the bound that was met.
     pub rejected: IntCounterVec,
     /// Images explained, by the method.
@@ -164,6 +168,12 @@ impl Metrics {
                 "Decoding of one image",
                 &SECONDS,
             )?,
+            top1_probability: histogram(
+                &registry,
+                "googlenet_top1_probability",
+                "Probability of the best class of each image that was classified",
+                &PROBABILITIES,
+            )?,
             rejected: counters(
                 &registry,
                 "googlenet_rejected_total",
@@ -213,7 +223,7 @@ impl Metrics {
 }
 
 /// How an answer is explained: a label of [`Metrics::explanations`].
-pub const EXPLANATION_METHODS: [&str; 1] = ["cam"];
+pub const EXPLANATION_METHODS: [&str; 4] = ["activations", "cam", "gradient", "occlusion"];
 
 fn explanations(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
     let explanations = counters(

@@ -38,6 +38,8 @@ pub enum Bound {
     Time,
     /// The images would not be answered in time even if nothing else were to be done.
     Work,
+    /// All places for patient work are taken.
+    Patience,
 }
 
 /// Grants places, or says which bound is met.

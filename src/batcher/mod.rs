@@ -2,7 +2,8 @@
 //!
 //! `admission` decides who gets a place, and `policy` when a batch starts (both are pure). `clients` decides whose turn
 //! it is. `queue` holds the waiting images, `admit` gives out its places, and `place` is one image's place in it.
-//! `worker` is the thread of one worker. `drain_rate` and `effort` estimate how long the queue and the decoding will
+//! `patient` is a lane beside it, for work that
+//! waits for idle workers. `worker` is the thread of one worker. `drain_rate` and `effort` estimate how long the queue and the decoding will
 //! take.
 
 mod admission;
@@ -11,6 +12,7 @@ mod ask;
 mod clients;
 mod drain_rate;
 mod effort;
+mod patient;
 mod place;
 mod policy;
 mod queue;
@@ -28,6 +30,7 @@ pub use admit::AdmitError;
 pub use ask::Ask;
 pub use clients::{ClientKey, Turn};
 pub use effort::Effort;
+pub use patient::{MakeVariant, OfClass, PatientPlace};
 pub use place::{Decoding, Place};
 pub use queue::{Computation, InferError, Inference, Queue};
 

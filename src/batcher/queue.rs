@@ -17,6 +17,7 @@ use super::ask::{Ask, decode_time};
 use super::clients::{ClientKey, Clients, Turn};
 use super::drain_rate::DrainRate;
 use super::effort::{Backlog, Effort};
+use super::patient::{PatientJob, PatientLane, end_all};
 use super::policy::{Decision, View, decide};
 use crate::metrics::BatcherMetrics;
 use googlenet_engine::model::{EngineError, Input, Look, Probabilities, Seen};
@@ -105,6 +106,15 @@ pub(super) struct State {
     free_workers: usize,
     pub(super) closed: bool,
     pub(super) drain_rate: DrainRate,
+    pub(super) patient: PatientLane,
+}
+
+/// What a free worker does next.
+pub(super) enum NextWork {
+    /// It runs a batch.
+    Images(Vec<Job>),
+    /// No image waits: it computes some variants of a patient request.
+    Patient(PatientJob),
 }
 
 impl State {
@@ -121,6 +131,7 @@ impl State {
             free_workers: 0,
             closed: false,
             drain_rate: DrainRate::default(),
+            patient: PatientLane::default(),
         }
     }
 
@@ -213,8 +224,10 @@ impl Queue {
         state.inputs = 0;
         state.turns.clear();
         let left = std::mem::take(&mut state.waiting);
+        let patient = state.patient.close();
         self.report(&state);
         drop(state);
+        end_all(patient);
         for job in left.into_values() {
             // A client that has gone needs no answer.
             let _ = job.answer.send(Err(InferError::Closed));
@@ -222,14 +235,14 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Waits for the next batch; `None` when the queue is closed.
-    pub(super) fn next_batch(&self) -> Option<Vec<Job>> {
+    /// Waits for what is to be done next; `None` when the queue is closed.
+    pub(super) fn next_work(&self) -> Option<NextWork> {
         let mut state = self.lock();
         state.free_workers += 1;
         // A gathering worker must see that another has come free.
         self.changed.notify_all();
         let mut was_idle = false;
-        let batch = loop {
+        let work = loop {
             if state.closed {
                 break None;
             }
@@ -242,9 +255,13 @@ impl Queue {
             };
             match decide(view, self.config.max_batch_size, self.config.max_wait) {
                 Decision::Run(inputs) => {
-                    break Some(take(&mut state, inputs, self.config.max_expected_wait));
+                    let batch = take(&mut state, inputs, self.config.max_expected_wait);
+                    break Some(NextWork::Images(batch));
                 }
                 Decision::Wait => {
+                    if let Some(job) = state.patient.take() {
+                        break Some(NextWork::Patient(job));
+                    }
                     was_idle = true;
                     // Images that are being decoded are on their way: then decoding is what takes the
                     // time, and its rate is the queue's.
@@ -262,7 +279,12 @@ impl Queue {
         };
         state.free_workers -= 1;
         self.report(&state);
-        batch
+        work
+    }
+
+    /// Whether an image waits for a worker.
+    pub(super) fn has_images(&self) -> bool {
+        self.lock().inputs > 0
     }
 
     pub(super) fn report(&self, state: &State) {
@@ -351,7 +373,7 @@ mod tests {
             queue.lock().drain_rate.record(now, 1);
             let places = admit(&queue, 1, decoding, 0).unwrap();
             std::thread::scope(|scope| {
-                let worker = scope.spawn(|| queue.next_batch());
+                let worker = scope.spawn(|| queue.next_work());
                 // The lock is free again when it has decided to wait.
                 while queue.lock().free_workers == 0 {
                     std::thread::yield_now();

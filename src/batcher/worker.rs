@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
-use super::queue::{Computation, InferError, Inference, Job, Queue};
-use googlenet_engine::model::{Engine, EngineError, Input, Probabilities, Seen, Session};
+use super::patient::PatientJob;
+use super::queue::{Computation, InferError, Inference, Job, NextWork, Queue};
+use googlenet_engine::model::{Engine, EngineError, Input, Look, Probabilities, Seen, Session};
 
 /// Opens a session, says whether that worked, and runs until the queue is closed.
 ///
@@ -28,8 +29,17 @@ pub(super) fn run(
         }
     };
     drop(opened);
-    while let Some(batch) = queue.next_batch() {
+    while let Some(work) = queue.next_work() {
         let busy = BusyWorker::new(queue);
+        let batch = match work {
+            NextWork::Images(batch) => batch,
+            NextWork::Patient(mut job) => {
+                let outcome = Runner { engine, session: &mut session, queue }.run_patient(&mut job);
+                drop(busy);
+                queue.return_patient(job, outcome);
+                continue;
+            }
+        };
         let jobs: Vec<Job> = batch.into_iter().filter(|job| !job.answer.is_closed()).collect();
         if jobs.is_empty() {
             continue;
@@ -81,6 +91,21 @@ impl Runner<'_> {
             }
         };
         jobs.iter().map(answer).collect()
+    }
+
+    /// Computes the next variants of a request, as many as a batch has, or until an image comes.
+    fn run_patient(&mut self, job: &mut PatientJob) -> Result<(), InferError> {
+        let end = job.count.min(job.done.len() + self.queue.config.max_batch_size);
+        while job.done.len() < end && !job.is_abandoned() {
+            let variant = || (job.make)(job.done.len());
+            let seen = self.guarded(1, |open| open.look(&variant(), &Look::default()))?;
+            let (class, against) = job.of;
+            job.done.push(seen.score(class, against));
+            if self.queue.has_images() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The probabilities of the crops of `images` images.
@@ -200,6 +225,7 @@ mod tests {
                     last_map: None,
                     maps: Vec::new(),
                     times: Vec::new(),
+                    gradients: Vec::new(),
                 }),
             }
         }

@@ -171,7 +171,7 @@ pub struct ServeConfig {
     #[arg(long, env = "GOOGLENET_REJECT_DAMAGED", value_enum, default_value_t = Switch::Off)]
     pub reject_damaged: Switch,
 
-    /// Whether answers are explained: POST /explain, and the parameter `explain` of POST /classify.
+    /// Whether answers are explained: POST /explain, POST /activations, and the parameter `explain` of POST /classify.
     #[arg(long, env = "GOOGLENET_EXPLAIN", value_enum, default_value_t = Switch::On)]
     pub explain: Switch,
 

@@ -243,6 +243,7 @@ mod tests {
             }),
             maps: Vec::new(),
             times: Vec::new(),
+            gradients: Vec::new(),
         }
     }
 

@@ -10,6 +10,9 @@ pub(super) type Ranges = [&'static str; 3];
 /// JSON, which all routes have.
 const JSON: Ranges = ["application/json", "application/*", "*/*"];
 
+/// A picture.
+pub(super) const PNG: Ranges = ["image/png", "image/*", "*/*"];
+
 /// Whether the client would rather have what `ranges` hold than JSON.
 pub(super) fn prefers(headers: &HeaderMap, ranges: Ranges) -> bool {
     preference(headers, ranges) > preference(headers, JSON)

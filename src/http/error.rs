@@ -34,6 +34,13 @@ pub enum ApiError {
          connected layer"
     )]
     NotExplainable,
+    #[error("this network has no inception modules whose maps could be shown")]
+    NoModules,
+    #[error(
+        "this network has no gradient: between its modules and its logits are other layers than convolutions of stride 1, \
+         ReLU, max pools, the average pooling and the fully connected layer; method=occlusion works for every network"
+    )]
+    NoGradient,
     #[error("{0}")]
     InvalidJson(String),
     #[error("{0}")]
@@ -119,6 +126,8 @@ pub enum FullBy {
     Time,
     /// The memory for the bodies of requests.
     Bodies,
+    /// The places for work that waits for idle workers.
+    Patience,
 }
 
 impl FullBy {
@@ -129,6 +138,7 @@ impl FullBy {
             Self::Share => "share",
             Self::Time => "time",
             Self::Bodies => "body_memory",
+            Self::Patience => "patience",
         }
     }
 
@@ -137,6 +147,7 @@ impl FullBy {
             Self::Places => "the queue is full",
             Self::Share => "you have your share of a queue that is filling up",
             Self::Time => "the service is so busy that this would not be answered in time",
+            Self::Patience => "as many occlusions as may wait are being computed",
             Self::Bodies => "the bodies of other requests take all memory that there is for bodies",
         }
     }
@@ -147,7 +158,7 @@ impl ApiError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::InvalidParameter(_) => ErrorKind::InvalidParameter,
-            Self::NotExplainable => ErrorKind::NotExplainable,
+            Self::NotExplainable | Self::NoModules | Self::NoGradient => ErrorKind::NotExplainable,
             Self::InvalidJson(_) => ErrorKind::InvalidJson,
             Self::InvalidBase64(_) => ErrorKind::InvalidBase64,
             Self::InvalidMultipart(_) => ErrorKind::InvalidMultipart,
@@ -207,6 +218,7 @@ impl ApiError {
                     Bound::Places => FullBy::Places,
                     Bound::Share => FullBy::Share,
                     Bound::Time => FullBy::Time,
+                    Bound::Patience => FullBy::Patience,
                     Bound::Work => return Self::ImageTooLarge(TOO_MUCH_WORK.into()),
                 };
                 Self::QueueFull { bound, retry_after, status: overload_status }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod accept_failures;
+mod activations;
 mod base64_image;
 mod body;
 mod body_memory;
@@ -18,11 +19,13 @@ mod error;
 mod error_table;
 mod exchange;
 mod explain;
+mod filters;
 mod health;
 mod image_facts;
 mod json_text;
 mod message_checks;
 mod model;
+mod module_name;
 mod open_inference;
 mod openapi;
 mod page;

@@ -4,11 +4,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::state::AppState;
-use super::{classify, explain, health, model, open_inference};
+use super::{activations, classify, explain, filters, health, model, open_inference};
 
 /// The routes that take photos: of clients, and of the page wherever it is.
 pub(super) fn photo_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(classify::classify)).routes(routes!(explain::explain))
+    OpenApiRouter::new()
+        .routes(routes!(classify::classify))
+        .routes(routes!(explain::explain))
+        .routes(routes!(activations::activations))
 }
 
 /// The routes that clients use.
@@ -23,6 +26,7 @@ pub(super) fn admin_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(model::layers))
         .routes(routes!(model::labels))
         .routes(routes!(model::groups))
+        .routes(routes!(filters::filters))
         .routes(routes!(health::metrics))
         .merge(open_inference::metadata_routes())
 }

@@ -8,8 +8,8 @@ use super::error::{ApiError, Sent};
 use crate::config::Settings;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
-use crate::pipeline::{Ask, ClassifyError, Pipeline, Place, TensorError, WorkError};
-use googlenet_engine::model::{Classifier, OperatorCount};
+use crate::pipeline::{Ask, ClassifyError, PatientPlace, Pipeline, Place, TensorError, WorkError};
+use googlenet_engine::model::{Classifier, ColourFilters, OperatorCount};
 use googlenet_engine::model_info::ModelInfo;
 
 /// What the handlers share; a clone costs nothing.
@@ -33,6 +33,8 @@ pub struct Service {
     pub body_memory: BodyMemory,
     /// What runs it.
     pub operators: Vec<OperatorCount>,
+    /// The filters of its first layer, if they read colours.
+    pub colour_filters: Option<ColourFilters>,
     /// From images and tensors to probabilities.
     pub pipeline: Pipeline,
 }
@@ -82,6 +84,15 @@ impl AppState {
     pub fn check_number(&self, service: &Service, images: usize) -> Result<(), ApiError> {
         let limit = self.settings.max_images.min(service.pipeline.capacity());
         if images > limit { Err(ApiError::TooManyImages(limit)) } else { Ok(()) }
+    }
+
+    /// Takes a place for the variants of an image.
+    ///
+    /// # Errors
+    /// [`ApiError::QueueFull`] when there is none now.
+    pub fn admit_patient(&self, service: &Service) -> Result<PatientPlace, ApiError> {
+        let status = self.settings.overload_status.into();
+        service.pipeline.admit_patient().map_err(|error| ApiError::from_admission(error, status))
     }
 
     /// Takes a place for each image, all or none.

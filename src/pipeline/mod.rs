@@ -11,7 +11,9 @@ use blocking_pool::{KeptMemory, Work};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 
-pub use crate::batcher::{AdmitError, Ask, Bound, ClientKey, InferError, Place};
+pub use crate::batcher::{
+    AdmitError, Ask, Bound, ClientKey, InferError, MakeVariant, OfClass, PatientPlace, Place,
+};
 pub use blocking_pool::{BlockingPool, BlockingThreads, MemoryNeed, WorkError};
 pub use outcome::{Classified, ClassifyError, Looked, TensorError, Timing};
 pub use wanted::Wanted;
@@ -20,7 +22,7 @@ use crate::batcher::{Computation, Effort, Inference, Queue};
 use crate::decode::{self, DecodeError, DecodeLimits, Decoded, Format, ImageFile};
 use crate::metrics::{Metrics, PanicPlace};
 use crate::preprocess::{PreprocessError, Preprocessor};
-use googlenet_engine::model::{Input, Pixels, Probabilities, Views};
+use googlenet_engine::model::{Input, Look, Pixels, Probabilities, Seen, Views};
 
 /// Decodes images. A trait, so that a test can put a fault around the real decoder.
 pub trait Decoder: Send + Sync + 'static {
@@ -115,6 +117,14 @@ impl Pipeline {
         self.queue.admit(client, asks, deadline.saturating_duration_since(Instant::now()))
     }
 
+    /// Takes a place for the variants of an image, which are computed while no other image waits.
+    ///
+    /// # Errors
+    /// [`AdmitError`] when there is none now.
+    pub fn admit_patient(&self) -> Result<PatientPlace, AdmitError> {
+        self.queue.admit_patient()
+    }
+
     /// Images that can ever have places at the same time.
     pub fn capacity(&self) -> usize {
         self.queue.capacity()
@@ -132,7 +142,8 @@ impl Pipeline {
     }
 
     /// Reads the normalised images of a tensor, for which there are `places`, and runs the network on each. Reading
-    /// takes `need` of the memory, and waits for it until `deadline`. The first image that fails drops the others.
+    /// takes `need` of the memory, and waits for it until `deadline`. With a `look` the network is looked at. The first
+    /// image that fails drops the others.
     ///
     /// # Errors
     /// [`TensorError`] says which stage failed.
@@ -141,16 +152,23 @@ impl Pipeline {
         places: Vec<Place>,
         need: MemoryNeed,
         deadline: Instant,
+        look: Option<Look>,
         read: impl FnOnce() -> Result<Vec<Arc<[f32]>>, E> + Send + 'static,
-    ) -> Result<Vec<(Probabilities, Timing)>, TensorError<E>> {
+    ) -> Result<Vec<(Probabilities, Option<Arc<Seen>>, Timing)>, TensorError<E>> {
         let turn = places.first().map(Place::turn).unwrap_or_default();
         let work = Work { need, effort: Effort::Ordinary, turn, begin_by: deadline };
         let (images, _kept) = self.pool.run(work, read).await?;
         let images = images.map_err(TensorError::Elements)?;
         let infer = async |(place, image): (Place, Arc<[f32]>)| {
-            let Inference { probabilities, queue, inference, .. } =
-                place.infer(Computation::Run(vec![Input::Tensor(image)])).await?;
-            Ok((probabilities, Timing { queue, inference, ..Timing::default() }))
+            let input = Input::Tensor(image);
+            let computation = match look.clone() {
+                Some(look) => Computation::Look(input, look),
+                None => Computation::Run(vec![input]),
+            };
+            let Inference { probabilities, seen, queue, inference } =
+                place.infer(computation).await?;
+            self.count_best(&probabilities);
+            Ok((probabilities, seen, Timing { queue, inference, ..Timing::default() }))
         };
         try_join_all(places.into_iter().zip(images).map(infer)).await
     }
@@ -238,8 +256,12 @@ impl Pipeline {
             }
         };
         let mut inputs: Vec<Input> = prepared.crops.into_iter().map(Input::Pixels).collect();
+        let mut looked_at = None;
         let computation = match look.and_then(|look| Some((inputs.pop()?, look))) {
-            Some((input, look)) => Computation::Look(input, look),
+            Some((input, look)) => {
+                looked_at = Some(input.clone());
+                Computation::Look(input, look)
+            }
             None => Computation::Run(inputs),
         };
         let Inference { probabilities, seen, queue, inference } = place.infer(computation).await?;
@@ -248,13 +270,21 @@ impl Pipeline {
             inference_ms = milliseconds(inference),
             "network run"
         );
+        self.count_best(&probabilities);
         let Decoded { format, width, height, warnings, .. } = prepared.decoded;
         let region = self.preprocessor.region(width, height, crops);
         let region = region.ok_or(ClassifyError::Preprocess(PreprocessError::NoPixels))?;
         let timing =
             Timing { decode: prepared.decode, preprocess: prepared.preprocess, queue, inference };
-        let seen = seen.map(|seen| Looked { seen, picture: prepared.picture, turn, _kept: kept });
+        let picture = prepared.picture;
+        let seen = seen.map(|seen| Looked { seen, input: looked_at, picture, turn, _kept: kept });
         Ok(Classified { probabilities, format, width, height, region, warnings, timing, seen })
+    }
+
+    /// Operators watch how sure the network is: photos of another kind than before show in it first.
+    fn count_best(&self, probabilities: &Probabilities) {
+        let best = probabilities.as_slice().iter().copied().fold(0.0, f32::max);
+        self.metrics.top1_probability.observe(f64::from(best));
     }
 
     async fn prepare(

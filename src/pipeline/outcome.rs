@@ -7,7 +7,7 @@ use super::blocking_pool::{KeptMemory, WorkError};
 use crate::batcher::{InferError, Turn};
 use crate::decode::{DecodeError, Format, Warning};
 use crate::preprocess::{PreprocessError, Region};
-use googlenet_engine::model::{Pixels, Probabilities, Seen};
+use googlenet_engine::model::{Input, Pixels, Probabilities, Seen};
 
 /// What an image turned out to be.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct Classified {
 pub struct Looked {
     /// In the network.
     pub seen: Arc<Seen>,
+    /// What the network read.
+    pub input: Option<Input>,
     /// What the crop shows, if a picture was wanted.
     pub picture: Option<Pixels>,
     /// When it is the image's turn, among all.

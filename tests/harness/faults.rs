@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use googlenet::decode::{DecodeError, Decoded, ImageFile};
 use googlenet::pipeline::{Decoder, ImageDecoder};
-use googlenet_engine::model::{Engine, EngineError, Input, OperatorCount, Probabilities, Session};
+use googlenet_engine::model::{
+    Engine, EngineError, Input, Look, OperatorCount, Probabilities, Seen, Session, Views,
+};
 
 /// A picture of this colour makes the plan panic.
 pub const PANICS_IN_PLAN: [u8; 3] = [1, 2, 3];
@@ -68,6 +70,10 @@ impl Engine for FaultyEngine {
     fn operators(&self) -> Vec<OperatorCount> {
         self.inner.operators()
     }
+
+    fn views(&self) -> Views {
+        self.inner.views()
+    }
 }
 
 struct FaultySession {
@@ -82,5 +88,11 @@ impl Session for FaultySession {
         let marked = |input: &Input| matches!(input, Input::Pixels(pixels) if pixels.as_bytes().starts_with(&PANICS_IN_PLAN));
         assert!(!batch.iter().any(marked), "injected in the plan");
         self.inner.run(batch)
+    }
+
+    fn look(&mut self, input: &Input, look: &Look) -> Result<Seen, EngineError> {
+        self.gate.started.fetch_add(1, Ordering::SeqCst);
+        self.gate.pass();
+        self.inner.look(input, look)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{CLASSES, TestService, client, images, small_model};
+use crate::harness::{CLASSES, SIDE, TestService, client, images, small_model};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
@@ -325,6 +325,29 @@ async fn metrics_follow_the_contract() {
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }
+    service.stop().await;
+}
+
+/// Photos and tensors count alike, each once, whatever its crops; what was not classified does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_best_probabilities_are_counted() {
+    let service = TestService::start(&[]).await;
+    let one = client::classify(service.address, &images::png(1)).await.best().1;
+    let query = "/classify?crops=10";
+    let ten = client::post(service.address, query, "image/png", &images::png(2)).await.best().1;
+    client::classify(service.address, b"no image").await;
+    let black = vec![0; 3 * SIDE * SIDE];
+    let input =
+        json!({ "name": "data_0", "datatype": "FP32", "shape": [1, 3, SIDE, SIDE], "data": black });
+    let body = json!({ "inputs": [input] }).to_string();
+    let path = "/v2/models/small/infer";
+    let answer = client::post(service.address, path, "application/json", body.as_bytes()).await;
+    let data = answer.json()["outputs"][0]["data"].clone();
+    let probabilities = data.as_array().unwrap().iter().map(|p| p.as_f64().unwrap());
+    let sum = one + ten + probabilities.fold(0.0, f64::max);
+    assert_eq!(service.metric("googlenet_top1_probability_count").await, 3.0);
+    let counted = service.metric("googlenet_top1_probability_sum").await;
+    assert!((counted - sum).abs() < 1e-5, "{counted} was counted, {sum} was answered");
     service.stop().await;
 }
 

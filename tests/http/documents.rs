@@ -60,8 +60,8 @@ fn bytes_are_strings_in_the_format_binary() {
         .iter()
         .filter(|(place, _)| place.ends_with("image/*") || place.ends_with("octet-stream"))
         .collect();
-    let expected = "two each for classify and explain, a request and an answer for infer";
-    assert_eq!(raw.len(), 8, "{expected}: {raw:?}");
+    let expected = "two each for classify, explain and activations, those of infer";
+    assert_eq!(raw.len(), 10, "{expected}: {raw:?}");
     for (place, content) in raw {
         let schema = &content["schema"];
         assert_eq!(
@@ -79,7 +79,7 @@ fn bytes_are_strings_in_the_format_binary() {
 #[test]
 fn a_page_fills_in_each_parameter_once() {
     let document = document();
-    let parameters = ["/classify", "/explain"]
+    let parameters = ["/classify", "/explain", "/activations"]
         .into_iter()
         .flat_map(|path| document["paths"][path]["post"]["parameters"].as_array().unwrap());
     for parameter in parameters {
@@ -125,7 +125,7 @@ async fn examples_are_requests_that_succeed() {
             sent.insert(format!("{path} {name}"));
         }
     }
-    assert_eq!(sent.len(), 5, "{sent:?}");
+    assert_eq!(sent.len(), 6, "{sent:?}");
     service.stop().await;
 }
 

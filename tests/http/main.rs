@@ -5,12 +5,15 @@ mod harness;
 #[path = "../shared/mod.rs"]
 mod shared;
 
+mod activations;
 mod classify;
 mod damaged_models;
 mod dialects;
 mod documents;
 mod errors;
 mod explain;
+mod explain_grids;
+mod filters;
 mod groups;
 mod hostile_http;
 mod knobs;

@@ -117,3 +117,69 @@ fn calibration_loses_nothing() {
     let (status, _, errors) = calibrate(&["--output", "/no/such/folder/t.toml"]);
     assert!(status == Some(1) && errors.contains("there is no such folder"), "{errors}");
 }
+
+/// Every module that computes has its time; each has its receptive field.
+#[test]
+fn the_summary_measures_the_modules() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = crate::harness::small_model(folder.path());
+    let path = model.to_str().unwrap();
+    let (status, said, errors) = program(&["summary", "--time", "--json", "--model", path]);
+    assert_eq!(status, Some(0), "{errors}");
+    let summary: Value = serde_json::from_str(&said).unwrap();
+    let times = summary["times"].as_array().unwrap();
+    for module in summary["modules"].as_array().unwrap() {
+        assert!(module["receptive_field"].as_u64().unwrap() >= 7, "{module}");
+        let time = times.iter().find(|time| time["name"] == module["name"]);
+        if module["multiply_adds"] == 0 {
+            continue;
+        }
+        let time = time.unwrap_or_else(|| panic!("no time for {module}"));
+        let milliseconds = time["milliseconds"].as_f64().unwrap();
+        let rate = time["multiply_adds_per_second"].as_f64().unwrap();
+        let expected = module["multiply_adds"].as_f64().unwrap() / milliseconds * 1e3;
+        assert!((rate / expected - 1.0).abs() < 1e-6, "{time}");
+    }
+    let (status, said, errors) = program(&["summary", "--time", "--model", path]);
+    assert_eq!(status, Some(0), "{errors}");
+    let (_, table) = said.split_once("Milliseconds").expect("a table of times");
+    let line = table.lines().find(|line| line.starts_with("inception_3a")).unwrap();
+    assert!(line.ends_with(" G") && line.contains('%'), "{line}");
+    let (_, plain, _) = program(&["summary", "--model", path]);
+    assert!(!plain.contains("Milliseconds"), "{plain}");
+}
+
+/// The same grids as over HTTP, as pictures.
+#[test]
+fn explanations_by_gradient_and_by_occlusion_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = crate::harness::small_model(folder.path());
+    let photo = folder.path().join("photo.png");
+    std::fs::write(&photo, crate::harness::images::png(3)).unwrap();
+    let drawn = folder.path().join("why.png");
+    let [photo, drawn_path, model] = [&photo, &drawn, &model].map(|path| path.to_str().unwrap());
+    let explain = |more: &[&str]| {
+        let common = ["explain", photo, "--output", drawn_path, "--model", model];
+        program(&[&common[..], more].concat())
+    };
+    let mut pictures = Vec::new();
+    for (arguments, says) in [
+        (&["--method=gradient"][..], "gradient times map"),
+        (&["--method=gradient", "--module=inception_3a", "--class=4"], "gradient times map"),
+        (&["--method=occlusion", "--squares=3", "--size=224"], "less with a part covered"),
+    ] {
+        let (status, said, errors) = explain(arguments);
+        assert_eq!(status, Some(0), "{errors}");
+        assert!(said.contains("logit") && said.contains(says), "{said}");
+        pictures.push(image::open(&drawn).unwrap().to_rgb8());
+    }
+    assert_eq!((pictures[0].width(), pictures[2].width()), (448, 224));
+    assert_ne!(pictures[0], pictures[1]);
+    for (arguments, says) in [
+        (&["--module=inception_3a"][..], "needs --method gradient"),
+        (&["--method=gradient", "--module=conv1"], "use inception_3a, "),
+    ] {
+        let (status, _, errors) = explain(arguments);
+        assert!(status == Some(1) && errors.contains(says), "{errors}");
+    }
+}

@@ -149,6 +149,46 @@ async fn the_answer_is_as_the_protocol_says() {
     service.stop().await;
 }
 
+/// Their softmax is the probabilities, for encoded images and tensors, in the order in which the outputs are named.
+#[tokio::test(flavor = "multi_thread")]
+async fn logits_come_to_who_asks_for_them() {
+    let service = TestService::start(&[]).await;
+    let tensors = json!([normalised(4), normalised(5)].concat());
+    for request in [encoded(&[images::png(4), images::png(5)]), tensor(2, &tensors)] {
+        let expected = rows(&infer(&service, &request).await);
+        let mut request = request;
+        request["outputs"] = json!([{"name": "logits_1"}, {"name": "prob_1"}]);
+        let answer = infer(&service, &request).await.json();
+        let outputs = answer["outputs"].as_array().unwrap();
+        assert_eq!(
+            (&outputs[0]["name"], &outputs[1]["name"]),
+            (&json!("logits_1"), &json!("prob_1"))
+        );
+        assert_eq!(
+            (&outputs[0]["datatype"], &outputs[0]["shape"]),
+            (&json!("FP32"), &json!([2, CLASSES]))
+        );
+        let values = |output: &Value| -> Vec<f64> {
+            serde_json::from_value(output["data"].clone()).unwrap()
+        };
+        assert_close(&values(&outputs[1]), &expected.concat());
+        for (logits, expected) in values(&outputs[0]).chunks(CLASSES).zip(&expected) {
+            let powers: Vec<f64> = logits.iter().map(|logit| logit.exp()).collect();
+            let sum: f64 = powers.iter().sum();
+            let softmax: Vec<f64> = powers.iter().map(|power| power / sum).collect();
+            assert_close(&softmax, expected);
+        }
+        request["outputs"] = json!([{"name": "logits_1", "parameters": {"binary_data": true}}]);
+        let raw = infer(&service, &request).await;
+        let json_length: usize = raw.header("inference-header-content-length").parse().unwrap();
+        let (_, raw) = raw.body.split_at(json_length);
+        let raw: Vec<f64> =
+            raw.as_chunks().0.iter().map(|v| f64::from(f32::from_le_bytes(*v))).collect();
+        assert_close(&raw, &values(&outputs[0]));
+    }
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn classification_names_the_best() {
     let service = TestService::start(&[]).await;

@@ -17,7 +17,7 @@ use image::RgbImage;
 use image::imageops::{FilterType, replace, resize};
 use serde_json::Value;
 
-const LAST_MAP: Look = Look { last_map: true, modules: Vec::new(), times: false };
+const LAST_MAP: Look = Look { last_map: true, modules: Vec::new(), times: false, gradient: None };
 
 /// A network that is looked at.
 struct Looker {

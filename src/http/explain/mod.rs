@@ -1,6 +1,7 @@
 //! `POST /explain`.
 
 mod answer;
+mod grid;
 mod parameters;
 
 use std::sync::Arc;
@@ -10,11 +11,14 @@ use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use answer::{ExplainAnswer, Sums};
-use parameters::{KNOWN, Parameters};
+use grid::{Explained, GridAnswer};
+use parameters::{KNOWN, Method, Parameters};
 
-use super::accept::{Ranges, prefers};
+use super::accept::{PNG, prefers};
 use super::body::{ReceivedBody, read_body};
 use super::client::Client;
 use super::deadline::before;
@@ -28,13 +32,11 @@ use super::request_tally::RequestTally;
 use super::server_timing::add_server_timing;
 use super::state::{AppState, Service};
 use super::upload::{UnparsedParameters, UploadForm, Uploaded, read_upload};
-use crate::evidence::{Compared, LastMap, overlay, picture_bytes};
-use crate::pipeline::{Classified, Looked, Wanted};
-use crate::topk::{TopK, top_k};
-use googlenet_engine::model::{Classifier, Look};
+use crate::evidence::{Compared, Grid, LastMap, overlay, picture_bytes};
+use crate::inside::{Covers, drops};
+use crate::pipeline::{Classified, Looked, PatientPlace, Wanted};
+use googlenet_engine::model::{GradientOf, Input, Look, Seen};
 
-/// A picture.
-const PNG: Ranges = ["image/png", "image/*", "*/*"];
 /// The logit that a picture explains.
 const X_LOGIT: HeaderName = HeaderName::from_static("x-logit");
 /// More than the sums of an answer take: five classes for each of 49 squares, and all channels.
@@ -65,7 +67,7 @@ route_errors!(ExplainErrors: InvalidParameter, NotExplainable, InvalidJson, Inva
     ),
     responses(
         (status = 200, description = "The evidence for a class, or a picture of it",
-            content((ExplainAnswer = "application/json"), (inline(RawBytes) = "image/png")),
+            content((Answer = "application/json"), (inline(RawBytes) = "image/png")),
             headers(("Server-Timing" = String, description = "Milliseconds of each stage"),
                 ("X-Logit" = Option<f32>, description = "With a picture: the logit that it explains"))),
         ExplainErrors,
@@ -83,31 +85,49 @@ pub async fn explain(
             "explanations are switched off in this service (--explain)".into(),
         ));
     }
-    let classifier = service.classifier()?;
     // What the head says wrong is refused before the body comes.
     let query = request.uri().query().unwrap_or_default();
     let unparsed = UnparsedParameters::from_query(KNOWN, query)?;
-    Parameters::parse(&unparsed, &service.model.labels)?;
+    let views = &service.pipeline.views;
+    let parsed = Parameters::parse(&unparsed, &service.model.labels, views)?;
     let is_picture = prefers(request.headers(), PNG);
     let form = UploadForm::of(request.headers())?;
+    // A form or JSON may still name another method.
+    if parsed.method == Method::Cam && matches!(form, UploadForm::Raw) {
+        service.classifier()?;
+    }
     let copies = form.body_copies();
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
     let read = read_upload(form, bytes, unparsed, &state, &service.pipeline);
     let Uploaded { images, parameters } = before(client.deadline, &state, read).await??;
     let image = images.only()??;
     tally.set_images(1);
-    let parameters = Parameters::parse(&parameters, &service.model.labels)?;
-    let explanation = Explanation { state: &state, service, classifier, parameters, is_picture };
+    let parameters = Parameters::parse(&parameters, &service.model.labels, views)?;
+    if parameters.method == Method::Cam {
+        service.classifier()?;
+    }
+    let explanation = Explanation { state: &state, service, parameters, is_picture };
     let mut response = before(client.deadline, &state, explanation.of(image, client)).await??;
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
+}
+
+/// What the methods answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Explanation)]
+#[serde(untagged)]
+#[allow(dead_code)] // only described: each is answered as it is
+enum Answer<'a> {
+    /// `method=cam`.
+    Cam(ExplainAnswer<'a>),
+    /// `method=gradient` and `method=occlusion`.
+    Grid(GridAnswer<'a>),
 }
 
 /// How an image is to be explained.
 struct Explanation<'a> {
     state: &'a AppState,
     service: &'a Service,
-    classifier: Arc<Classifier>,
     parameters: Parameters,
     is_picture: bool,
 }
@@ -116,6 +136,11 @@ impl Explanation<'_> {
     async fn of(self, image: Bytes, client: Client) -> Result<Response, ApiError> {
         let pipeline = &self.service.pipeline;
         let failed = |error| self.state.failed(error);
+        // Where there is no place for the variants, nothing is begun.
+        let patient = match self.parameters.method {
+            Method::Occlusion => Some(self.state.admit_patient(self.service)?),
+            Method::Cam | Method::Gradient => None,
+        };
         let encoded = pipeline.read_header(image, self.wanted()).await.map_err(failed)?;
         let places = self.state.admit(self.service, client, &[encoded.ask()])?;
         let place = places.into_iter().next();
@@ -123,17 +148,26 @@ impl Explanation<'_> {
         let mut image = pipeline.classify(place, encoded).await.map_err(failed)?;
         let looked = image.seen.take();
         let looked = looked.ok_or_else(|| ApiError::Internal("nothing was seen".into()))?;
-        let mut response = if self.is_picture {
-            self.picture(&image, looked, client).await?
-        } else {
-            self.json(&image, looked, client).await?
+        let mut response = match (self.parameters.method, patient) {
+            (Method::Cam, _) if self.is_picture => self.picture(&image, looked, client).await?,
+            (Method::Cam, _) => self.json(&image, looked, client).await?,
+            (_, None) => {
+                let explained = self.gradient(&image, &looked.seen)?;
+                self.grid(&image, looked, client, explained).await?
+            }
+            (_, Some(patient)) => {
+                let explained = self.occlusion(&image, &looked, patient).await?;
+                self.grid(&image, looked, client, explained).await?
+            }
         };
         add_server_timing(&mut response, std::iter::once(image.timing));
         Ok(response)
     }
 
     fn wanted(&self) -> Wanted {
-        let look = Some(Look { last_map: true, ..Look::default() });
+        let Parameters { class, against, method, module, .. } = self.parameters;
+        let gradient = module.map(|module| GradientOf { class, against, modules: vec![module] });
+        let look = Some(Look { last_map: method == Method::Cam, gradient, ..Look::default() });
         let size = self.is_picture.then_some(self.parameters.size);
         Wanted {
             look,
@@ -145,10 +179,7 @@ impl Explanation<'_> {
 
     /// The class that was asked for, or the best.
     fn compared(&self, image: &Classified) -> Compared {
-        let class = self.parameters.class.unwrap_or_else(|| {
-            let best = top_k(&image.probabilities, TopK::default_for(1), 0.0, None);
-            best.first().map_or(0, |prediction| prediction.class)
-        });
+        let class = self.parameters.class.unwrap_or_else(|| image.probabilities.best());
         Compared { class, against: self.parameters.against }
     }
 
@@ -189,11 +220,69 @@ impl Explanation<'_> {
             png.map(|png| (png, evidence.logit))
         });
         let (png, logit) = picture.await?.map_err(|e| ApiError::Internal(e.to_string()))?;
-        let mut response = ([(header::CONTENT_TYPE, "image/png")], png).into_response();
-        if let Ok(logit) = HeaderValue::try_from(logit.to_string()) {
-            response.headers_mut().insert(X_LOGIT, logit);
+        Ok(png_response(png, logit))
+    }
+
+    /// The gradient that was seen.
+    fn gradient(&self, image: &Classified, seen: &Seen) -> Result<Explained, ApiError> {
+        let compared = self.compared(image);
+        let map = seen.gradients.first();
+        let map = map.ok_or_else(|| ApiError::Internal("the gradient was not seen".into()))?;
+        let score = seen.score(compared.class, compared.against);
+        let grid = Grid { columns: map.width, values: map.values.to_vec() };
+        Ok(Explained { compared, score, grid })
+    }
+
+    /// What the class loses when parts of the image are covered.
+    async fn occlusion(
+        &self,
+        image: &Classified,
+        looked: &Looked,
+        patient: PatientPlace,
+    ) -> Result<Explained, ApiError> {
+        let Some(Input::Pixels(crop)) = &looked.input else {
+            return Err(ApiError::Internal("the crop is not there".into()));
+        };
+        let (compared, squares) = (self.compared(image), self.parameters.squares);
+        let covers = Covers::new(crop.clone(), squares, &self.service.model.preprocessing);
+        let (of, count) = ((compared.class, compared.against), covers.count());
+        let scores = patient.infer(of, count, Arc::new(move |number| covers.variant(number)));
+        let (score, values) = drops(&scores.await?)
+            .ok_or_else(|| ApiError::Internal("there is no variant".into()))?;
+        Ok(Explained { compared, score, grid: Grid { columns: squares, values } })
+    }
+
+    /// The answer of a grid, or its picture, which is made on a blocking thread.
+    async fn grid(
+        &self,
+        image: &Classified,
+        mut looked: Looked,
+        client: Client,
+        explained: Explained,
+    ) -> Result<Response, ApiError> {
+        let Parameters { method, module, .. } = self.parameters;
+        let photo = looked.picture.take();
+        let draw = move |_: &Looked| {
+            let png = photo.map(|photo| overlay(photo.as_bytes(), photo.side(), &explained.grid));
+            (png.transpose(), explained)
+        };
+        let pipeline = &self.service.pipeline;
+        let drawn = pipeline.explain(method.as_str(), looked, client.deadline.0, draw).await;
+        let (png, explained) = drawn.map_err(|error| self.state.failed(error))?;
+        if let Some(png) = png.map_err(|e| ApiError::Internal(e.to_string()))? {
+            return Ok(png_response(png, explained.score.value));
         }
-        Ok(response)
+        let probability = image.probabilities.as_slice().get(explained.compared.class);
+        let module = module.and_then(|index| pipeline.views.modules.get(index));
+        let answer = GridAnswer::new(
+            &explained,
+            method,
+            module.map(|module| module.name.as_str()),
+            probability.copied().unwrap_or_default(),
+            ImageFacts::of(image),
+            &self.service.model,
+        );
+        Ok(Json(answer).into_response())
     }
 
     /// Does `work` with the last map on a blocking thread.
@@ -203,7 +292,7 @@ impl Explanation<'_> {
         client: Client,
         work: impl FnOnce(&LastMap<'_>) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let classifier = Arc::clone(&self.classifier);
+        let classifier = self.service.classifier()?;
         let method = self.parameters.method.as_str();
         let with_map =
             move |looked: &Looked| LastMap::of(&classifier, &looked.seen).map(|last| work(&last));
@@ -212,4 +301,12 @@ impl Explanation<'_> {
         let explained = explained.map_err(|error| self.state.failed(error))?;
         explained.ok_or_else(|| ApiError::Internal("the last map was not seen".into()))
     }
+}
+
+fn png_response(png: Vec<u8>, logit: f32) -> Response {
+    let mut response = ([(header::CONTENT_TYPE, "image/png")], png).into_response();
+    if let Ok(logit) = HeaderValue::try_from(logit.to_string()) {
+        response.headers_mut().insert(X_LOGIT, logit);
+    }
+    response
 }

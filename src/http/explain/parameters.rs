@@ -2,7 +2,9 @@
 
 use crate::evidence::MOST_CHANNELS;
 use crate::http::error::{ApiError, shown};
+use crate::http::module_name::module;
 use crate::http::upload::{Kind, Parameter, UnparsedParameters, invalid, whole_number};
+use googlenet_engine::model::Views;
 use googlenet_engine::weights::{ClassNameError, Labels};
 
 /// Those that `POST /explain` knows.
@@ -10,12 +12,14 @@ pub const KNOWN: &[Parameter] = &[
     Parameter { name: "class", kind: Kind::NumberOrText("\"n02124075\"") },
     Parameter { name: "against", kind: Kind::NumberOrText("\"n02124075\"") },
     Parameter { name: "method", kind: Kind::Text("\"cam\"") },
+    Parameter { name: "module", kind: Kind::Text("\"inception_4e\"") },
     Parameter { name: "squares", kind: Kind::Number },
     Parameter { name: "channels", kind: Kind::Number },
     Parameter { name: "size", kind: Kind::Number },
 ];
 
-const MOST_SQUARE_CLASSES: usize = 5;
+const SQUARE_CLASSES: std::ops::RangeInclusive<usize> = 0..=5;
+const COVERS: std::ops::RangeInclusive<usize> = 2..=12;
 const SIZES: std::ops::RangeInclusive<usize> = 224..=1024;
 
 /// How an answer is explained.
@@ -24,15 +28,21 @@ pub enum Method {
     /// Class activation map: the share of each square of the last map in the logit, exactly.
     #[default]
     Cam,
+    /// The gradient of the logit at the map of a module, times the map.
+    Gradient,
+    /// What is lost of the logit when a part of the photo is covered.
+    Occlusion,
 }
 
 impl Method {
-    const ALL: [Self; 1] = [Self::Cam];
+    const ALL: [Self; 3] = [Self::Cam, Self::Gradient, Self::Occlusion];
 
     /// As requests, answers and metrics name it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Cam => "cam",
+            Self::Gradient => "gradient",
+            Self::Occlusion => "occlusion",
         }
     }
 }
@@ -46,7 +56,9 @@ pub struct Parameters {
     pub against: Option<usize>,
     /// How.
     pub method: Method,
-    /// Classes that are named for each square.
+    /// The module of a gradient, by its index in the network's views; there is one for [`Method::Gradient`].
+    pub module: Option<usize>,
+    /// Classes that are named for each square; for [`Method::Occlusion`] squares on a side.
     pub squares: usize,
     /// Channels that are listed.
     pub channels: usize,
@@ -55,11 +67,16 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// The parameters, for a network with these classes.
+    /// The parameters, for a network with these classes that shows these views.
     ///
     /// # Errors
-    /// [`ApiError::InvalidParameter`] names the parameter and its range.
-    pub fn parse(unparsed: &UnparsedParameters, labels: &Labels) -> Result<Self, ApiError> {
+    /// [`ApiError::InvalidParameter`] names the parameter and its range, [`ApiError::NoGradient`] says that the network
+    /// has none.
+    pub fn parse(
+        unparsed: &UnparsedParameters,
+        labels: &Labels,
+        views: &Views,
+    ) -> Result<Self, ApiError> {
         let number = |name: &str, default: usize, range: std::ops::RangeInclusive<usize>| {
             let Some(text) = unparsed.get(name) else { return Ok(default) };
             whole_number(text).filter(|number| range.contains(number)).ok_or_else(|| {
@@ -77,22 +94,50 @@ impl Parameters {
                 "class and against are the same class: compare it with another".into(),
             ));
         }
+        let method = method(unparsed.get("method"))?;
         Ok(Self {
             class,
             against,
-            method: method(unparsed.get("method"))?,
-            squares: number("squares", 3, 0..=MOST_SQUARE_CLASSES)?,
+            method,
+            module: gradient_module(method, unparsed.get("module"), views)?,
+            squares: match method {
+                Method::Occlusion => number("squares", 8, COVERS)?,
+                Method::Cam | Method::Gradient => number("squares", 3, SQUARE_CLASSES)?,
+            },
             channels: number("channels", 10, 0..=MOST_CHANNELS)?,
             size: number("size", 448, SIZES)?,
         })
     }
 }
 
+/// The module that a gradient is wanted at; the last one of the maps before the last, which are finer, if none is named.
+fn gradient_module(
+    method: Method,
+    name: Option<&str>,
+    views: &Views,
+) -> Result<Option<usize>, ApiError> {
+    if method != Method::Gradient {
+        return match name {
+            None => Ok(None),
+            Some(_) => Err(ApiError::InvalidParameter(
+                "module is a parameter of method=gradient: give that too, or leave out module"
+                    .into(),
+            )),
+        };
+    }
+    let first = views.gradients.ok_or(ApiError::NoGradient)?.first_module;
+    let with_gradient = views.modules.get(first..).unwrap_or_default();
+    let Some(name) = name else {
+        return views.finest_behind(first).map(Some).ok_or(ApiError::NoGradient);
+    };
+    Ok(Some(first + module(name, with_gradient)?))
+}
+
 fn method(text: Option<&str>) -> Result<Method, ApiError> {
     let Some(text) = text else { return Ok(Method::default()) };
     Method::ALL.into_iter().find(|method| method.as_str() == text).ok_or_else(|| {
         let names: Vec<&str> = Method::ALL.map(Method::as_str).to_vec();
-        invalid("method", names.join(" or "))
+        invalid("method", names.join(", "))
     })
 }
 
@@ -115,11 +160,42 @@ fn class(name: &str, text: &str, labels: &Labels) -> Result<usize, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use googlenet_engine::model::{GradientViews, ModuleView};
+
     use super::*;
 
     fn parse(query: &str) -> Result<Parameters, ApiError> {
         let unparsed = UnparsedParameters::from_query(KNOWN, query)?;
-        Parameters::parse(&unparsed, &Labels::imagenet())
+        Parameters::parse(&unparsed, &Labels::imagenet(), &views())
+    }
+
+    fn views() -> Views {
+        let module = |name: &str, side| ModuleView {
+            name: name.to_owned(),
+            height: side,
+            width: side,
+            branches: [1; 4],
+        };
+        Views {
+            modules: vec![module("a", 28), module("b", 14), module("c", 14), module("d", 7)],
+            gradients: Some(GradientViews { first_module: 1, weights_bytes: 0, run_bytes: 0 }),
+            ..Views::default()
+        }
+    }
+
+    #[test]
+    fn a_gradient_is_that_of_a_module() {
+        assert_eq!(parse("method=gradient").unwrap().module, Some(2), "the last of the finer maps");
+        assert_eq!(parse("method=gradient&module=d").unwrap().module, Some(3));
+        let error = parse("method=gradient&module=a").unwrap_err().to_string();
+        assert!(error.ends_with("use b, c, d"), "{error}");
+        assert!(parse("module=d").is_err() && parse("method=occlusion&module=d").is_err());
+        let unparsed = UnparsedParameters::from_query(KNOWN, "method=gradient").unwrap();
+        let none = Parameters::parse(&unparsed, &Labels::imagenet(), &Views::default());
+        assert_eq!(none.unwrap_err().kind().code(), "not_explainable");
+        assert_eq!(parse("method=occlusion").unwrap().squares, 8);
+        assert!(parse("method=occlusion&squares=1").is_err());
+        assert!(parse("method=occlusion&squares=13").is_err());
     }
 
     #[test]

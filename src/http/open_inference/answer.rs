@@ -1,5 +1,7 @@
 //! What an inference answers, in JSON or with raw bytes behind it.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
@@ -8,11 +10,11 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::metadata::ModelParameters;
-use super::request::{INFERENCE_HEADER_CONTENT_LENGTH, Output};
+use super::request::{INFERENCE_HEADER_CONTENT_LENGTH, Output, OutputValues};
 use super::request_json::Datatype;
 use crate::http::error::ApiError;
 use crate::topk::{TopK, top_k};
-use googlenet_engine::model::Probabilities;
+use googlenet_engine::model::{Probabilities, Seen};
 use googlenet_engine::model_info::ModelInfo;
 
 /// An inference's answer.
@@ -32,11 +34,11 @@ pub struct InferAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     parameters: Option<ModelParameters>,
-    /// One tensor.
-    outputs: [OutputTensor<'a>; 1],
+    /// Those that were asked for.
+    outputs: Vec<OutputTensor<'a>>,
 }
 
-/// The output.
+/// An output.
 #[derive(Serialize, ToSchema)]
 pub struct OutputTensor<'a> {
     #[schema(example = "prob_1")]
@@ -67,38 +69,54 @@ pub struct AnswerParameters {
 pub enum OutputData<'a> {
     // No documentation: utoipa would describe it as an object, which an array is not.
     #[allow(missing_docs)]
-    Fp32(#[schema(inline)] AllProbabilities<'a>),
+    Fp32(#[schema(inline)] AllClasses<'a>),
     /// `probability:class:label`.
     Bytes(Vec<String>),
 }
 
-/// The probabilities of all images, one image behind the other.
-pub struct AllProbabilities<'a>(&'a [Probabilities]);
+/// A value for each class of all images, one image behind the other.
+pub struct AllClasses<'a>(Vec<&'a [f32]>);
 
-impl AllProbabilities<'_> {
+impl AllClasses<'_> {
     fn iter(&self) -> impl Iterator<Item = &f32> {
-        self.0.iter().flat_map(Probabilities::as_slice)
+        self.0.iter().flat_map(|image| image.iter())
     }
 }
 
-impl Serialize for AllProbabilities<'_> {
+impl Serialize for AllClasses<'_> {
     fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
         output.collect_seq(self.iter())
     }
 }
 
-impl PartialSchema for AllProbabilities<'_> {
+impl PartialSchema for AllClasses<'_> {
     fn schema() -> RefOr<Schema> {
         Vec::<f32>::schema()
     }
 }
 
-impl ToSchema for AllProbabilities<'_> {}
+impl ToSchema for AllClasses<'_> {}
+
+/// What the network gave for an image.
+#[derive(Clone, Debug)]
+pub struct Inferred {
+    /// The mean over its crops.
+    pub probabilities: Probabilities,
+    /// What was seen, if logits were asked for.
+    pub seen: Option<Arc<Seen>>,
+}
+
+impl Inferred {
+    fn logits(&self) -> Result<&[f32], ApiError> {
+        let logits = self.seen.as_ref().and_then(|seen| seen.logits.as_deref());
+        logits.ok_or_else(|| ApiError::Internal("the logits were not seen".into()))
+    }
+}
 
 impl OutputData<'_> {
     /// The best classes as Triton writes them.
-    fn classification(answers: &[Probabilities], k: TopK, model: &ModelInfo) -> Self {
-        let best = answers.iter().flat_map(|answer| top_k(answer, k, 0.0, None));
+    fn classification(answers: &[Inferred], k: TopK, model: &ModelInfo) -> Self {
+        let best = answers.iter().flat_map(|answer| top_k(&answer.probabilities, k, 0.0, None));
         let written = best.map(|prediction| {
             let label = model.labels.get(prediction.class).map_or("", |label| label.name());
             format!("{:.6}:{}:{label}", prediction.probability, prediction.class)
@@ -137,41 +155,62 @@ impl OutputData<'_> {
     }
 }
 
-/// The response for the probabilities of `answers`, at least one.
+impl<'a> OutputTensor<'a> {
+    /// An output for `answers`; its raw bytes are put behind `raw` if it is to come so.
+    fn new(
+        output: &'a Output,
+        answers: &'a [Inferred],
+        model: &ModelInfo,
+        raw: &mut Vec<u8>,
+    ) -> Result<Self, ApiError> {
+        let data = match (output.kind, output.classification) {
+            (OutputValues::Logits, _) => {
+                let logits = answers.iter().map(Inferred::logits).collect::<Result<_, _>>()?;
+                OutputData::Fp32(AllClasses(logits))
+            }
+            (OutputValues::Probabilities, Some(k)) => OutputData::classification(answers, k, model),
+            (OutputValues::Probabilities, None) => {
+                let all = answers.iter().map(|answer| answer.probabilities.as_slice());
+                OutputData::Fp32(AllClasses(all.collect()))
+            }
+        };
+        let bytes = output.binary.then(|| data.to_raw());
+        let tensor = Self {
+            name: &output.name,
+            datatype: data.datatype(),
+            shape: [answers.len(), data.len() / answers.len().max(1)],
+            parameters: bytes.as_ref().map(|raw| AnswerParameters { binary_data_size: raw.len() }),
+            data: bytes.is_none().then_some(data),
+        };
+        raw.extend(bytes.into_iter().flatten());
+        Ok(tensor)
+    }
+}
+
+/// The response for `answers`, at least one.
 ///
 /// # Errors
-/// [`ApiError::Internal`] when it is no JSON.
+/// [`ApiError::Internal`] when it is no JSON, or logits are not there.
 pub fn respond(
     id: Option<&str>,
-    output: &Output,
-    answers: &[Probabilities],
+    outputs: &[Output],
+    answers: &[Inferred],
     model: &ModelInfo,
 ) -> Result<Response, ApiError> {
-    let data = match output.classification {
-        Some(k) => OutputData::classification(answers, k, model),
-        None => OutputData::Fp32(AllProbabilities(answers)),
-    };
-    let shape = [answers.len(), data.len() / answers.len().max(1)];
-    let raw = output.binary.then(|| data.to_raw());
-    let tensor = OutputTensor {
-        name: &output.name,
-        datatype: data.datatype(),
-        shape,
-        parameters: raw.as_ref().map(|raw| AnswerParameters { binary_data_size: raw.len() }),
-        data: raw.is_none().then_some(data),
-    };
+    let mut raw = Vec::new();
+    let tensors = outputs.iter().map(|output| OutputTensor::new(output, answers, model, &mut raw));
     let answer = InferAnswer {
         model_name: &model.identity.name,
         model_version: &model.identity.version,
         id,
         parameters: ModelParameters::of(model),
-        outputs: [tensor],
+        outputs: tensors.collect::<Result<_, _>>()?,
     };
     let mut body = serde_json::to_vec(&answer).map_err(|e| ApiError::Internal(e.to_string()))?;
     let content_type = |value| (header::CONTENT_TYPE, HeaderValue::from_static(value));
-    let Some(raw) = raw else {
+    if outputs.iter().all(|output| !output.binary) {
         return Ok(([content_type("application/json")], body).into_response());
-    };
+    }
     let json_length: (HeaderName, HeaderValue) =
         (INFERENCE_HEADER_CONTENT_LENGTH, HeaderValue::from(body.len()));
     body.extend(raw);

@@ -6,9 +6,9 @@ use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use futures_util::future::try_join_all;
 
-use super::answer::{InferAnswer, respond};
+use super::answer::{InferAnswer, Inferred, respond};
 use super::model_path::ModelPath;
-use super::request::{Checked, Input, InputKind, json_bytes, read_request};
+use super::request::{Checked, Input, InputKind, OutputValues, json_bytes, read_request};
 use super::request_json::InferRequest;
 use super::tensor::{body_copies, memory_need, read_images, read_tensors};
 use crate::http::body::{ReceivedBody, read_body};
@@ -20,8 +20,8 @@ use crate::http::openapi::errors::route_errors;
 use crate::http::request_tally::RequestTally;
 use crate::http::server_timing::add_server_timing;
 use crate::http::state::{AppState, Service};
-use crate::pipeline::{Ask, Encoded, Timing, Wanted};
-use googlenet_engine::model::Probabilities;
+use crate::pipeline::{Ask, Classified, Encoded, Timing, Wanted};
+use googlenet_engine::model::Look;
 
 route_errors!(InferErrors: InvalidInput, EmptyImage, NotFound, RequestTimeout, BodyTooLarge, ImageTooLarge, TooManyImages,
     UnsupportedContentType, UnsupportedImageFormat, CorruptImage, QueueFull, Internal, ShuttingDown, NotReady,
@@ -66,17 +66,21 @@ pub async fn infer(
     let json_bytes = json_bytes(request.headers())?;
     let copies = body_copies(json_bytes);
     let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
-    let model = Arc::clone(&service.model);
-    let read = service.pipeline.run_blocking(move || read_request(bytes, json_bytes, &model));
+    let (model, has_logits) = (Arc::clone(&service.model), service.pipeline.views.logits);
+    let read = move || read_request(bytes, json_bytes, &model, has_logits);
+    let read = service.pipeline.run_blocking(read);
     let read = before(client.deadline, &state, read).await?;
     let read = read.map_err(|error| state.body_failed(error))?;
-    let Checked { id, input, output } = read?;
+    let Checked { id, input, outputs } = read?;
     tally.set_images(input.images());
     state.check_number(service, input.images())?;
-    let work = classify(&state, service, client, input);
+    // Who asks for no logits runs as ever.
+    let asks_for_logits = outputs.iter().any(|output| output.kind == OutputValues::Logits);
+    let look = asks_for_logits.then(Look::default);
+    let work = classify(&state, service, client, input, look);
     let results = before(client.deadline, &state, work).await??;
-    let (probabilities, timings): (Vec<_>, Vec<_>) = results.into_iter().unzip();
-    let mut response = respond(id.as_deref(), &output, &probabilities, &service.model)?;
+    let (inferred, timings): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+    let mut response = respond(id.as_deref(), &outputs, &inferred, &service.model)?;
     add_server_timing(&mut response, timings.into_iter());
     Ok(response)
 }
@@ -118,7 +122,7 @@ pub async fn infer_version(
 }
 
 /// One image's answer, and how long each stage took.
-type Answered = (Probabilities, Timing);
+type Answered = (Inferred, Timing);
 
 /// Classifies all images of a request; the first that fails drops the others.
 async fn classify(
@@ -126,10 +130,11 @@ async fn classify(
     service: &Service,
     client: Client,
     input: Input,
+    look: Option<Look>,
 ) -> Result<Vec<Answered>, ApiError> {
     match input.kind {
-        InputKind::Tensor => classify_tensor(state, service, client, input).await,
-        InputKind::Images => classify_images(state, service, client, input).await,
+        InputKind::Tensor => classify_tensor(state, service, client, input, look).await,
+        InputKind::Images => classify_images(state, service, client, input, look).await,
     }
 }
 
@@ -138,12 +143,16 @@ async fn classify_tensor(
     service: &Service,
     client: Client,
     input: Input,
+    look: Option<Look>,
 ) -> Result<Vec<Answered>, ApiError> {
     let places = state.admit(service, client, &vec![Ask::TENSOR; input.images()])?;
     let (need, deadline) = (memory_need(&input), client.deadline.0);
     let read = move || read_tensors(&input);
-    let answered = service.pipeline.infer_tensor(places, need, deadline, read).await;
-    answered.map_err(|error| state.tensor_failed(error))
+    let answered = service.pipeline.infer_tensor(places, need, deadline, look, read).await;
+    let answered = answered.map_err(|error| state.tensor_failed(error))?.into_iter();
+    let inferred =
+        answered.map(|(probabilities, seen, timing)| (Inferred { probabilities, seen }, timing));
+    Ok(inferred.collect())
 }
 
 async fn classify_images(
@@ -151,6 +160,7 @@ async fn classify_images(
     service: &Service,
     client: Client,
     input: Input,
+    look: Option<Look>,
 ) -> Result<Vec<Answered>, ApiError> {
     let pipeline = &service.pipeline;
     let failed = |error| state.failed(error);
@@ -159,13 +169,15 @@ async fn classify_images(
     let images = images.map_err(|error| state.body_failed(error))??;
     let mut read: Vec<Encoded> = Vec::with_capacity(images.len());
     for image in images {
-        read.push(pipeline.read_header(image, Wanted::default()).await.map_err(failed)?);
+        let wanted = Wanted { look: look.clone(), ..Wanted::default() };
+        read.push(pipeline.read_header(image, wanted).await.map_err(failed)?);
     }
     let asks: Vec<Ask> = read.iter().map(Encoded::ask).collect();
     let places = state.admit(service, client, &asks)?;
     let work = places.into_iter().zip(read).map(async |(place, image)| {
         let classified = pipeline.classify(place, image).await.map_err(failed)?;
-        Ok((classified.probabilities, classified.timing))
+        let Classified { probabilities, seen, timing, .. } = classified;
+        Ok((Inferred { probabilities, seen: seen.map(|looked| looked.seen) }, timing))
     });
     try_join_all(work).await
 }

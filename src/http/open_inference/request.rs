@@ -22,6 +22,8 @@ pub const IMAGE_INPUT: &str = "image";
 const TENSOR_INPUT: &str = "data_0";
 /// What BVLC's GoogLeNet calls its output: taken for any model.
 const OUTPUT: &str = "prob_1";
+/// What the softmax reads, for those who ask for it.
+const LOGITS: &str = "logits_1";
 
 /// A request that fits the model; its data is not read yet.
 #[derive(Debug)]
@@ -30,8 +32,8 @@ pub struct Checked {
     pub id: Option<String>,
     /// The tensor that is sent.
     pub input: Input,
-    /// The tensor that is asked for.
-    pub output: Output,
+    /// The tensors that are asked for, at least one, in their order.
+    pub outputs: Vec<Output>,
 }
 
 /// The tensor that is sent.
@@ -70,10 +72,21 @@ pub enum Data {
 pub struct Output {
     /// As the client calls it.
     pub name: String,
+    /// What it holds.
+    pub kind: OutputValues,
     /// As raw bytes behind the JSON.
     pub binary: bool,
     /// The best classes, not the probabilities.
     pub classification: Option<TopK>,
+}
+
+/// What an output holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputValues {
+    /// Probabilities, or the best classes.
+    Probabilities,
+    /// What the softmax makes probabilities of.
+    Logits,
 }
 
 impl Input {
@@ -95,7 +108,7 @@ pub fn json_bytes(headers: &HeaderMap) -> Result<Option<usize>, ApiError> {
     })
 }
 
-/// Reads a request's JSON: the first `json_bytes` of the body, or all of it.
+/// Reads a request's JSON: the first `json_bytes` of the body, or all of it. `has_logits` says whether the model has any.
 ///
 /// # Errors
 /// [`ApiError::InvalidInput`] names what is wrong.
@@ -103,6 +116,7 @@ pub fn read_request(
     body: Bytes,
     json_bytes: Option<usize>,
     model: &ModelInfo,
+    has_logits: bool,
 ) -> Result<Checked, ApiError> {
     let json_length = json_bytes.unwrap_or(body.len());
     if json_length > body.len() {
@@ -117,7 +131,7 @@ pub fn read_request(
         invalid(format!("the request is not the JSON that is expected: {}", told(&e)))
     })?;
     let binary_output = request.parameters.and_then(|p| p.binary_data_output).unwrap_or(false);
-    let output = check_output(request.outputs, binary_output, model)?;
+    let outputs = check_outputs(request.outputs, binary_output, model, has_logits)?;
     let inputs = <[RequestInput<'_>; 1]>::try_from(request.inputs).map_err(|inputs| {
         invalid(format!(
             "give one input, `{TENSOR_INPUT}` or `{IMAGE_INPUT}`, not {}",
@@ -129,7 +143,7 @@ pub fn read_request(
     let kind = check_input(&input, &shape, model)?;
     let data = find_data(&input, &json, binary)?;
     let name = input.name;
-    Ok(Checked { id: request.id, input: Input { name, kind, shape, data }, output })
+    Ok(Checked { id: request.id, input: Input { name, kind, shape, data }, outputs })
 }
 
 fn check_input(
@@ -197,28 +211,48 @@ fn find_data(input: &RequestInput<'_>, json: &Bytes, binary: Bytes) -> Result<Da
     }
 }
 
-fn check_output(
-    mut outputs: Vec<RequestOutput>,
+fn check_outputs(
+    asked: Vec<RequestOutput>,
     binary: bool,
     model: &ModelInfo,
-) -> Result<Output, ApiError> {
-    let asked = outputs.pop();
-    if !outputs.is_empty() {
-        return Err(invalid(format!(
-            "there is one output, `{}`: ask for it once",
-            model.output_name
-        )));
+    has_logits: bool,
+) -> Result<Vec<Output>, ApiError> {
+    if asked.is_empty() {
+        let (name, kind) = (model.output_name.clone(), OutputValues::Probabilities);
+        return Ok(vec![Output { name, kind, binary, classification: None }]);
     }
-    let Some(RequestOutput { name, parameters }) = asked else {
-        return Ok(Output { name: model.output_name.clone(), binary, classification: None });
-    };
-    if name != model.output_name && name != OUTPUT {
+    let mut outputs: Vec<Output> = Vec::with_capacity(2);
+    for asked in asked {
+        let output = check_output(asked, binary, model, has_logits)?;
+        if outputs.iter().any(|other| other.kind == output.kind) {
+            return Err(invalid(format!(
+                "output `{}` is asked for twice: ask for it once",
+                shown(&output.name)
+            )));
+        }
+        outputs.push(output);
+    }
+    Ok(outputs)
+}
+
+fn check_output(
+    RequestOutput { name, parameters }: RequestOutput,
+    binary: bool,
+    model: &ModelInfo,
+    has_logits: bool,
+) -> Result<Output, ApiError> {
+    let kind = if name == model.output_name || name == OUTPUT {
+        OutputValues::Probabilities
+    } else if name == LOGITS && has_logits {
+        OutputValues::Logits
+    } else {
+        let logits = if has_logits { format!(" or `{LOGITS}`") } else { String::new() };
         return Err(invalid(format!(
-            "there is no output `{}`: it is `{}`",
+            "there is no output `{}`: it is `{}`{logits}",
             shown(&name),
             model.output_name
         )));
-    }
+    };
     let parameters = parameters.unwrap_or_default();
     if parameters.shared_memory_region.is_some() {
         return Err(invalid(format!("output `{name}`: shared memory is not supported")));
@@ -228,8 +262,16 @@ fn check_output(
         TopK::new(k.min(classes), classes)
             .ok_or_else(|| invalid(format!("output `{name}`: classification must be at least 1")))
     };
-    let classification = parameters.classification.map(|k| best(k.0)).transpose()?;
-    Ok(Output { binary: parameters.binary_data.unwrap_or(binary), classification, name })
+    let classification = match parameters.classification {
+        Some(_) if kind == OutputValues::Logits => {
+            return Err(invalid(format!(
+                "output `{name}` has no classification: ask for that of `{}`",
+                model.output_name
+            )));
+        }
+        k => k.map(|k| best(k.0)).transpose()?,
+    };
+    Ok(Output { binary: parameters.binary_data.unwrap_or(binary), kind, classification, name })
 }
 
 /// An error of this protocol: 400 `invalid_input`.
@@ -275,7 +317,7 @@ mod tests {
     fn read(request: &Value, tail: &[u8]) -> Result<Checked, ApiError> {
         let json = request.to_string();
         let body = [json.as_bytes(), tail].concat();
-        read_request(body.into(), Some(json.len()), &model())
+        read_request(body.into(), Some(json.len()), &model(), true)
     }
 
     /// One image as raw bytes, changed by `change`.
@@ -296,7 +338,7 @@ mod tests {
         assert_eq!(checked.id.as_deref(), Some("7"));
         assert_eq!((checked.input.images(), checked.input.kind), (1, InputKind::Tensor));
         assert!(matches!(&checked.input.data, Data::Binary(raw) if raw == "1234"));
-        assert_eq!((checked.output.name.as_str(), checked.output.binary), ("prob_1", true));
+        assert_eq!((checked.outputs[0].name.as_str(), checked.outputs[0].binary), ("prob_1", true));
         let own = changed(|r| r["inputs"][0]["name"] = json!("pixels")).unwrap();
         assert_eq!(own.input.kind, InputKind::Tensor);
         let nulls = json!({"id": null, "parameters": null, "outputs": null, "more": {},
@@ -304,7 +346,10 @@ mod tests {
                 "data": ["a", "b"]}]});
         let checked = read(&nulls, b"").unwrap();
         assert_eq!((checked.input.images(), checked.input.kind), (2, InputKind::Images));
-        assert_eq!((checked.output.name.as_str(), checked.output.binary), ("scores", false));
+        assert_eq!(
+            (checked.outputs[0].name.as_str(), checked.outputs[0].binary),
+            ("scores", false)
+        );
     }
 
     #[test]
@@ -313,17 +358,40 @@ mod tests {
             r["outputs"] = json!([]);
             r["parameters"] = json!({"binary_data_output": true, "priority": 3});
         });
-        assert!(all.unwrap().output.binary);
+        assert!(all.unwrap().outputs[0].binary);
         let own = changed(|r| {
             r["outputs"] = json!([{"name": "scores", "parameters": {"binary_data": false}}]);
             r["parameters"] = json!({"binary_data_output": true});
         });
-        assert!(!own.unwrap().output.binary);
+        assert!(!own.unwrap().outputs[0].binary);
         for (asked, given) in [(1, 1), (10, 10), (11, 10)] {
             let parameters = json!({"classification": asked});
             let best = changed(|r| r["outputs"][0]["parameters"] = parameters).unwrap();
-            assert_eq!(best.output.classification, TopK::new(given, 10));
+            assert_eq!(best.outputs[0].classification, TopK::new(given, 10));
         }
+    }
+
+    #[test]
+    fn logits_come_only_when_they_are_asked_for() {
+        let kinds = |checked: Checked| -> Vec<_> {
+            checked.outputs.iter().map(|output| (output.kind, output.binary)).collect()
+        };
+        let (probabilities, logits) = (OutputValues::Probabilities, OutputValues::Logits);
+        assert_eq!(kinds(changed(|_| {}).unwrap()), [(probabilities, true)]);
+        let both = changed(|r| {
+            r["outputs"] = json!([{"name": "logits_1", "parameters": {"binary_data": true}}, {"name": "scores"}]);
+        });
+        assert_eq!(kinds(both.unwrap()), [(logits, true), (probabilities, false)]);
+        let json = json!({"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["a"]}],
+            "outputs": [{"name": "logits_1"}]});
+        let body = Bytes::from(json.to_string());
+        assert!(read_request(body.clone(), None, &model(), true).is_ok());
+        let error = read_request(body, None, &model(), false).unwrap_err();
+        assert!(error.to_string().contains("no output `logits_1`: it is `scores`"), "{error}");
+        let best = changed(|r| {
+            r["outputs"] = json!([{"name": "logits_1", "parameters": {"classification": 3}}]);
+        });
+        assert!(best.unwrap_err().to_string().contains("has no classification"));
     }
 
     #[test]
@@ -369,7 +437,7 @@ mod tests {
     #[test]
     fn the_header_must_fit_the_body() {
         let body = Bytes::from_static(b"{}");
-        let error = read_request(body, Some(3), &model()).unwrap_err();
+        let error = read_request(body, Some(3), &model(), true).unwrap_err();
         assert!(error.to_string().contains("the body has 2 bytes"), "{error}");
         let request = json!({"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1],
             "data": ["a"]}]});

@@ -175,6 +175,19 @@ pub enum ExplainMethod {
     Cam,
 }
 
+/// How `POST /explain` explains an answer.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code)] // only described, never read
+pub enum ExplanationMethod {
+    /// Class activation map: what each square of the last map adds to the logit.
+    Cam,
+    /// The gradient of the logit at the map of a module, times the map.
+    Gradient,
+    /// What the logit loses when a part of the photo is covered.
+    Occlusion,
+}
+
 /// The query of `POST /explain`.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -185,10 +198,13 @@ pub struct ExplainQueryParameters {
     /// A second class: then the difference of the two is explained.
     against: Option<String>,
     /// How; `cam` if left out.
-    #[param(value_type = ExplainMethod, required = false)]
-    method: Option<ExplainMethod>,
-    /// Classes named for each square; 3 if left out.
-    #[param(minimum = 0, maximum = 5)]
+    #[param(value_type = ExplanationMethod, required = false)]
+    method: Option<ExplanationMethod>,
+    /// With `method=gradient`: the module at whose map it is; `inception_4e` in GoogLeNet if left out.
+    module: Option<String>,
+    /// Classes named for each square, 0 to 5; 3 if left out. With `method=occlusion`: parts on a side, 2 to 12; 8 if left
+    /// out.
+    #[param(minimum = 0, maximum = 12)]
     squares: Option<u32>,
     /// Channels listed; 10 if left out.
     #[param(minimum = 0, maximum = 50)]
@@ -215,9 +231,14 @@ pub struct ExplainForm {
     against: Option<String>,
     /// How; `cam` if left out.
     #[schema(nullable = false)]
-    method: Option<ExplainMethod>,
-    /// Classes named for each square; 3 if left out.
-    #[schema(minimum = 0, maximum = 5, example = 3, nullable = false)]
+    method: Option<ExplanationMethod>,
+    /// With `method=gradient`: the module at whose map it is; `inception_4e` in GoogLeNet if left out.
+    // A page leaves out an empty field.
+    #[schema(example = "", nullable = false)]
+    module: Option<String>,
+    /// Classes named for each square, 0 to 5; 3 if left out. With `method=occlusion`: parts on a side, 2 to 12; 8 if left
+    /// out.
+    #[schema(minimum = 0, maximum = 12, example = 3, nullable = false)]
     squares: Option<u32>,
     /// Channels listed; 10 if left out.
     #[schema(minimum = 0, maximum = 50, example = 10, nullable = false)]
@@ -240,9 +261,12 @@ pub struct ExplainJson {
     /// A second class: then the difference of the two is explained.
     against: Option<ClassName>,
     /// How; `cam` if left out.
-    method: Option<ExplainMethod>,
-    /// Classes named for each square; 3 if left out.
-    #[schema(minimum = 0, maximum = 5, example = 3)]
+    method: Option<ExplanationMethod>,
+    /// With `method=gradient`: the module at whose map it is; `inception_4e` in GoogLeNet if left out.
+    module: Option<String>,
+    /// Classes named for each square, 0 to 5; 3 if left out. With `method=occlusion`: parts on a side, 2 to 12; 8 if left
+    /// out.
+    #[schema(minimum = 0, maximum = 12, example = 3)]
     squares: Option<u32>,
     /// Channels listed; 10 if left out.
     #[schema(minimum = 0, maximum = 50, example = 10)]
@@ -268,6 +292,90 @@ pub enum ClassName {
 #[schema(content_encoding = "base64", format = Byte)]
 #[allow(dead_code)] // only described, never read
 pub struct Base64Image(String);
+
+/// Which channels come first.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code)] // only described, never read
+pub enum ChannelSort {
+    /// Those of the largest mean.
+    Mean,
+    /// Those of the largest value.
+    Max,
+    /// Those of the smallest index.
+    Index,
+}
+
+/// The query of `POST /activations`.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)] // only described, never read
+pub struct ActivationsQueryParameters {
+    /// Modules, separated by commas, or in several parameters of this name; all if left out.
+    module: Option<String>,
+    /// Channels of each that are listed and drawn; 64 if left out.
+    #[param(minimum = 1, maximum = 1024)]
+    channels: Option<u32>,
+    /// Which come first; `mean` if left out.
+    #[param(value_type = ChannelSort, required = false)]
+    sort: Option<ChannelSort>,
+    /// Whether they are drawn; true if left out.
+    sprite: Option<bool>,
+}
+
+/// The body of `POST /activations` as a form.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // only described, never read
+pub struct ActivationsForm {
+    /// An image file.
+    #[schema(value_type = String, format = Binary)]
+    image: Vec<u8>,
+    /// Modules, separated by commas, or in several fields of this name; all if left out.
+    // A page leaves out an empty field.
+    #[schema(example = "", nullable = false)]
+    module: Option<String>,
+    /// Channels of each that are listed and drawn; 64 if left out.
+    #[schema(minimum = 1, maximum = 1024, example = 64, nullable = false)]
+    channels: Option<u32>,
+    /// Which come first; `mean` if left out.
+    #[schema(nullable = false)]
+    sort: Option<ChannelSort>,
+    /// Whether they are drawn; true if left out.
+    #[schema(example = true, nullable = false)]
+    sprite: Option<bool>,
+}
+
+/// The body of `POST /activations` as JSON.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // only described, never read
+pub struct ActivationsJson {
+    /// An image file in base64.
+    #[schema(content_encoding = "base64", format = Byte, example = json!(EXAMPLE_IMAGE))]
+    image: String,
+    /// Modules; all if left out.
+    module: Option<ModuleNames>,
+    /// Channels of each that are listed and drawn; 64 if left out.
+    #[schema(minimum = 1, maximum = 1024, example = 64)]
+    channels: Option<u32>,
+    /// Which come first; `mean` if left out.
+    sort: Option<ChannelSort>,
+    /// Whether they are drawn; true if left out.
+    #[schema(example = true)]
+    sprite: Option<bool>,
+}
+
+/// Names of modules.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code)] // only described, never read
+pub enum ModuleNames {
+    /// One, or several separated by commas.
+    One(String),
+    /// Several.
+    Several(Vec<String>),
+}
 
 /// How many crops there may be. Without an example, which a page would fill the query in with: into a form it
 /// puts the first.

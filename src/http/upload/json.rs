@@ -113,6 +113,10 @@ impl Members<'_, '_> {
             Kind::Number => number(),
             Kind::Flag => serde_json::from_str(value).map(|b: bool| b.to_string()),
             Kind::Text(_) => text(),
+            Kind::Texts(_) if value.starts_with('[') => {
+                serde_json::from_str::<Vec<String>>(value).map(|texts| texts.join(","))
+            }
+            Kind::Texts(_) => text(),
             Kind::NumberOrText(_) if value.starts_with('"') => text(),
             Kind::NumberOrText(_) => number(),
         };

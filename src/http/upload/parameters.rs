@@ -22,6 +22,8 @@ pub enum Kind {
     Text(&'static str),
     /// A number, or a text such as this.
     NumberOrText(&'static str),
+    /// One text or several, such as this; a parameter that is repeated has all of them.
+    Texts(&'static str),
 }
 
 impl std::fmt::Display for Kind {
@@ -31,12 +33,13 @@ impl std::fmt::Display for Kind {
             Self::Number => f.write_str("a number"),
             Self::Flag => f.write_str("true or false"),
             Self::Text(example) => write!(f, "a text, such as {example}"),
+            Self::Texts(example) => write!(f, "a text, such as {example}, or an array of texts"),
             Self::NumberOrText(example) => write!(f, "a number, or a text such as {example}"),
         }
     }
 }
 
-/// The parameters of a request; each has one value.
+/// The parameters of a request; each has one value, a list has its texts, separated by commas.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnparsedParameters {
     known: &'static [Parameter],
@@ -86,7 +89,9 @@ impl UnparsedParameters {
     /// # Errors
     /// [`ApiError::InvalidParameter`] when there is none of this name, or it has another value already.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
-        let Some(slot) = self.place(name).and_then(|place| self.values.get_mut(place)) else {
+        let place = self.place(name);
+        let is_list = place.is_some_and(|place| matches!(self.known[place].kind, Kind::Texts(_)));
+        let Some(slot) = place.and_then(|place| self.values.get_mut(place)) else {
             return Err(ApiError::InvalidParameter(format!(
                 "there is no parameter `{}`: use {}",
                 shown(name),
@@ -94,6 +99,11 @@ impl UnparsedParameters {
             )));
         };
         match slot {
+            Some(first) if is_list => {
+                first.push(',');
+                first.push_str(value);
+                Ok(())
+            }
             Some(first) if !is_same(first, value) => Err(ApiError::InvalidParameter(format!(
                 "{name} is given twice, as `{}` and as `{}`: give it once",
                 shown(first),
@@ -154,12 +164,13 @@ mod tests {
         Parameter { name: "top_k", kind: Kind::Number },
         Parameter { name: "groups", kind: Kind::Flag },
         Parameter { name: "within", kind: Kind::Text("dog") },
+        Parameter { name: "module", kind: Kind::Texts("inception_3a") },
     ];
 
     #[test]
     fn an_unknown_parameter_is_told_the_known_ones() {
         let error = UnparsedParameters::from_query(KNOWN, "topk=1").unwrap_err().to_string();
-        assert_eq!(error, "there is no parameter `topk`: use top_k, groups or within");
+        assert_eq!(error, "there is no parameter `topk`: use top_k, groups, within or module");
     }
 
     #[test]
@@ -167,6 +178,7 @@ mod tests {
         let read = |query| UnparsedParameters::from_query(KNOWN, query);
         assert_eq!(read("top_k=3&top_k=3.0").unwrap().get("top_k"), Some("3"));
         assert_eq!(read("groups=true").unwrap().get("top_k"), None);
+        assert_eq!(read("module=a&module=b,c").unwrap().get("module"), Some("a,b,c"));
         let error = read("top_k=3&top_k=5").unwrap_err().to_string();
         assert_eq!(error, "top_k is given twice, as `3` and as `5`: give it once");
     }

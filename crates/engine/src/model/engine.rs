@@ -1,7 +1,8 @@
 //! The interface between the batcher and the plan.
 
 use super::{
-    Input, InputError, Look, OperatorCount, Probabilities, ProbabilitiesError, Seen, Views,
+    ColourFilters, Input, InputError, Look, OperatorCount, Probabilities, ProbabilitiesError, Seen,
+    Views,
 };
 
 /// A loaded network, shared by the workers. Each worker opens one [`Session`] on it.
@@ -19,6 +20,11 @@ pub trait Engine: Send + Sync + 'static {
     /// What [`Session::look`] can show; nothing where the engine does not know the layers.
     fn views(&self) -> Views {
         Views::default()
+    }
+
+    /// The filters of the first layer; none unless it is a convolution that reads the three colours.
+    fn colour_filters(&self) -> Option<ColourFilters> {
+        None
     }
 }
 

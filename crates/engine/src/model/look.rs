@@ -11,10 +11,26 @@ use super::{Branch, Probabilities};
 pub struct Views {
     /// The inception modules, in data-flow order.
     pub modules: Vec<ModuleView>,
+    /// Whether there are logits: the output is the softmax of a tensor.
+    pub logits: bool,
     /// The layer that makes logits of the last map. There is one only if the output is the softmax of a fully connected
     /// layer that reads the mean of each channel over a map: then every square of that map has its exact share of a
     /// logit.
     pub classifier: Option<Arc<Classifier>>,
+    /// The gradients of the logits at the maps of modules; none where the way from the modules to the logits has other
+    /// layers than there are rules for.
+    pub gradients: Option<GradientViews>,
+}
+
+/// The modules at whose maps there are gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GradientViews {
+    /// The first of them, by its index in [`Views::modules`]; all behind it have one too.
+    pub first_module: usize,
+    /// Memory that the weights for it take once they are asked for and from then on, in bytes.
+    pub weights_bytes: u64,
+    /// Memory that one takes while it is computed, in bytes.
+    pub run_bytes: u64,
 }
 
 impl Views {
@@ -25,13 +41,40 @@ impl Views {
         let last = classifier.filter(|_| look.last_map).map_or(0, Classifier::map_values);
         let modules = look.modules.iter().filter_map(|&index| self.modules.get(index));
         let maps: usize = modules.map(ModuleView::values).sum();
-        ((logits + last + maps) * size_of::<f32>()) as u64
+        let gradient = self.gradients.filter(|_| look.gradient.is_some());
+        let gradient = gradient.map_or(0, |gradients| gradients.run_bytes);
+        ((logits + last + maps) * size_of::<f32>()) as u64 + gradient
     }
 
     /// Whether all that `look` asks for can be seen.
     pub fn show(&self, look: &Look) -> bool {
         let modules = look.modules.iter().all(|&index| index < self.modules.len());
-        modules && (self.classifier.is_some() || !look.last_map)
+        modules
+            && (self.classifier.is_some() || !look.last_map)
+            && look.gradient.as_ref().is_none_or(|gradient| self.show_gradient(gradient))
+    }
+
+    /// The last module from `first` on whose map is finer than the last map, or the last one; none if there is none.
+    pub fn finest_behind(&self, first: usize) -> Option<usize> {
+        let modules = self.modules.get(first..)?;
+        let size = |module: &ModuleView| (module.height, module.width);
+        let last = modules.last()?;
+        let finer = modules.iter().rposition(|module| size(module) != size(last));
+        Some(first + finer.unwrap_or(modules.len() - 1))
+    }
+
+    fn show_gradient(&self, gradient: &GradientOf) -> bool {
+        let (Some(views), Some(classifier)) = (self.gradients, &self.classifier) else {
+            return false;
+        };
+        let is_class =
+            |class: Option<usize>| class.is_none_or(|class| class < classifier.classes());
+        is_class(gradient.class)
+            && is_class(gradient.against)
+            && gradient
+                .modules
+                .iter()
+                .all(|index| (views.first_module..self.modules.len()).contains(index))
     }
 }
 
@@ -148,6 +191,19 @@ pub struct Look {
     pub modules: Vec<usize>,
     /// How long each operator takes.
     pub times: bool,
+    /// Where the logit of a class changes with the maps of modules.
+    pub gradient: Option<GradientOf>,
+}
+
+/// A gradient at the maps of modules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GradientOf {
+    /// The class whose logit it is of; the most probable if none is named.
+    pub class: Option<usize>,
+    /// Less that of this class.
+    pub against: Option<usize>,
+    /// By their index in [`Views::modules`].
+    pub modules: Vec<usize>,
 }
 
 /// What was seen for one input.
@@ -163,6 +219,52 @@ pub struct Seen {
     pub maps: Vec<Activations>,
     /// Of each operator, in the order in which they ran; empty unless it was asked for.
     pub times: Vec<OperatorTime>,
+    /// In the order of [`GradientOf::modules`]; empty unless it was asked for.
+    pub gradients: Vec<GradientMap>,
+}
+
+/// How much a network is for a class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// The logit, or what it is more than that of another class; the logarithm of the probability where there are no
+    /// logits.
+    pub value: f32,
+    /// Whether it is a logit.
+    pub is_logit: bool,
+}
+
+impl Score {
+    /// What it is, as answers name it.
+    pub fn measure(self) -> &'static str {
+        if self.is_logit { "logit" } else { "log_probability" }
+    }
+}
+
+impl Seen {
+    /// How much it is for `class`, or more than for `against`.
+    pub fn score(&self, class: usize, against: Option<usize>) -> Score {
+        let of = |class: usize| match self.logits.as_deref() {
+            Some(logits) => logits.get(class).copied().unwrap_or_default(),
+            None => {
+                let probability = self.probabilities.as_slice().get(class).copied();
+                // Finite, also where the probability is too small for a number.
+                probability.unwrap_or_default().max(f32::MIN_POSITIVE).ln()
+            }
+        };
+        let value = of(class) - against.map_or(0.0, of);
+        Score { value, is_logit: self.logits.is_some() }
+    }
+}
+
+/// For each pixel of a module's map the sum over its channels of gradient times value (HiResCAM).
+#[derive(Clone, Debug, PartialEq)]
+pub struct GradientMap {
+    /// Rows.
+    pub height: usize,
+    /// Pixels of a row.
+    pub width: usize,
+    /// Row by row.
+    pub values: Box<[f32]>,
 }
 
 /// How long an operator took.

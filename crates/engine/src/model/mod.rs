@@ -3,6 +3,7 @@
 
 mod branch;
 mod engine;
+mod filters;
 mod input;
 mod instruction_sets;
 mod look;
@@ -14,9 +15,13 @@ mod probabilities;
 
 pub use branch::Branch;
 pub use engine::{Engine, EngineError, Session};
+pub use filters::ColourFilters;
 pub use input::{Input, InputError, Pixels};
 pub use instruction_sets::InstructionSets;
-pub use look::{Activations, Classifier, Look, ModuleView, OperatorTime, Seen, Views};
+pub use look::{
+    Activations, Classifier, GradientMap, GradientOf, GradientViews, Look, ModuleView,
+    OperatorTime, Score, Seen, Views,
+};
 pub use operators::{OperatorCount, OperatorPath};
 pub use output_kind::OutputKind;
 pub use precision::Precision;

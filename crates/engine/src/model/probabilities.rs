@@ -42,6 +42,14 @@ impl Probabilities {
         Some(Self(sum))
     }
 
+    /// The most probable class, the first of equals; 0 if there is none.
+    pub fn best(&self) -> usize {
+        let better = |best: usize, class: usize| {
+            if self.0[class] > self.0[best] { class } else { best }
+        };
+        (0..self.0.len()).reduce(better).unwrap_or(0)
+    }
+
     /// The values by class index.
     pub fn as_slice(&self) -> &[f32] {
         &self.0

@@ -8,7 +8,8 @@
 //! 3. [`cost`]: parameters and multiply-adds, and why 1x1 convolutions save most of them.
 //! 4. [`onnx`] and [`seeded`]: the same network as an ONNX file, with random weights.
 //! 5. [`report`]: the same figures counted from the graph of a file, whoever wrote it;
-//!    [`intake`]: that file brought into one form; [`check`]: whether it can be served; [`summary`]: the report as a text table.
+//!    [`intake`]: that file brought into one form; [`check`]: whether it can be served; [`summary`]: the report as a text table;
+//!    [`module_times`]: how long each module takes.
 //!    [`ServableGraph`] is what comes of it, parsed by tract once for all that follows.
 //!
 //! The network is that of C. Szegedy et al., *Going Deeper with Convolutions*, 2014
@@ -21,6 +22,7 @@ pub mod description;
 pub mod facts;
 mod graph;
 pub mod intake;
+pub mod module_times;
 pub mod onnx;
 mod parsed;
 pub mod report;
@@ -29,6 +31,7 @@ mod servable;
 pub mod shapes;
 pub mod single_layers;
 pub mod summary;
+mod text_table;
 
 pub use cost::Cost;
 pub use description::{DescriptionError, GoogLeNet, Inception, Kind, Module, inception};

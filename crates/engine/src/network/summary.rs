@@ -1,10 +1,11 @@
 //! The report as text: a table of the layers as Keras prints one, and the inception modules beside
 //! Table 1 of the paper.
 
-use std::fmt::Write;
-
 use super::description::{INCEPTIONS, TABLE_1_PARAMETERS};
+use super::module_times::ModuleTime;
 use super::report::{Branches, LayerRow, ModelReport, ModuleKind, ModuleRow, Totals};
+use super::text_table::Align::{Left, Right};
+use super::text_table::{Table, thousands};
 use crate::model::{InstructionSets, OperatorCount};
 
 /// Writes `report`, and the operators that run it on these instruction sets, as aligned lines of plain text, the last
@@ -15,6 +16,9 @@ pub fn text(
     instruction_sets: InstructionSets,
 ) -> String {
     let mut text = layers(report).text();
+    text.push_str(
+        "Sees: the receptive field, the side in pixels of the square of the photo that a value depends on.\n",
+    );
     if report.inceptions().next().is_some() {
         text.push('\n');
         text.push_str(&inceptions(report).text());
@@ -31,6 +35,26 @@ pub fn text(
     text.push_str("Fast: the kernels of this service. Tract: operators that no rule knows.\n");
     text.push_str(&format!("Instruction sets: {instruction_sets}.\n"));
     text
+}
+
+/// What each module took, as aligned lines of plain text, the last one ended.
+pub fn times_text(times: &[ModuleTime]) -> String {
+    let head = [("Module", Left), ("Milliseconds", Right), ("Share", Right)];
+    let mut table = Table::new(head.into_iter().chain([("Multiply-adds/s", Right)]));
+    let whole: f64 = times.iter().map(|time| time.milliseconds).sum();
+    for time in times {
+        let share = 100.0 * time.milliseconds / whole.max(f64::MIN_POSITIVE);
+        let rate = time.multiply_adds_per_second.map(|rate| format!("{:.1} G", rate / 1e9));
+        table.row([
+            time.name.clone(),
+            format!("{:.3}", time.milliseconds),
+            format!("{share:.1}%"),
+            rate.unwrap_or_default(),
+        ]);
+    }
+    table.rule();
+    table.row(["Total".to_owned(), format!("{whole:.3}"), String::new(), String::new()]);
+    table.text()
 }
 
 /// The operators that run for a photo.
@@ -53,7 +77,7 @@ fn plan(operators: &[OperatorCount]) -> Table {
 /// The modules, each with its layers where it has several branches.
 fn layers(report: &ModelReport) -> Table {
     let mut table = Table::new(
-        [("Layer", Left), ("Kind", Left), ("Output", Right)]
+        [("Layer", Left), ("Kind", Left), ("Output", Right), ("Sees", Right)]
             .into_iter()
             .chain([("Parameters", Right), ("Multiply-adds", Right)]),
     );
@@ -78,7 +102,7 @@ fn layers(report: &ModelReport) -> Table {
     let Totals { parameters, multiply_adds, .. } = report.totals;
     table.rule();
     table.row(
-        ["Total".to_owned(), String::new(), String::new()]
+        ["Total".to_owned(), String::new(), String::new(), String::new()]
             .into_iter()
             .chain([parameters, multiply_adds].map(thousands)),
     );
@@ -89,7 +113,7 @@ fn module_cells(module: &ModuleRow) -> Vec<String> {
     let kind = match module.kind {
         ModuleKind::Convolution => "convolution",
         ModuleKind::MaxPooling => "max pooling",
-        ModuleKind::LocalResponseNormalization => "local response normalization",
+        ModuleKind::LocalResponseNormalization => "response normalization",
         ModuleKind::Inception => "inception",
         ModuleKind::AveragePooling => "average pooling",
         ModuleKind::Dropout => "dropout",
@@ -97,7 +121,8 @@ fn module_cells(module: &ModuleRow) -> Vec<String> {
         ModuleKind::Softmax => "softmax",
     };
     let counts = [module.parameters, module.multiply_adds].map(thousands);
-    [module.name.clone(), kind.to_owned(), shape(module.output.as_deref())]
+    let field = module.receptive_field;
+    [module.name.clone(), kind.to_owned(), shape(module.output.as_deref()), pixels(field)]
         .into_iter()
         .chain(counts)
         .collect()
@@ -105,7 +130,8 @@ fn module_cells(module: &ModuleRow) -> Vec<String> {
 
 fn layer_cells(name: &str, layer: &LayerRow) -> Vec<String> {
     let counts = [layer.parameters, layer.multiply_adds].map(thousands);
-    [name.to_owned(), layer.operator.clone(), shape(layer.output.as_deref())]
+    let field = layer.receptive_field;
+    [name.to_owned(), layer.operator.clone(), shape(layer.output.as_deref()), pixels(field)]
         .into_iter()
         .chain(counts)
         .collect()
@@ -157,78 +183,12 @@ fn totals(totals: Totals) -> String {
     )
 }
 
+fn pixels(field: Option<usize>) -> String {
+    field.map(|pixels| pixels.to_string()).unwrap_or_default()
+}
+
 /// `28 x 28 x 192`
 fn shape(sizes: Option<&[usize]>) -> String {
     let sizes: Vec<String> = sizes.unwrap_or_default().iter().map(usize::to_string).collect();
     sizes.join(" x ")
-}
-
-/// `6,998,552`
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-use Align::{Left, Right};
-
-#[derive(Clone, Copy)]
-enum Align {
-    Left,
-    Right,
-}
-
-/// Rows of cells, written in columns as wide as their widest cell.
-struct Table {
-    align: Vec<Align>,
-    /// A row without cells is a rule.
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new(head: impl Iterator<Item = (&'static str, Align)>) -> Self {
-        let (head, align): (Vec<String>, Vec<Align>) =
-            head.map(|(title, align)| (title.to_owned(), align)).unzip();
-        Self { align, rows: vec![head, Vec::new()] }
-    }
-
-    fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
-    }
-
-    fn rule(&mut self) {
-        self.rows.push(Vec::new());
-    }
-
-    fn text(&self) -> String {
-        let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max()
-        };
-        let widths: Vec<usize> = (0..self.align.len()).filter_map(width).collect();
-        let whole = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-        let mut text = String::new();
-        for row in &self.rows {
-            let mut line = String::new();
-            for ((cell, &width), align) in row.iter().zip(&widths).zip(&self.align) {
-                let gap = if line.is_empty() { "" } else { "  " };
-                // Writing to a string cannot fail.
-                let _ = match align {
-                    Left => write!(line, "{gap}{cell:<width$}"),
-                    Right => write!(line, "{gap}{cell:>width$}"),
-                };
-            }
-            if row.is_empty() {
-                line = "-".repeat(whole);
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        text
-    }
 }

@@ -8,6 +8,8 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::plan::eval;
 
 use super::calibration::{ActivationUnits, Calibration, Int8LoadError};
+use super::colour_filters::colour_filters;
+use super::gradient::Gradient;
 use super::load::{LoadError, typed_model};
 use super::operator_counts::count_operators;
 use super::place_operators::{Network, Source, place_operators};
@@ -15,8 +17,8 @@ use super::recognition::Layers;
 use super::taps::{Sighted, Sights, Taps};
 use super::team::Team;
 use crate::model::{
-    Engine, EngineError, Input, InputError, Look, OperatorCount, Pixels, Preprocessing,
-    Probabilities, Seen, Session, Views,
+    ColourFilters, Engine, EngineError, GradientViews, Input, InputError, Look, OperatorCount,
+    Pixels, Preprocessing, Probabilities, Seen, Session, Views,
 };
 use crate::network::ParsedGraph;
 use crate::network::report::ModelReport;
@@ -31,6 +33,8 @@ pub struct FastPlan {
     side: usize,
     team: Arc<Team>,
     views: Views,
+    filters: Option<ColourFilters>,
+    gradient: Option<Arc<Gradient>>,
 }
 
 /// The plan for one kind of input.
@@ -86,8 +90,22 @@ impl FastPlan {
             Ok(SourcePlan { runnable, taps })
         };
         let (pixels, tensor) = (plan(Source::Pixels)?, plan(Source::Tensor)?);
-        let side = network.preprocessing.side;
-        Ok(Self { pixels, tensor, side, team, views: sights.views() })
+        let mut views = sights.views();
+        let gradient = Gradient::find(network, views.classifier.clone(), &packed, isa);
+        views.gradients = gradient.as_ref().map(|gradient| GradientViews {
+            first_module: gradient.first(),
+            weights_bytes: gradient.weights_bytes(),
+            run_bytes: gradient.run_bytes(),
+        });
+        Ok(Self {
+            pixels,
+            tensor,
+            side: network.preprocessing.side,
+            team,
+            views,
+            filters: colour_filters(network),
+            gradient: gradient.map(Arc::new),
+        })
     }
 
     /// The same plan, its modules named as in `report`, if it was counted from the same network.
@@ -123,6 +141,7 @@ impl Engine for FastPlan {
             side: self.side,
             team: self.team.clone(),
             views: self.views.clone(),
+            gradient: self.gradient.clone(),
         };
         let black = vec![0; 3 * self.side * self.side];
         session.run_one(&Input::Pixels(Pixels::new(self.side, black)?))?;
@@ -136,6 +155,10 @@ impl Engine for FastPlan {
     fn views(&self) -> Views {
         self.views.clone()
     }
+
+    fn colour_filters(&self) -> Option<ColourFilters> {
+        self.filters.clone()
+    }
 }
 
 struct FastSession {
@@ -147,6 +170,7 @@ struct FastSession {
     side: usize,
     team: Arc<Team>,
     views: Views,
+    gradient: Option<Arc<Gradient>>,
 }
 
 impl FastSession {
@@ -215,14 +239,16 @@ impl Session for FastSession {
         let (source, tensor) = self.tensor(input)?;
         let team = Arc::clone(&self.team);
         let taps = Arc::clone(&self.plan(source).taps);
-        let mut sighted = Sighted::nothing(&taps, look);
+        let gradient = self.gradient.clone();
+        let mut sighted = Sighted::nothing(&taps, look, gradient.as_deref());
         let state = self.state(source)?;
         let run = || {
-            state.run_plan_with_eval(tvec!(tensor.into()), |context, state, node, inputs| {
+            state.run_plan_with_eval(tvec!(tensor.into()), |context, mut state, node, inputs| {
                 sighted.before(node, &inputs)?;
                 let started = Instant::now();
-                let outputs = eval(context, state, node, inputs)?;
-                sighted.after(node, &outputs, started.elapsed())?;
+                let outputs = eval(context, state.as_deref_mut(), node, inputs)?;
+                let time = started.elapsed();
+                sighted.after(node, &outputs, state.as_deref(), time)?;
                 TractResult::Ok(outputs)
             })
         };
@@ -234,7 +260,10 @@ impl Session for FastSession {
                 return Err(plan_error(error));
             }
         };
-        sighted.seen(probabilities(&outputs)?).ok_or(EngineError::NothingToSee)
+        let probabilities = probabilities(&outputs)?;
+        let gradients = team.infer(|| sighted.gradients(&probabilities, &team));
+        let gradients = gradients.map_err(plan_error)?;
+        sighted.seen(probabilities, gradients).ok_or(EngineError::NothingToSee)
     }
 }
 

@@ -10,11 +10,14 @@ use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::change_axes::AxisOp;
 use tract_onnx::tract_core::ops::nn::{Softmax, SoftmaxKind};
 
+use super::gradient::{Gradient, Trace};
 use super::operators::own_name;
 use super::place_operators::Network;
 use super::recognition::{FoundLayer, Inception, Layer, Layers, MapSize};
+use super::team::Team;
 use crate::model::{
-    Activations, Classifier, Look, ModuleView, OperatorTime, Probabilities, Seen, Views,
+    Activations, Classifier, GradientMap, Look, ModuleView, OperatorTime, Probabilities, Seen,
+    Views,
 };
 
 /// What there is to see in a network, by the nodes of tract's typed model.
@@ -66,6 +69,8 @@ impl Sights {
         Views {
             modules: self.modules.iter().map(|(_, view, _)| view.clone()).collect(),
             classifier: self.classifier.as_ref().map(|(_, classifier, _)| Arc::clone(classifier)),
+            gradients: None,
+            logits: self.softmax.is_some(),
         }
     }
 
@@ -130,6 +135,11 @@ fn pooling<'a>(
     matches!(pooling.layer, Layer::AveragePooling).then_some((last, pooling))
 }
 
+/// The map that the average pooling before the logits reads.
+pub(super) fn last_map(model: &TypedModel, layers: &Layers) -> Option<OutletId> {
+    Some(pooling(model, layers, softmax(model)?)?.1.input)
+}
+
 fn classifier(layers: &Layers, (last, pooling): (&FoundLayer, &FoundLayer)) -> Option<Classifier> {
     let Layer::FullyConnected(weights) = &last.layer else { return None };
     let branches = layers.at(pooling.input).and_then(|found| match &found.layer {
@@ -156,12 +166,18 @@ pub(super) struct Sighted<'a> {
     last_map: Option<Activations>,
     maps: Vec<Option<Activations>>,
     times: Vec<OperatorTime>,
+    gradient: Option<&'a Gradient>,
+    /// What the modules did on the way to the logits, by their index, if there is to be a gradient.
+    traces: Vec<Option<Trace>>,
 }
 
 impl<'a> Sighted<'a> {
-    pub(super) fn nothing(taps: &'a Taps, look: &'a Look) -> Self {
+    pub(super) fn nothing(taps: &'a Taps, look: &'a Look, gradient: Option<&'a Gradient>) -> Self {
         let maps = vec![None; look.modules.len()];
-        Self { taps, look, logits: None, last_map: None, maps, times: Vec::new() }
+        let times = Vec::new();
+        let gradient = gradient.filter(|_| look.gradient.is_some());
+        let traces = Vec::new();
+        Self { taps, look, logits: None, last_map: None, maps, times, gradient, traces }
     }
 
     /// Takes what `node` is about to read.
@@ -180,11 +196,12 @@ impl<'a> Sighted<'a> {
         Ok(())
     }
 
-    /// Takes what `node` has written in `time`.
+    /// Takes what `node` has written in `time`, and what it has left in `state`.
     pub(super) fn after(
         &mut self,
         node: &TypedNode,
         outputs: &[TValue],
+        state: Option<&(dyn OpState + 'static)>,
         time: Duration,
     ) -> TractResult<()> {
         let module = self.taps.modules.get(&node.id).copied();
@@ -200,12 +217,57 @@ impl<'a> Sighted<'a> {
                     *seen = Some(copied(output, map)?);
                 }
             }
+            self.trace(index, output, map, state)?;
         }
         Ok(())
     }
 
+    /// Keeps what the gradient needs of a module that has just run.
+    fn trace(
+        &mut self,
+        index: usize,
+        output: &Tensor,
+        map: Map,
+        state: Option<&(dyn OpState + 'static)>,
+    ) -> TractResult<()> {
+        let (Some(gradient), Some(of)) = (self.gradient, &self.look.gradient) else {
+            return Ok(());
+        };
+        if of.modules.iter().all(|&first| index < first) {
+            return Ok(());
+        }
+        if let Some(passed) = state.and_then(|state| gradient.passed(index, state)) {
+            self.traces.resize_with(self.traces.len().max(index + 1), || None);
+            self.traces[index] = Some(Trace { output: copied(output, map)?, passed });
+        }
+        Ok(())
+    }
+
+    /// What the modules did, by their index.
+    #[cfg(test)]
+    pub(super) fn traces(&self) -> &[Option<Trace>] {
+        &self.traces
+    }
+
+    /// The gradients that were asked for, of the run that gave these probabilities.
+    pub(super) fn gradients(
+        &self,
+        probabilities: &Probabilities,
+        team: &Team,
+    ) -> TractResult<Vec<GradientMap>> {
+        let (Some(gradient), Some(of)) = (self.gradient, &self.look.gradient) else {
+            return Ok(Vec::new());
+        };
+        let class = of.class.unwrap_or_else(|| probabilities.best());
+        gradient.at_modules(&of.modules, (class, of.against), &self.traces, team)
+    }
+
     /// All of it; none if a map that was asked for was not there.
-    pub(super) fn seen(self, probabilities: Probabilities) -> Option<Seen> {
+    pub(super) fn seen(
+        self,
+        probabilities: Probabilities,
+        gradients: Vec<GradientMap>,
+    ) -> Option<Seen> {
         let Self { look, logits, last_map, maps, times, .. } = self;
         let maps = maps.into_iter().collect::<Option<Vec<_>>>()?;
         (last_map.is_some() || !look.last_map).then_some(Seen {
@@ -214,6 +276,7 @@ impl<'a> Sighted<'a> {
             last_map,
             maps,
             times,
+            gradients,
         })
     }
 }

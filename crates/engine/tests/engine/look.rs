@@ -28,6 +28,7 @@ fn everything(plan: &dyn Engine) -> Look {
         last_map: views.classifier.is_some(),
         modules: (0..views.modules.len()).collect(),
         times: true,
+        gradient: None,
     }
 }
 

@@ -32,6 +32,7 @@ fn row(graph: &Graph, shapes: &Shapes, modules: &Modules, index: usize) -> Layer
         kernel: window.as_ref().map(|window| window.kernel.clone()),
         stride: window.as_ref().map(|window| window.stride.clone()),
         padding: window.map(|window| window.padding),
+        receptive_field: None,
         weights: weight_count,
         biases,
         parameters: weight_count.unwrap_or(0).saturating_add(biases.unwrap_or(0)),

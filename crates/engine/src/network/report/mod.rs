@@ -9,6 +9,7 @@
 
 mod layer_rows;
 mod modules;
+mod receptive_fields;
 #[cfg(test)]
 mod tests;
 
@@ -58,6 +59,9 @@ pub struct LayerRow {
     /// `[top, left, bottom, right]` pixels that the window may reach over the edge, with what
     /// ceil mode and automatic padding come to.
     pub padding: Option<Vec<usize>>,
+    /// Side of the square of the input, in pixels, that one value depends on. It may be larger than the input: then
+    /// every value depends on all of it, and on the padding.
+    pub receptive_field: Option<usize>,
     /// Numbers that multiply.
     pub weights: Option<u64>,
     /// Numbers that are added.
@@ -80,6 +84,8 @@ pub struct ModuleRow {
     pub input: Option<Vec<usize>>,
     /// What it gives.
     pub output: Option<Vec<usize>>,
+    /// Side of the square of the network's input, in pixels, that one value of the output depends on.
+    pub receptive_field: Option<usize>,
     /// Weights and biases of its layers.
     pub parameters: u64,
     /// Multiply-adds of its layers, for one image.
@@ -181,7 +187,8 @@ impl ModelReport {
     pub fn of(model: &ModelProto, shapes: &Shapes) -> Result<Self, ReportError> {
         let graph = Graph::new(model.graph.as_ref().ok_or(ReportError::NoGraph)?);
         let modules = modules::find(&graph);
-        let layers = layer_rows::rows(&graph, shapes, &modules);
+        let mut layers = layer_rows::rows(&graph, shapes, &modules);
+        receptive_fields::add(&graph, &mut layers);
         let modules = modules::rows(&graph, &modules, &layers);
         let layers: Vec<LayerRow> = layers.into_iter().map(|(_, row)| row).collect();
         let totals = Totals {

@@ -274,6 +274,7 @@ pub(super) fn rows(
                 kind: module.kind,
                 input: row(first).and_then(|row| row.input.clone()),
                 output: row(module.nodes.last()).and_then(|row| row.output.clone()),
+                receptive_field: row(module.nodes.last()).and_then(|row| row.receptive_field),
                 parameters,
                 multiply_adds: its().map(|row| row.multiply_adds).fold(0, u64::saturating_add),
                 branches: module.inception.as_ref().and_then(|parts| parts.branches(graph)),

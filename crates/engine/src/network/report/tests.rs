@@ -227,17 +227,40 @@ fn json_has_the_members_of_the_interface() {
     let layer = report.layers.iter().find(|row| row.name == "inception_3a/3x3_reduce").unwrap();
     assert_eq!(
         serde_json::to_string(layer).unwrap(),
-        r#"{"name":"inception_3a/3x3_reduce","operator":"Conv","module":"inception_3a","branch":"3x3","input":[28,28,192],"output":[28,28,96],"kernel":[1,1],"stride":[1,1],"padding":[0,0,0,0],"weights":18432,"biases":96,"parameters":18528,"multiply_adds":14450688}"#
+        r#"{"name":"inception_3a/3x3_reduce","operator":"Conv","module":"inception_3a","branch":"3x3","input":[28,28,192],"output":[28,28,96],"kernel":[1,1],"stride":[1,1],"padding":[0,0,0,0],"receptive_field":27,"weights":18432,"biases":96,"parameters":18528,"multiply_adds":14450688}"#
     );
     let (module, _) = report.inceptions().next().unwrap();
     assert_eq!(
         serde_json::to_string(module).unwrap(),
-        r#"{"name":"inception_3a","kind":"inception","input":[28,28,192],"output":[28,28,256],"parameters":163696,"multiply_adds":128049152,"branches":{"o_1":64,"r_3":96,"o_3":128,"r_5":16,"o_5":32,"pool":32},"parameters_without_reduction":393472}"#
+        r#"{"name":"inception_3a","kind":"inception","input":[28,28,192],"output":[28,28,256],"receptive_field":59,"parameters":163696,"multiply_adds":128049152,"branches":{"o_1":64,"r_3":96,"o_3":128,"r_5":16,"o_5":32,"pool":32},"parameters_without_reduction":393472}"#
     );
 }
 
 fn onnx_224() -> ModelProto {
     seeded_model(&GoogLeNet::default(), 1)
+}
+
+/// The widest of a module's branches counts, 5x5.
+#[test]
+fn receptive_fields_are_those_of_the_network() {
+    let report = ModelReport::new(&onnx_224()).unwrap();
+    let fields: Vec<usize> =
+        report.inceptions().map(|(row, _)| row.receptive_field.unwrap()).collect();
+    assert_eq!(fields, [59, 91, 171, 235, 299, 363, 427, 587, 715]);
+    let others = report.modules.iter().filter(|row| row.branches.is_none());
+    let others: Vec<usize> = others.map(|row| row.receptive_field.unwrap()).collect();
+    // 7x7/2, 3x3/2, normalization, 1x1, 3x3, normalization, 3x3/2; the pools between the modules; the mean over 7x7
+    // pixels 32 apart, and what reads it.
+    assert_eq!(others, [7, 11, 11, 11, 19, 19, 27, 107, 459, 907, 907, 907, 907]);
+    let layer = |name: &str| report.layers.iter().find(|row| row.name == name).unwrap();
+    assert_eq!(layer("inception_3a/1x1").receptive_field, Some(27));
+    assert_eq!(layer("inception_3a/3x3").receptive_field, Some(43));
+    let mut dilated = onnx_224();
+    let first = &mut dilated.graph.as_mut().unwrap().node[0];
+    set(first, ints("dilations", &[2, 2]));
+    set(first, ints("pads", &[6, 6, 6, 6]));
+    let report = ModelReport::new(&dilated).unwrap();
+    assert_eq!(report.layers[0].receptive_field, Some(13));
 }
 
 #[test]

@@ -42,8 +42,8 @@ pub(in crate::plan) struct InceptionShapes {
 /// What one worker keeps between the two steps of a module.
 #[derive(Clone, Debug, Default)]
 pub(in crate::plan) struct Branches<T> {
-    reduced_3: Vec<T>,
-    reduced_5: Vec<T>,
+    pub(in crate::plan) reduced_3: Vec<T>,
+    pub(in crate::plan) reduced_5: Vec<T>,
     pooled: Vec<T>,
 }
 

@@ -20,7 +20,7 @@ mod plan_operator;
 pub(super) mod pooling;
 pub(super) mod quantise;
 
-pub(super) use plan_operator::{Operator, PlanOperator, own_name};
+pub(super) use plan_operator::{Operator, PlanOperator, own_name, scratch_of};
 
 use std::sync::{Mutex, PoisonError};
 

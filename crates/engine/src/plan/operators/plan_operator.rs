@@ -117,6 +117,13 @@ struct WorkerState<O: Operator> {
     output: Arc<Tensor>,
 }
 
+/// What a worker has kept of the run of an operator `O`; none if `state` is another's.
+pub(in crate::plan) fn scratch_of<'a, O: Operator>(
+    state: &'a (dyn OpState + 'static),
+) -> Option<&'a O::Scratch> {
+    state.downcast_ref::<WorkerState<O>>().map(|state| &state.scratch)
+}
+
 impl<O: Operator> Clone for WorkerState<O> {
     fn clone(&self) -> Self {
         let (op, scratch) = (self.op.clone(), self.scratch.clone());

@@ -54,6 +54,12 @@ pub(in crate::plan) enum Weights {
     Own(Vec<f32>),
 }
 
+impl From<Vec<f32>> for Weights {
+    fn from(values: Vec<f32>) -> Self {
+        Self::Own(values)
+    }
+}
+
 impl Deref for Weights {
     type Target = [f32];
 

@@ -1,0 +1,251 @@
+//! Gradients against finite differences, and against the exact shares of the last map.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::ops::nn::Softmax;
+use tract_onnx::tract_core::ops::source::TypedSource;
+use tract_onnx::tract_core::plan::eval;
+
+use super::Gradient;
+use crate::model::{
+    Activations, Engine, GradientMap, GradientOf, Input, Look, Pixels, Preprocessing, Seen,
+};
+use crate::network::seeded::seeded_model;
+use crate::network::{GoogLeNet, ParsedGraph};
+use crate::plan::calibration::ActivationUnits;
+use crate::plan::load::typed_model;
+use crate::plan::place_operators::{Network, Source, place_operators};
+use crate::plan::recognition::{Layer, Layers};
+use crate::plan::taps::{Sighted, Sights};
+use crate::plan::{Calibrator, FastPlan, Team};
+use googlenet_kernels::isa::Isa;
+
+const SIDE: usize = 64;
+const CLASSES: usize = 10;
+const MODULES: usize = 9;
+
+fn graph() -> ParsedGraph {
+    ParsedGraph::parse(&seeded_model(&GoogLeNet::new(SIDE, CLASSES).unwrap(), 3)).unwrap()
+}
+
+fn preprocessing() -> Preprocessing {
+    Preprocessing { side: SIDE, ..Preprocessing::bvlc() }
+}
+
+fn team() -> Arc<Team> {
+    Arc::new(Team::new(2).unwrap())
+}
+
+fn photo(seed: usize) -> Input {
+    let bytes = (0..SIDE * SIDE * 3).map(|i| ((i * 31 + i / 97 * 7 + seed * 13) % 256) as u8);
+    Input::Pixels(Pixels::new(SIDE, bytes.collect::<Vec<_>>()).unwrap())
+}
+
+fn look(plan: &FastPlan, photo: &Input, of: GradientOf) -> Seen {
+    let look = Look { last_map: true, gradient: Some(of), ..Look::default() };
+    plan.session().unwrap().look(photo, &look).unwrap()
+}
+
+fn all_modules(class: Option<usize>, against: Option<usize>) -> GradientOf {
+    GradientOf { class, against, modules: (0..MODULES).collect() }
+}
+
+/// Each square's share of a logit, or of the difference of two.
+fn shares(plan: &FastPlan, map: &Activations, class: usize, against: Option<usize>) -> Vec<f32> {
+    let classifier = plan.views().classifier.unwrap();
+    let squares = (map.height * map.width) as f32;
+    let product = |class: usize, pixel: &[f32]| -> f32 {
+        classifier.weights(class).iter().zip(pixel).map(|(w, x)| w * x).sum::<f32>() / squares
+    };
+    map.pixels()
+        .map(|pixel| product(class, pixel) - against.map_or(0.0, |against| product(against, pixel)))
+        .collect()
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().fold(0.0, |most, value| most.max(value.abs()))
+}
+
+/// The largest difference, by the largest value.
+fn apart(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    let apart: Vec<f32> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
+    largest(&apart) / largest(expected)
+}
+
+#[test]
+fn at_the_last_module_it_is_the_share_of_each_square() {
+    for isa in Isa::available() {
+        let plan = FastPlan::load(&graph(), &preprocessing(), isa, team()).unwrap();
+        assert_eq!(plan.views().gradients.unwrap().first_module, 0);
+        for (class, against) in [(None, None), (Some(4), None), (Some(4), Some(7))] {
+            let seen = look(&plan, &photo(1), all_modules(class, against));
+            let class = class.unwrap_or_else(|| seen.probabilities.best());
+            let expected = shares(&plan, &seen.last_map.unwrap(), class, against);
+            let apart = apart(&seen.gradients[MODULES - 1].values, &expected);
+            assert!(apart <= 1e-3, "{isa:?}: {apart}");
+        }
+    }
+}
+
+/// One module alone, all together, and whatever the order: the same map.
+#[test]
+fn a_module_gets_the_same_alone() {
+    let plan = FastPlan::load(&graph(), &preprocessing(), Isa::best(), team()).unwrap();
+    let all = look(&plan, &photo(2), all_modules(Some(3), None)).gradients;
+    for module in [8, 6, 0] {
+        let of = GradientOf { class: Some(3), against: None, modules: vec![module, 8] };
+        let two = look(&plan, &photo(2), of).gradients;
+        assert_eq!(two, [all[module].clone(), all[8].clone()]);
+    }
+    let black = Input::Pixels(Pixels::new(SIDE, vec![0; 3 * SIDE * SIDE]).unwrap());
+    let of_black = look(&plan, &black, all_modules(None, None)).gradients;
+    assert!(of_black.iter().all(|map| map.values.iter().all(|value| value.is_finite())));
+}
+
+#[test]
+fn what_there_is_no_gradient_of_is_refused() {
+    let plan = FastPlan::load(&graph(), &preprocessing(), Isa::best(), team()).unwrap();
+    for of in [
+        GradientOf { modules: vec![MODULES], ..GradientOf::default() },
+        GradientOf { class: Some(CLASSES), ..GradientOf::default() },
+        GradientOf { against: Some(CLASSES), ..GradientOf::default() },
+    ] {
+        let look = Look { gradient: Some(of), ..Look::default() };
+        assert!(plan.session().unwrap().look(&photo(1), &look).is_err(), "{look:?}");
+    }
+}
+
+/// In int8 the gradient runs in f32 on the maps of int8: close to that of f32, and exact in the last map.
+#[test]
+fn int8_gives_nearly_that_of_f32() {
+    let (graph, preprocessing) = (graph(), preprocessing());
+    let mut calibrator = Calibrator::new(&graph, &preprocessing).unwrap();
+    (0..8).for_each(|seed| calibrator.observe(&photo(seed)).unwrap());
+    let table = calibrator.finish();
+    let float = FastPlan::load(&graph, &preprocessing, Isa::best(), team()).unwrap();
+    let expected = look(&float, &photo(1), all_modules(Some(2), None)).gradients;
+    for isa in Isa::available() {
+        let plan = FastPlan::load_int8(&graph, &preprocessing, isa, team(), &table).unwrap();
+        let seen = look(&plan, &photo(1), all_modules(Some(2), None));
+        let of_last = shares(&plan, &seen.last_map.unwrap(), 2, None);
+        assert!(apart(&seen.gradients[MODULES - 1].values, &of_last) <= 1e-3, "{isa:?}");
+        for (module, (found, expected)) in seen.gradients.iter().zip(&expected).enumerate() {
+            let alike = alike(found, expected);
+            assert!(alike > 0.9, "{isa:?}, module {module}: {alike}");
+        }
+    }
+}
+
+/// The cosine of the angle between two maps.
+fn alike(a: &GradientMap, b: &GradientMap) -> f32 {
+    let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    product(&a.values, &b.values)
+        / (product(&a.values, &a.values) * product(&b.values, &b.values)).sqrt()
+}
+
+/// What the class's logit is, computed by tract from the map of a module on.
+struct Rest {
+    plan: Arc<TypedRunnableModel>,
+    class: usize,
+}
+
+impl Rest {
+    fn of(model: &TypedModel, map: OutletId, class: usize) -> Self {
+        let mut model = model.clone();
+        let softmax = model.nodes().iter().find(|node| node.op_is::<Softmax>()).unwrap();
+        let logits = softmax.inputs[0];
+        let fact = model.outlet_fact(map).unwrap().clone();
+        for input in std::mem::take(&mut model.nodes[map.node].inputs) {
+            let readers = &mut model.nodes[input.node].outputs[input.slot].successors;
+            readers.retain(|reader| reader.node != map.node);
+        }
+        model.nodes[map.node].op = Box::new(TypedSource::new(fact));
+        model.set_input_outlets(&[map]).unwrap();
+        model.select_output_outlets(&[logits]).unwrap();
+        let plan = model.into_optimized().unwrap().into_runnable().unwrap();
+        Self { plan, class }
+    }
+
+    /// `map` plus `step` times `direction`, NHWC both.
+    fn logit(&self, map: &Activations, direction: &[f32], step: f64) -> f64 {
+        let Activations { height, width, channels, values } = map;
+        let mut planes = vec![0.0; values.len()];
+        for (index, (value, direction)) in values.iter().zip(direction).enumerate() {
+            let (pixel, channel) = (index / channels, index % channels);
+            planes[channel * height * width + pixel] =
+                (f64::from(*value) + step * f64::from(*direction)) as f32;
+        }
+        let input = Tensor::from_shape(&[1, *channels, *height, *width], &planes).unwrap();
+        let output = self.plan.run(tvec!(input.into())).unwrap();
+        let logits = output[0].to_plain_array_view::<f32>().unwrap();
+        f64::from(*logits.iter().nth(self.class).unwrap())
+    }
+}
+
+/// Along random halves of the map, which change together with what they are: the change of the logit is the sum of
+/// gradient times change, within 1 % of the sum of its terms without their signs.
+#[test]
+fn finite_differences_agree() {
+    const CLASS: usize = 6;
+    const STEP: f64 = 1e-3;
+    let (graph, preprocessing) = (graph(), preprocessing());
+    let model = typed_model(&graph, SIDE).unwrap();
+    let layers = Layers::find(&model).unwrap();
+    let units = ActivationUnits::default();
+    let network =
+        Network { model: &model, layers: &layers, preprocessing: &preprocessing, units: &units };
+    let (team, isa) = (team(), Isa::best());
+    let sights = Sights::find(network);
+    let mut packed = HashMap::new();
+    let placed = place_operators(network, Source::Pixels, isa, &team, &mut packed).unwrap();
+    let runnable = placed.into_optimized().unwrap().into_runnable().unwrap();
+    let taps = sights.taps(&model, runnable.model());
+    let gradient = Gradient::find(network, sights.views().classifier, &packed, isa).unwrap();
+    let look = Look { gradient: Some(all_modules(Some(CLASS), None)), ..Look::default() };
+    let mut sighted = Sighted::nothing(&taps, &look, Some(&gradient));
+    let Input::Pixels(pixels) = photo(5) else { unreachable!("a photo is pixels") };
+    let input = Tensor::from_shape(&[SIDE, SIDE, 3], pixels.as_bytes()).unwrap();
+    let mut state = runnable.spawn().unwrap();
+    state
+        .run_plan_with_eval(tvec!(input.into()), |context, mut state, node, inputs| {
+            let outputs = eval(context, state.as_deref_mut(), node, inputs)?;
+            sighted.after(node, &outputs, state.as_deref(), std::time::Duration::ZERO)?;
+            TractResult::Ok(outputs)
+        })
+        .unwrap();
+    let modules: Vec<OutletId> = layers
+        .iter()
+        .filter(|found| matches!(found.layer, Layer::Inception(_)))
+        .map(|found| found.output)
+        .collect();
+    let every: Vec<usize> = (0..MODULES).collect();
+    let mut compared = 0;
+    let weights = gradient.weights(CLASS, None);
+    gradient
+        .walk(&every, weights, sighted.traces(), &team, |module, map, gradient| {
+            let rest = Rest::of(&model, modules[module], CLASS);
+            for half in 0..6_usize {
+                let is_in = |index: usize| ((index * 2_654_435_761) >> 7 >> half) & 1 == 0;
+                let direction: Vec<f32> = (map.values.iter().enumerate())
+                    .map(|(index, &value)| if is_in(index) { value } else { 0.0 })
+                    .collect();
+                let terms = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d));
+                let terms: Vec<f64> = terms.collect();
+                let (expected, whole) =
+                    (terms.iter().sum::<f64>(), terms.iter().map(|term| term.abs()).sum::<f64>());
+                let ahead = rest.logit(map, &direction, STEP);
+                let behind = rest.logit(map, &direction, -STEP);
+                let found = (ahead - behind) / (2.0 * STEP);
+                assert!(
+                    (found - expected).abs() <= 0.01 * whole && whole > 0.0,
+                    "module {module}, half {half}: {found} by differences, {expected} by the gradient, {whole} in all"
+                );
+                compared += 1;
+            }
+        })
+        .unwrap();
+    assert_eq!(compared, 6 * MODULES);
+}
