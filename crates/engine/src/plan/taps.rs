@@ -13,7 +13,7 @@ use tract_onnx::tract_core::ops::nn::{Softmax, SoftmaxKind};
 use super::gradient::{Gradient, Trace};
 use super::operators::own_name;
 use super::place_operators::Network;
-use super::recognition::{FoundLayer, Inception, Layer, Layers, MapSize};
+use super::recognition::{Convolution, FoundLayer, Inception, Layer, Layers, MapSize};
 use super::team::Team;
 use crate::model::{
     Activations, Classifier, GradientMap, Look, ModuleView, OperatorTime, Probabilities, Seen,
@@ -111,12 +111,40 @@ fn softmax(model: &TypedModel) -> Option<usize> {
             let logarithm = softmax.kind == SoftmaxKind::LogSoftmax;
             return (is_whole && logarithm == exponential).then_some(node.id);
         }
-        match node.op_as::<AxisOp>() {
-            Some(_) => {}
-            None if &*node.op.name() == "Exp" && !exponential => exponential = true,
-            None => return None,
+        match &*node.op.name() {
+            _ if keeps_values(model, node) => {}
+            "Exp" if !exponential => exponential = true,
+            _ => return None,
         }
         at = *node.inputs.first()?;
+    }
+}
+
+/// Whether the first output of `node` has the values of its only input, maybe with other axes.
+fn keeps_values(model: &TypedModel, node: &TypedNode) -> bool {
+    let types = || {
+        let (from, to) = (model.outlet_fact(*node.inputs.first()?), &node.outputs.first()?.fact);
+        Some((from.ok()?.datum_type, to.datum_type))
+    };
+    match &*node.op.name() {
+        _ if node.op_is::<AxisOp>() => true,
+        "Cast" => types().is_some_and(|(from, to)| from == to),
+        "Dropout" | "Identity" => true,
+        _ => false,
+    }
+}
+
+/// The weights of a fully connected layer, `[classes, channels]`, some exporters' convolution of 1x1 on one pixel.
+fn last_weights(found: &FoundLayer) -> Option<&Convolution> {
+    let is_pixel = |size: MapSize| (size.height, size.width) == (1, 1);
+    match &found.layer {
+        Layer::FullyConnected(weights) => Some(weights),
+        Layer::Convolution(weights) => (!weights.relu
+            && weights.geometry.kernel == (1, 1)
+            && is_pixel(found.input_size)
+            && is_pixel(found.output_size))
+        .then_some(weights),
+        _ => None,
     }
 }
 
@@ -127,10 +155,10 @@ fn pooling<'a>(
     softmax: usize,
 ) -> Option<(&'a FoundLayer, &'a FoundLayer)> {
     let mut at = *model.node(softmax).inputs.first()?;
-    while layers.at(at).is_none() && model.node(at.node).op_is::<AxisOp>() {
+    while layers.at(at).is_none() && keeps_values(model, model.node(at.node)) {
         at = *model.node(at.node).inputs.first()?;
     }
-    let last = layers.at(at).filter(|found| matches!(found.layer, Layer::FullyConnected(_)))?;
+    let last = layers.at(at).filter(|found| last_weights(found).is_some())?;
     let pooling = layers.at(last.input)?;
     matches!(pooling.layer, Layer::AveragePooling).then_some((last, pooling))
 }
@@ -141,7 +169,7 @@ pub(super) fn last_map(model: &TypedModel, layers: &Layers) -> Option<OutletId> 
 }
 
 fn classifier(layers: &Layers, (last, pooling): (&FoundLayer, &FoundLayer)) -> Option<Classifier> {
-    let Layer::FullyConnected(weights) = &last.layer else { return None };
+    let weights = last_weights(last)?;
     let branches = layers.at(pooling.input).and_then(|found| match &found.layer {
         Layer::Inception(module) => Some(branches(module)),
         _ => None,

@@ -158,20 +158,26 @@ fn there_may_be_nothing_to_see() {
     assert_eq!(session.look(&photo(32, 0), &Look::default()).unwrap().probabilities, run[0]);
 }
 
-/// Whichever exporter wrote the file: its modules are found, and its logits are sums over its last map.
+/// Whichever exporter wrote the file: its modules are found, and its logits are sums over its last map. A softmax of
+/// single operators is not one operator: such a file is served and not explained.
 #[test]
 fn networks_of_other_exporters_are_explained() {
     use crate::shared::own_models::{SIDE, fixtures, is_quantised, names};
+    let mut unexplained = Vec::new();
     for name in names(&fixtures()).into_iter().filter(|name| !is_quantised(name)) {
         let loaded = crate::own_models::load_own(&name);
         let views = loaded.engine.views();
         assert_eq!(views.modules.len(), 9, "{name}");
-        let classifier = views.classifier.as_deref().unwrap_or_else(|| panic!("{name}"));
+        let Some(classifier) = views.classifier.as_deref() else {
+            unexplained.push(name);
+            continue;
+        };
         let look = everything(loaded.engine.as_ref());
         let mut session = loaded.engine.session().unwrap();
         let seen = session.look(&photo(SIDE, 3), &look).unwrap();
         is_consistent(classifier, &seen, &name);
     }
+    assert_eq!(unexplained, ["legacy_exp", "legacy_exp_max"]);
 }
 
 #[test]
