@@ -40,7 +40,7 @@ function filled(element, attributes, children) {
 /** Replaces what is in `parent`, and keeps the focus on what has the same `data-focus` as before. */
 export function fill(parent, ...children) {
   const active = document.activeElement;
-  const kept = active && parent.contains(active) ? active.closest("[data-focus]")?.getAttribute("data-focus") : null;
+  const kept = parent.contains(active) ? active?.closest("[data-focus]")?.dataset.focus : null;
   parent.replaceChildren(...children.flat(Infinity).filter(Boolean));
   if (kept) parent.querySelector(`[data-focus="${CSS.escape(kept)}"]`)?.focus({ preventScroll: true });
 }

@@ -49,7 +49,7 @@ export function overlay(evidence, { mode, square, look, act }) {
   const scale = largest(grid);
   const [atY, atX] = square ?? [0, 0];
   const cell = (value, y, x) => el("div", {
-    role: "gridcell", class: "cell", tabindex: y === atY && x === atX ? "0" : "-1", "data-y": y, "data-x": x,
+    role: "gridcell", class: "cell", tabindex: y === atY && x === atX ? "0" : "-1", "data-y": y, "data-x": x, "data-focus": `cell-${y}-${x}`,
     "aria-label": t("evidence.cell", { row: y + 1, column: x + 1, value: signed(value) }),
     "aria-selected": square ? String(y === atY && x === atX) : null,
     style: mode === "squares" || mode === "numbers" ? { "background-color": css(value, scale) } : {},

@@ -51,7 +51,7 @@ function walk(photo) {
   const place = el("div", { class: "walk" }, el("p", { class: "quiet", role: "status" }, t("inside.looking")));
   maps(photo, (text) => { if (place.isConnected) fill(place, el("p", { class: "held", role: "status" }, text)); }).then(
     (modules) => fill(place, steps(photo, modules)),
-    (error) => fill(place, el("p", { class: "error" }, error.message), button(t("again"), () => retry(photo), { class: "main" })));
+    (error) => fill(place, el("p", { class: "error" }, error.message), el("div", {}, button(t("again"), () => retry(photo)))));
   return place;
 }
 

@@ -125,6 +125,7 @@ def test_keyboard_from_opening_to_evidence(tried):
                 break
         page.keyboard.press("Enter")
         page.locator(".bars thead:not(.unseen)").first.wait_for()
+        assert focused(".cell"), "covering a square loses the place"
         tab_to("#against")
         page.keyboard.press("ArrowDown")
         assert "leads" in page.locator(".sum").inner_text() or "behind" in page.locator(".sum").inner_text()
