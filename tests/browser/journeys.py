@@ -230,7 +230,7 @@ def test_brush(tried):
         answered(page)
         assert shown(page)[0] != before
         page.screenshot(path=tried.folder / "brush.png", full_page=True)
-        page.get_by_role("button", name="Wipe off all").click()
+        page.get_by_role("button", name="Remove paint").click()
         page.locator(".classes thead.unseen").wait_for(state="attached")
         answered(page)
         assert shown(page)[0] == before
