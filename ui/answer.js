@@ -1,9 +1,8 @@
 // The answer for one photo: what the network is sure of, the classes as a table of bars, and the answer to take away.
 
-import { button, copyButton, el } from "./dom.js";
+import { bar, button, copyButton, el } from "./dom.js";
 import { classifyPath } from "./photos.js";
 import { services } from "./services.js";
-import { bar } from "./table.js";
 import { decimal, groupName, percent, signed, t, whole } from "./text.js";
 
 /** Classes shown before all are. */
@@ -47,11 +46,7 @@ function path(answer, groups) {
     steps.map(({ label, p }) => el("li", {}, label, " ", el("span", { class: "figure quiet" }, percent(p))))) : null;
 }
 
-/**
- * The classes.
- * @param {import("./photos.js").Photo} photo
- * @param {{ isLong: boolean, toggle: () => void }} view
- */
+/** The classes: the first few, or all. */
 export function classesView(photo, { isLong, toggle }) {
   const { predictions } = photo.answer;
   const before = photo.original !== photo.answer ? photo.original : null;

@@ -7,7 +7,6 @@ const MOST_TRIES = 5;
 
 /** What went wrong, in words for the reader. */
 export class ServiceError extends Error {
-  /** @param {{ status: number, code: string, message: string, requestId?: string, retryAfter?: number }} facts */
   constructor({ status, code, message, requestId = "", retryAfter = 0 }) {
     super(message);
     Object.assign(this, { status, code, requestId, retryAfter });
@@ -45,13 +44,7 @@ export async function getText(path) {
   return (await ask("GET", path, { accept: "text/plain", isText: true })).json;
 }
 
-/**
- * Sends bytes and reads JSON.
- * @param {string} path
- * @param {Blob} body
- * @param {{ signal?: AbortSignal, onProgress?: (part: number) => void }} [options]
- * @returns {Promise<Answer>}
- */
+/** Sends bytes and reads JSON; `onProgress` is told which part has been sent. */
 export const post = (path, body, options = {}) => ask("POST", path, { ...options, body });
 
 function ask(method, path, { accept = "application/json", isText = false, body = null, signal, onProgress } = {}) {
@@ -127,12 +120,8 @@ export function timings(header) {
 }
 
 /**
- * Sends again what was refused, when the service said that it may be.
- * @template T
- * @param {() => Promise<T>} send
- * @param {{ signal?: AbortSignal, onWait: (seconds: number, skip: () => void) => void }} options `onWait` is called
- *   each second with those that are left, and with what ends the waiting.
- * @returns {Promise<T>}
+ * Sends again what was refused, when the service said that it may be. `onWait` is called each second with those that
+ * are left, and with what ends the waiting.
  */
 export async function patiently(send, { signal, onWait }) {
   for (let tries = 1; ; tries++) {

@@ -107,6 +107,7 @@ async function learn() {
     // The tab that shows it says what is wrong.
   }
   head();
+  classify.draw();
 }
 
 function theme(name) {

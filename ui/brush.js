@@ -7,12 +7,7 @@ const SIDE = 768;
 /** The grey that is nothing to the network: about the mean that it subtracts. */
 const GREY = "rgb(123 117 104)";
 
-/**
- * @typedef {{ size: number, points: [number, number][] } | { box: [number, number, number, number] }} Stroke Places in
- *   parts of the width and height.
- */
-
-/** What was painted on one photo. */
+/** What was painted on one photo: lines and boxes, their places in parts of the width and height. */
 export class Painting {
   /** @param {ImageBitmapSource} source */
   constructor(source, width, height) {
@@ -20,7 +15,7 @@ export class Painting {
     this.source = source;
     this.width = Math.max(1, Math.round(width * scale));
     this.height = Math.max(1, Math.round(height * scale));
-    /** @type {Stroke[]} */
+    /** @type {any[]} `{ size, points }` or `{ box }` */
     this.strokes = [];
   }
 
@@ -56,12 +51,7 @@ export class Painting {
   }
 }
 
-/**
- * A canvas to paint on with a pointer; `done` is called at the end of each stroke.
- * @param {Painting} painting
- * @param {() => number} size
- * @param {() => void} done
- */
+/** A canvas to paint on with a pointer; `done` is called at the end of each stroke. */
 export function paintable(painting, size, done) {
   const canvas = document.createElement("canvas");
   canvas.className = "paint";

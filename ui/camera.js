@@ -1,7 +1,7 @@
 // The camera: shows what it sees with what the network makes of it, and takes pictures.
 
 import { patiently, post } from "./api.js";
-import { blobOf } from "./intake.js";
+import { pngOf } from "./intake.js";
 import { button, el } from "./dom.js";
 import { percent, t } from "./text.js";
 import { classified } from "./shape.js";
@@ -30,7 +30,7 @@ export async function openCamera(take) {
     dialog.close();
     take(t("camera.name"), blob);
   };
-  const dialog = el("dialog", { class: "camera", "aria-label": t("camera.title") },
+  const dialog = el("dialog", { class: "camera", "aria-label": t("camera") },
     video, seen,
     el("div", { class: "row" }, button(t("camera.take"), shoot, { class: "main" }), button(t("close"), () => dialog.close())));
   dialog.addEventListener("close", () => {
@@ -65,9 +65,6 @@ async function look(video, seen, signal) {
 
 function frame(video) {
   const scale = Math.min(1, SIDE / Math.max(video.videoWidth, video.videoHeight));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(video.videoWidth * scale));
-  canvas.height = Math.max(1, Math.round(video.videoHeight * scale));
-  canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
-  return blobOf(canvas);
+  const side = (pixels) => Math.max(1, Math.round(pixels * scale));
+  return pngOf(video, side(video.videoWidth), side(video.videoHeight));
 }

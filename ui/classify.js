@@ -5,7 +5,7 @@ import { cautions, classesView, headline, headlineView, takeAway, timesView } fr
 import { Painting, paintable } from "./brush.js";
 import { isPossible, openCamera } from "./camera.js";
 import { announce, button, copyButton, el, fileField, fill } from "./dom.js";
-import { evidenceOf, MODES, modes, overlay, panel, showSquare } from "./evidence.js";
+import { evidenceOf, MODES, modes, otherwise, overlay, panel, showSquare } from "./evidence.js";
 import { pasted, taken } from "./intake.js";
 import { add, again, changes, choose, chosen, clear, photos, remove, replaceBlob } from "./photos.js";
 import { SAMPLES, sampleList, show } from "./samples.js";
@@ -19,7 +19,7 @@ const LARGE = 1 << 20;
 const view = {
   mode: "squares", forClass: /** @type {number | null} */ (null), againstClass: /** @type {number | null} */ (null),
   square: /** @type {[number, number] | null} */ (null), isLong: false, isOpen: /** @type {Record<string, boolean>} */ ({}),
-  isPainting: false, size: 1,
+  isPainting: false, size: 1, by: "",
 };
 let root = null;
 let words = "";
@@ -43,7 +43,7 @@ export function enter() {
   if (!SAMPLES.includes(name)) return;
   const number = (key) => (settings.has(key) ? Number(settings.get(key)) : null);
   const mode = settings.get("overlay") ?? "squares";
-  asked = { forClass: number("for"), againstClass: number("against"), mode: MODES.includes(mode) ? mode : "squares" };
+  asked = { forClass: number("for"), againstClass: number("against"), by: settings.get("by") ?? "", mode: MODES.includes(mode) ? mode : "squares" };
   show(name);
 }
 
@@ -60,7 +60,7 @@ export async function take(files) {
 function link() {
   const photo = chosen();
   const overlay = view.mode === "squares" ? null : view.mode;
-  const hash = address.hash("classify", { sample: photo?.sample, for: view.forClass, against: view.againstClass, overlay });
+  const hash = address.hash("classify", { sample: photo?.sample, for: view.forClass, against: view.againstClass, by: view.by, overlay });
   return new URL(hash, document.baseURI).href;
 }
 
@@ -70,7 +70,7 @@ export function draw() {
   const photo = chosen();
   if (photo !== lookedAt) {
     // What was looked for in one photo means nothing in another.
-    Object.assign(view, { forClass: null, againstClass: null, square: null, isPainting: false }, photo?.sample ? asked : null);
+    Object.assign(view, { forClass: null, againstClass: null, square: null, isPainting: false, by: "" }, photo?.sample ? asked : null);
     if (photo) asked = null;
     lookedAt = photo;
   }
@@ -130,15 +130,17 @@ function empty() {
 function work(photo) {
   // What was answered before stays while the painted picture is on its way.
   const hasAnswer = photo.answer && ["done", "waiting", "sending"].includes(photo.state);
-  const evidence = hasAnswer ? evidenceOf(photo.answer, view.forClass, view.againstClass) : null;
+  const exact = hasAnswer ? evidenceOf(photo.answer, view.forClass, view.againstClass) : null;
+  const evidence = exact && view.by ? otherwise(photo, exact, view.by, draw) : exact;
   return [
     el("div", { class: "work" },
-      el("div", { class: "side photo-side" }, figure(photo, evidence), evidence ? tools(photo) : null),
+      el("div", { class: "left" },
+        el("div", { class: "side photo-side" }, figure(photo, evidence), evidence ? tools(photo) : null),
+        el("div", { class: "below" }, photos.length > 1 ? strip() : null,
+          el("div", { class: "row between" }, ways(true),
+            button(photos.length > 1 ? t("clear.all") : t("clear"), () => clear(), { class: "plain" })))),
       el("div", { class: "side answer-side", "aria-busy": hasAnswer && photo.state !== "done" ? "true" : null },
         hasAnswer ? result(photo, evidence) : status(photo))),
-    el("div", { class: "below" }, photos.length > 1 ? strip() : null,
-      el("div", { class: "row between" }, ways(true),
-        button(photos.length > 1 ? t("clear.all") : t("clear"), () => clear(), { class: "plain" }))),
   ];
 }
 

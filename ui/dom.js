@@ -1,17 +1,8 @@
-// Makes elements. Text stays text: nothing here, or anywhere on the page, parses HTML.
-
-/**
- * @typedef {Node | string | number | null | undefined | false} Child
- * @typedef {{ class?: string, on?: Record<string, (event: any) => void>, style?: Record<string, string>,
- *   [attribute: string]: any }} Attributes
- */
+// Makes elements, and the parts of tables. Text stays text: nothing here, or anywhere on the page, parses HTML.
 
 /**
  * An HTML element. `on` has its listeners, `style` what is set through the CSSOM; null and false leave an attribute
  * out, true is an empty one.
- * @param {string} tag
- * @param {Attributes} [attributes]
- * @param {...(Child | Child[])} children
  * @returns {any}
  */
 export function el(tag, attributes = {}, ...children) {
@@ -100,3 +91,22 @@ export function copyButton(label, done, text) {
   });
   return made;
 }
+
+export const heads = (texts) => texts.map((text) => el("th", { scope: "col" }, text));
+
+export const figureHeads = (texts) => texts.map((text) => el("th", { scope: "col", class: "figure" }, text));
+
+export const figures = (values) => values.map((value) => el("td", { class: "figure" }, value));
+
+/** A bar that is this part of its place, in 0..=1; what it shows stands beside it as text. */
+export const bar = (part, kind = "", ...marks) =>
+  el("span", { class: "bar", "aria-hidden": "true" }, part > 0 ? el("span", { class: `part ${kind}`, style: { width: `${100 * part}%` } }) : null, marks);
+
+/** A table of names and values. */
+export const pairs = (caption, rows) => el("table", {},
+  el("caption", { class: "unseen" }, caption),
+  el("tbody", {}, rows.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value)))));
+
+/** What may be wider than the window: keys scroll it too. */
+export const scrolled = (label, ...content) =>
+  el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, content);

@@ -2,26 +2,34 @@
 
 import { sumText } from "./answer.js";
 import { patiently, post, ServiceError } from "./api.js";
-import { css, diverging, largest } from "./colours.js";
-import { button, el, fill } from "./dom.js";
-import { has } from "./services.js";
-import { explained } from "./shape.js";
-import { bar, figures, heads, scrolled } from "./table.js";
+import { bar, button, el, figures, fill, heads, scrolled } from "./dom.js";
+import { has, services } from "./services.js";
+import { explained, gridOf } from "./shape.js";
 import { decimal, signed, t } from "./text.js";
 
 /** Part of a logit that rounding may miss before it is said. */
 const ROUNDED = 0.02;
 /** What may lie over the photo. */
 export const MODES = ["off", "squares", "smooth", "numbers"];
+/** The way that covers a part of the photo at a time, as the service calls it; the others are names of modules. */
+const COVERING = "occlusion";
+/** Squares side by side from which on numbers do not fit. */
+const MANY = 16;
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
+// Orange speaks for a class, blue against it, nothing is nothing. Told apart by every kind of colour vision, and never the
+// only sign: the numbers are there too.
+const FOR = [230, 97, 1];
+const AGAINST = [33, 102, 190];
+const STRONGEST = 0.78;
+
 /**
- * @typedef {{ grid: number[][], logit: number, bias: number, residual: number, forRow: any, againstRow: any }} Evidence
+ * @typedef {{ grid: number[][], logit: number, bias: number, residual: number, forRow: any, againstRow: any, by?: string,
+ *   isPending?: boolean, error?: Error, retry?: () => void }} Evidence
  */
 
 /**
  * The evidence for a class, or for it against another: the difference of two grids is the difference of two logits.
- * @param {import("./shape.js").Classified} answer
  * @returns {Evidence | null}
  */
 export function evidenceOf(answer, forClass, againstClass) {
@@ -38,23 +46,18 @@ export function evidenceOf(answer, forClass, againstClass) {
   };
 }
 
-/**
- * The squares over the photo.
- * @param {Evidence} evidence
- * @param {{ mode: string, square: [number, number] | null, look: (y: number, x: number, isKept: boolean) => void,
- *   act: ((y: number, x: number) => void) | null }} view
- */
+/** The squares over the photo. `look` is told which is pointed at or kept, `act` which is to be covered. */
 export function overlay(evidence, { mode, square, look, act }) {
   const { grid } = evidence;
   const scale = largest(grid);
   const [atY, atX] = square ?? [0, 0];
-  const cell = (value, y, x) => el("div", {
+  const cell = (value, y, x, row) => el("div", {
     role: "gridcell", class: "cell", tabindex: y === atY && x === atX ? "0" : "-1", "data-y": y, "data-x": x, "data-focus": `cell-${y}-${x}`,
     "aria-label": t("evidence.cell", { row: y + 1, column: x + 1, value: signed(value) }),
     "aria-selected": square ? String(y === atY && x === atX) : null,
     style: mode === "squares" || mode === "numbers" ? { "background-color": css(value, scale) } : {},
-  }, mode === "numbers" ? el("span", { "aria-hidden": "true" }, decimal(value)) : null);
-  const rows = grid.map((row, y) => el("div", { role: "row", class: "cells" }, row.map((value, x) => cell(value, y, x))));
+  }, mode === "numbers" && row.length < MANY ? el("span", { "aria-hidden": "true" }, decimal(value)) : null);
+  const rows = grid.map((row, y) => el("div", { role: "row", class: "cells" }, row.map((value, x) => cell(value, y, x, row))));
   const root = el("div", {
     role: "grid", class: `grid ${mode}`, "aria-rowcount": grid.length, "aria-colcount": grid[0].length,
     "aria-label": t("evidence.grid", { label: evidence.forRow.label }),
@@ -117,44 +120,70 @@ function smooth(grid, scale) {
   return canvas;
 }
 
-/**
- * The panel beside the photo.
- * @param {import("./photos.js").Photo} photo
- * @param {Evidence} evidence
- * @param {{ set: (change: any) => void, square: [number, number] | null, isOpen: Record<string, boolean> }} view
- */
+/** The panel beside the photo; `view.set` changes what is seen. */
 export function panel(photo, evidence, view) {
   const { forRow, againstRow } = evidence;
   const rows = photo.answer.predictions.filter((row) => row.cam);
   const named = (list) => list.map((row) => [row.class, row.label]);
   const others = named(rows.filter((row) => row !== forRow));
   const against = againstRow?.class ?? null;
-  const setFor = (value) => view.set({ forClass: value, againstClass: value === against ? null : against });
+  const setFor = (value) => view.set({ forClass: Number(value), againstClass: Number(value) === against ? null : against });
+  const setAgainst = (value) => view.set({ againstClass: value === "" ? null : Number(value) });
   const readout = el("div", { class: "readout", id: "readout" });
   showSquare(readout, photo, evidence, view.square);
   return el("section", { class: "evidence", "aria-labelledby": "evidence-title" },
     el("h3", { id: "evidence-title" }, t("evidence.title")),
     el("div", { class: "row" },
       select("for", forRow.class, named(rows), setFor),
-      select("against", against, [["", t("evidence.none")], ...others], (value) => view.set({ againstClass: value }))),
-    sum(evidence),
-    legend(largest(evidence.grid)),
-    readout,
-    disclosure("why", t("evidence.why"), view, () => why(photo, evidence)),
+      select("against", against, [["", t("evidence.none")], ...others], setAgainst),
+      has("POST /explain") ? select("by", evidence.by, ways(), (by) => view.set({ by, square: null })) : null),
+    evidence.by ? way(evidence) : sum(evidence),
+    evidence.isPending ? null : [legend(largest(evidence.grid)), readout],
+    evidence.by ? null : disclosure("why", t("evidence.why"), view, () => why(photo, evidence)),
     disclosure("numbers", t("evidence.table"), view, () => numbers(evidence)),
-    el("p", { class: "quiet small" }, t("evidence.meaning")));
+    evidence.by ? null : el("p", { class: "quiet small" }, t("evidence.meaning")));
 }
 
 function select(id, value, options, set) {
-  const change = ({ target }) => set(target.value === "" ? null : Number(target.value));
+  const change = ({ target }) => set(target.value);
   const option = ([key, text]) => el("option", { value: key, selected: String(key) === String(value ?? "") }, text);
   return el("label", { class: "field" }, el("span", {}, t(`evidence.${id}`)),
     el("select", { id, "data-focus": id, on: { change } }, options.map(option)));
 }
 
+/** What evidence may be taken by: the last map, or what the service computes when it is asked. */
+function ways() {
+  const modules = services.summary?.modules.filter((row) => row.branches) ?? [];
+  return [["", t("by.exact")], [COVERING, t("by.covering")], ...modules.map(({ name }) => [name, t("by.gradient", { name })])];
+}
+
+/** The evidence with the grid of another way, which is asked for once; `again` is called when it is there. */
+export function otherwise(photo, evidence, by, again) {
+  const { forRow, againstRow } = evidence;
+  const key = `${by} ${forRow.class} ${againstRow?.class}`;
+  if (!photo.kept[key]) {
+    const seen = { by, grid: [[0]], isPending: true };
+    photo.kept[key] = seen;
+    const retry = () => { delete photo.kept[key]; again(); };
+    const wanted = by === COVERING ? { method: by } : { method: "gradient", module: by };
+    request(photo, forRow.class, againstRow?.class ?? null, wanted, gridOf).then(
+      (grid) => Object.assign(seen, { grid, isPending: false }), (error) => Object.assign(seen, { error, retry })).then(again);
+  }
+  return { ...evidence, ...photo.kept[key] };
+}
+
+/** What the squares of another way mean, or why there are none. */
+function way({ by, grid, isPending, error, retry }) {
+  if (error) return el("p", { class: "error" }, error.message, " ", button(t("again"), retry));
+  if (isPending) return el("p", { class: "held", role: "status" }, t("state.sending"));
+  return el("p", { class: "sum" }, by === COVERING ? t("by.covering.meaning") : t("by.gradient.meaning", { total: signed(total(grid)) }));
+}
+
+const total = (grid) => grid.flat().reduce((sum, value) => sum + value, 0);
+
 /** The sum that the squares are: with the bias they are the score. */
 function sum({ grid, logit, bias, residual, forRow, againstRow }) {
-  const squares = grid.flat().reduce((total, value) => total + value, 0);
+  const squares = total(grid);
   const isExact = Math.abs(residual) <= ROUNDED * Math.max(1, Math.abs(logit));
   const parts = sumText([[t("sum.squares"), squares], [t("sum.bias"), bias]]);
   const text = againstRow
@@ -176,14 +205,14 @@ export function showSquare(readout, photo, evidence, square) {
   const [y, x] = square;
   const value = evidence.grid[y]?.[x];
   if (value === undefined) return;
-  const kept = photo.kept.explained;
+  const kept = evidence.by ? null : photo.kept.explained;
   const of = kept?.squares[y * evidence.grid[0].length + x];
   const classes = of?.map((row) => `${row.label} ${signed(row.value, 1)}`).join(" · ");
   fill(readout,
     el("p", {}, el("span", { class: "chip", style: { "background-color": css(value, largest(evidence.grid)) } }),
       t("square.value", { row: y + 1, column: x + 1, value: signed(value), label: evidence.forRow.label })),
     classes ? el("p", { class: "quiet" }, t("square.speaks", { classes })) : null);
-  if (!kept && has("POST /explain")) {
+  if (!kept && !evidence.by && has("POST /explain")) {
     // One that failed is not asked for again by the next square.
     const none = { squares: [], branches: [], channels: [] };
     explain(photo, null, null).catch(() => none).then((seen) => {
@@ -196,14 +225,18 @@ export function showSquare(readout, photo, evidence, square) {
 /** Asks `POST /explain` once for each pair of classes. */
 function explain(photo, forClass, againstClass) {
   const key = `explain ${forClass} ${againstClass}`;
-  const wanted = new URLSearchParams({ squares: "3", channels: "10" });
-  if (forClass !== null) wanted.set("class", String(forClass));
-  if (againstClass !== null) wanted.set("against", String(againstClass));
-  const send = () => post(`explain?${wanted}`, photo.blob);
-  photo.kept[key] ??= patiently(send, { onWait: () => {} }).then(({ json }) => explained(json));
+  photo.kept[key] ??= request(photo, forClass, againstClass, { squares: "3", channels: "10" }, explained);
   // One that failed may be asked for again.
   photo.kept[key].catch(() => { delete photo.kept[key]; });
   return photo.kept[key];
+}
+
+/** Sends the photo to `POST /explain`, and again while the service is full. */
+function request(photo, forClass, againstClass, wanted, read) {
+  const query = new URLSearchParams(wanted);
+  if (forClass !== null) query.set("class", forClass);
+  if (againstClass !== null) query.set("against", againstClass);
+  return patiently(() => post(`explain?${query}`, photo.blob), { onWait: () => {} }).then(({ json }) => read(json));
 }
 
 /** A channel by its name, and what it added. */
@@ -257,3 +290,18 @@ export function modes(mode, set) {
     button(t(`overlay.${name}`), () => set(name), { "aria-pressed": String(name === mode), "data-focus": `overlay-${name}` });
   return el("div", { class: "segments", role: "group", "aria-label": t("overlay") }, MODES.map(one));
 }
+
+/** The largest value of a grid, without its sign. */
+const largest = (grid) => Math.max(...grid.flat().map(Math.abs), Number.MIN_VALUE);
+
+/** Red, green, blue in 0..=255 and alpha in 0..=1. */
+function diverging(value, scale) {
+  const part = Math.min(1, Math.abs(value) / scale);
+  return [...(value < 0 ? AGAINST : FOR), STRONGEST * part ** 0.8];
+}
+
+/** The same for CSS. */
+const css = (value, scale) => {
+  const [r, g, b, a] = diverging(value, scale);
+  return `rgb(${r} ${g} ${b} / ${a.toFixed(3)})`;
+};

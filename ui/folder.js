@@ -2,11 +2,10 @@
 
 import { countdown, patiently, post } from "./api.js";
 import { csv } from "./csv.js";
-import { announce, button, download, el, fileField, fill } from "./dom.js";
+import { announce, button, download, el, figureHeads, fileField, fill, heads, scrolled } from "./dom.js";
 import { headline } from "./answer.js";
 import { isPhoto, readable } from "./intake.js";
 import { classified } from "./shape.js";
-import { figureHeads, heads, scrolled } from "./table.js";
 import { groupName, percent, plural, t, whole } from "./text.js";
 
 /** Requests on the way at a time. */
@@ -16,12 +15,7 @@ const THUMB = 88;
 /** Classes of each photo that are kept. */
 const CLASSES = 5;
 
-/**
- * @typedef {{ path: string, file: File, state: "waiting" | "running" | "done" | "failed", answer: any, error: string,
- *   thumb: string, row: HTMLElement | null }} Entry
- */
-
-/** @type {Map<string, Entry>} by path, size and date: nothing is sent twice. */
+/** By path, size and date: nothing is sent twice. */
 const entries = new Map();
 let root = null;
 let isPaused = false;

@@ -20,8 +20,8 @@ const TOUCHED = 28;
 const WIDE = 300;
 
 let root = null;
-/** @type {Map<string, number>} */
-const picked = new Map();
+/** Which map lies over the photo: the name of its module, and its place in the picture of the module's maps. */
+let picked = { name: "", tile: -1 };
 
 export function start(section) {
   root = section;
@@ -48,9 +48,12 @@ function others(photo) {
 }
 
 function walk(photo) {
-  const place = el("div", { class: "walk" }, el("p", { class: "quiet", role: "status" }, t("inside.looking")));
+  const place = el("div", { class: "walk" }, el("p", { class: "quiet", role: "status" }, t("state.sending")));
   maps(photo, (text) => { if (place.isConnected) fill(place, el("p", { class: "held", role: "status" }, text)); }).then(
-    (modules) => fill(place, steps(photo, modules)),
+    (modules) => {
+      photo.kept.modules = modules;
+      fill(place, steps(photo, modules));
+    },
     (error) => fill(place, el("p", { class: "error" }, error.message), el("div", {}, button(t("again"), () => retry(photo)))));
   return place;
 }
@@ -67,15 +70,24 @@ function maps(photo, say) {
   return photo.kept.maps;
 }
 
+/** The photo with the picked map over it stays in sight beside the steps. */
 function steps(photo, modules) {
-  return [
-    step("photo", picture(photo)),
+  const side = el("div", { class: "looked-at" }, picture(photo), el("p", { class: "quiet small" }, t("inside.photo.about")));
+  const show = (module, tile) => {
+    picked = { name: module.name, tile };
+    for (const other of root.querySelectorAll(".tile")) other.ariaPressed = String(isPicked(other.dataset.module, Number(other.dataset.tile)));
+    fill(side, tileDetail(photo, module, tile));
+  };
+  const again = modules.find(({ name, channels }) => name === picked.name && picked.tile < channels);
+  if (again) fill(side, tileDetail(photo, again, picked.tile));
+  return [side, el("div", { class: "steps" },
     has("GET /model/filters") ? filters() : null,
-    modules.map((module) => moduleStep(photo, module)),
+    modules.map((module) => moduleStep(module, show)),
     photo.state === "done" && photo.answer ? step("answer", el("div", { class: "sheet" },
-      headlineView(photo), el("a", { href: address.hash("classify") }, t("inside.evidence")))) : null,
-  ];
+      headlineView(photo), el("a", { href: address.hash("classify") }, t("inside.evidence")))) : null)];
 }
+
+const isPicked = (name, tile) => picked.name === name && picked.tile === tile;
 
 /** A network whose first layer does not read colours has none to show. */
 function filters() {
@@ -89,10 +101,9 @@ function picture({ isShown, url, name }) {
 }
 
 const step = (name, ...content) => el("section", { class: "walk-step" },
-  el("div", { class: "about" }, el("h2", {}, t(`inside.${name}`)), el("p", { class: "quiet small" }, t(`inside.${name}.about`))),
-  el("div", {}, content));
+  el("h2", {}, t(`inside.${name}`)), el("p", { class: "quiet small" }, t(`inside.${name}.about`)), content);
 
-function moduleStep(photo, module) {
+function moduleStep(module, show) {
   const { name, height, width, channels, milliseconds, zeros, silent } = module;
   const facts = [
     t("inside.size", { height, width, channels: whole(channels) }),
@@ -100,13 +111,9 @@ function moduleStep(photo, module) {
     Number.isFinite(zeros) ? t("inside.zeros", { part: percent(zeros) }) : null,
     Number.isFinite(silent) ? plural("inside.silent", silent) : null,
   ];
-  const detail = el("div", { class: "row" });
-  const show = (tile) => fill(detail, tileDetail(photo, module, tile));
-  if (picked.has(name)) show(picked.get(name));
   return el("section", { class: "walk-step" },
-    el("div", { class: "about" }, el("h2", {}, name),
-      el("ul", { class: "quiet small" }, facts.filter(Boolean).map((fact) => el("li", {}, fact))), detail),
-    sprite(module, (tile) => { picked.set(name, tile); show(tile); }));
+    el("h2", {}, name), el("p", { class: "quiet small" }, facts.filter(Boolean).join(" · ")),
+    sprite(module, (tile) => show(module, tile)));
 }
 
 /** All maps in one picture, with a button on each. */
@@ -115,16 +122,13 @@ function sprite(module, pick) {
   const n = Math.min(MAPS, module.channels);
   const rows = Math.ceil(n / columns);
   const tiles = Array.from({ length: n }, (_, tile) => el("button", {
-    type: "button", class: "tile", tabindex: tile === 0 ? "0" : "-1", "data-tile": tile,
-    "aria-label": tileName(module, tile), "aria-pressed": String(picked.get(name) === tile),
+    type: "button", class: "tile", tabindex: tile === 0 ? "0" : "-1", "data-tile": tile, "data-module": name,
+    "aria-label": tileName(module, tile), "aria-pressed": String(isPicked(name, tile)),
   }));
   const style = { "grid-template-columns": `repeat(${columns}, 1fr)`, "grid-template-rows": `repeat(${rows}, 1fr)` };
   const box = el("div", { class: "tiles", role: "group", "aria-label": t("inside.maps", { name }), style }, tiles);
   const go = (tile) => {
-    tiles.forEach((other, place) => {
-      other.tabIndex = place === tile ? 0 : -1;
-      other.ariaPressed = String(place === tile);
-    });
+    tiles.forEach((other, place) => { other.tabIndex = place === tile ? 0 : -1; });
     pick(tile);
   };
   box.addEventListener("click", (event) => { const tile = event.target.dataset?.tile; if (tile) go(Number(tile)); });
@@ -155,8 +159,7 @@ function tileDetail(photo, module, tile) {
   lay(canvas, photo, module, tile);
   const row = module.largest?.[tile];
   const facts = row ? ` · ${t("inside.largest", { mean: decimal(row.mean, 2), max: decimal(row.max, 1) })}` : "";
-  return el("div", { class: "row" },
-    el("div", { class: "over" }, canvas), el("p", { class: "small" }, tileName(module, tile), facts));
+  return [el("div", { class: "over" }, canvas), el("p", { class: "small" }, `${module.name} · ${tileName(module, tile)}${facts}`)];
 }
 
 async function lay(canvas, photo, { height, width, sprite: { columns, png } }, tile) {

@@ -28,7 +28,7 @@ export async function readable(file) {
   if (!isForBrowsers) return { name, blob: file };
   try {
     const bitmap = await createImageBitmap(file);
-    const blob = await pngOf(bitmap);
+    const blob = await pngOf(bitmap, bitmap.width, bitmap.height);
     bitmap.close();
     return { name, blob, note: t("note.converted") };
   } catch {
@@ -37,12 +37,11 @@ export async function readable(file) {
   }
 }
 
-/** A picture as PNG. */
-export function pngOf(bitmap) {
+/** A picture as PNG of this size. */
+export function pngOf(picture, width, height) {
   const canvas = document.createElement("canvas");
-  canvas.width = bitmap.width;
-  canvas.height = bitmap.height;
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  Object.assign(canvas, { width, height });
+  canvas.getContext("2d").drawImage(picture, 0, 0, width, height);
   return blobOf(canvas);
 }
 
@@ -54,7 +53,7 @@ export async function blobOf(canvas) {
 }
 
 /** The files of a drop or of the clipboard, once each. */
-export function filesOf(transfer) {
+function filesOf(transfer) {
   const files = [...(transfer?.files ?? [])];
   const items = [...(transfer?.items ?? [])].filter((item) => item.kind === "file");
   return files.length ? files : items.map((item) => item.getAsFile()).filter(Boolean);

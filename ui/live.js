@@ -1,9 +1,8 @@
 // The tab Live: what the service does now, from its metrics, over the last minute.
 
 import { getText } from "./api.js";
-import { el, fill, svg } from "./dom.js";
+import { bar, el, figureHeads, figures, fill, pairs, scrolled, svg } from "./dom.js";
 import { growth, histogram, parse, quantile, sum } from "./metrics.js";
-import { bar, figureHeads, figures, pairs, scrolled } from "./table.js";
 import { bytes, decimal, t, whole } from "./text.js";
 
 const EACH_MS = 2000;

@@ -31,11 +31,8 @@ function labelsOf(text) {
   return labels;
 }
 
-/** The sum over all samples of a name, or over those with these labels. */
-export function sum(metrics, name, labels = {}) {
-  const fits = (sample) => Object.entries(labels).every(([key, value]) => sample.labels[key] === value);
-  return (metrics.get(name) ?? []).filter(fits).reduce((total, sample) => total + sample.value, 0);
-}
+/** The sum over all samples of a name. */
+export const sum = (metrics, name) => (metrics.get(name) ?? []).reduce((total, sample) => total + sample.value, 0);
 
 /** How much each value of a label grew, of a counter between two looks. */
 export function growth(before, after, name, label) {
@@ -70,20 +67,15 @@ export function histogram(before, after, name) {
 }
 
 /**
- * Between which bounds a quantile lies, and where in between if the bucket is even.
- * @returns {{ low: number, high: number, value: number } | null} null where nothing was counted
+ * Between which bounds a quantile lies.
+ * @returns {{ low: number, high: number } | null} null where nothing was counted
  */
 export function quantile({ bounds, counts, count }, q) {
   if (!count) return null;
   let below = 0;
   for (let place = 0; place < bounds.length; place++) {
-    if (counts[place] && below + counts[place] >= q * count) {
-      const low = place ? bounds[place - 1] : 0;
-      const high = bounds[place];
-      const part = (q * count - below) / counts[place];
-      return { low, high, value: Number.isFinite(high) ? low + (high - low) * Math.max(0, part) : low };
-    }
     below += counts[place];
+    if (counts[place] && below >= q * count) return { low: place ? bounds[place - 1] : 0, high: bounds[place] };
   }
   return null;
 }

@@ -1,13 +1,12 @@
 // The tab Network: the served network drawn from its summary and its layers, with Table 1 of the paper beside it.
 
 import { getJson } from "./api.js";
-import { button, el, fill, svg } from "./dom.js";
-import { COLUMNS, TABLE_1, operations, parameters } from "./paper.js";
-import { receptiveFields } from "./receptive.js";
+import { bar, button, el, figureHeads, figures, fill, heads, scrolled, svg } from "./dom.js";
+import { COLUMNS, TABLE_1 } from "./paper.js";
+import { chosen } from "./photos.js";
 import { services } from "./services.js";
 import { summary } from "./shape.js";
-import { bar, figureHeads, figures, heads, scrolled } from "./table.js";
-import { percent, short, t, whole } from "./text.js";
+import { decimal, percent, short, t, whole } from "./text.js";
 
 /** Sides of the largest drawn map, in pixels. */
 const DRAWN = 76;
@@ -20,8 +19,6 @@ let root = null;
 let model = null;
 /** @type {any[]} */
 let layers = [];
-/** @type {Map<string, number>} */
-let fields = new Map();
 let chosenName = "";
 let error = "";
 
@@ -32,12 +29,11 @@ export function start(section) {
 }
 
 export async function enter() {
-  if (model) return;
+  if (model) return draw();
   try {
     model = services.summary ?? summary(await getJson("model/summary"));
     const listed = (await getJson("model/layers")).layers;
     layers = Array.isArray(listed) ? listed.filter((layer) => typeof layer?.name === "string") : [];
-    fields = receptiveFields(layers);
     chosenName = model.modules.find((row) => row.branches)?.name ?? "";
     error = "";
   } catch (reason) {
@@ -103,13 +99,15 @@ function moduleSheet() {
   const title = t("module.layers", { n: own.length });
   return el("section", { class: "sheet", id: "module" },
     el("h2", {}, row.name),
-    el("p", { class: "quiet" }, t("module.facts", {
-      input: shape(row.input), output: shape(row.output), parameters: whole(row.parameters), mac: whole(row.multiply_adds),
-    }), fields.has(row.name) ? ` ${t("module.field", { n: whole(fields.get(row.name)) })}` : ""),
-    row.branches ? branches(row, own) : null,
-    without ? el("p", {}, t("module.saving", {
-      now: whole(row.parameters), without: whole(without), saved: percent(1 - row.parameters / without),
-    })) : null,
+    el("div", { class: row.branches ? "beside" : "" },
+      el("div", {},
+        el("p", { class: "quiet" }, t("module.facts", {
+          input: shape(row.input), output: shape(row.output), parameters: whole(row.parameters), mac: whole(row.multiply_adds),
+        }), row.receptive_field ? ` ${t("module.field", { n: whole(row.receptive_field) })}` : ""),
+        without ? el("p", {}, t("module.saving", {
+          now: whole(row.parameters), without: whole(without), saved: percent(1 - row.parameters / without),
+        })) : null),
+      row.branches ? branches(row, own) : null),
     own.length ? el("details", {}, el("summary", {}, title), scrolled(title, layerTable(own))) : null);
 }
 
@@ -167,14 +165,17 @@ function table() {
     pick(name);
     document.getElementById("module")?.scrollIntoView({ block: "nearest" });
   };
-  const row = ({ name, kind, output, parameters, multiply_adds: mac }) => el("tr", {},
+  // As measured for the photo that is looked at, if its maps were looked at.
+  const times = new Map((chosen()?.kept.modules ?? []).map(({ name, milliseconds }) => [name, milliseconds]));
+  const time = (name) => (times.has(name) ? `${decimal(times.get(name))} ms` : "");
+  const row = ({ name, kind, output, parameters, multiply_adds: mac, receptive_field: field }) => el("tr", {},
     el("th", { scope: "row" }, button(name, () => show(name), { class: "link", "data-focus": `row-${name}` })),
     el("td", { class: "quiet" }, kind.replaceAll("_", " ")),
     figures([
       shape(output), [short(parameters), bar(parameters / parameterMost)], [short(mac), bar(mac / macMost)],
-      fields.has(name) ? t("network.pixels", { n: whole(fields.get(name)) }) : "",
+      field ? t("network.pixels", { n: whole(field) }) : "", ...(times.size ? [time(name)] : []),
     ]));
-  const columns = ["network.output", "network.parameters", "network.mac", "network.field"];
+  const columns = ["network.output", "network.parameters", "network.mac", "network.field", ...(times.size ? ["network.time"] : [])];
   return el("section", { class: "sheet" }, el("h2", {}, t("network.modules")),
     scrolled(t("network.modules"), el("table", { class: "grid-table" },
       el("thead", {}, el("tr", {},
@@ -192,7 +193,7 @@ function paper() {
   const beside = (here, there) => (here === there ? here : t("paper.differs", { here, there }));
   const line = ({ line, row }) => el("tr", {}, el("th", { scope: "row" }, row.name),
     figures(six(row.branches).map((here, place) => beside(here, line.six[place]))),
-    figures([parameters(line), short(row.parameters), operations(line), short(row.multiply_adds)]));
+    figures([`${line.thousands}K`, short(row.parameters), `${line.millions}M`, short(row.multiply_adds)]));
   const columns = [...COLUMNS, t("paper.parameters"), t("paper.here"), t("paper.operations"), t("paper.here")];
   return el("section", { class: "sheet" }, el("h2", {}, t("paper.title")),
     el("p", { class: "quiet" }, t("paper.lead")),

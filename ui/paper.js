@@ -19,7 +19,3 @@ export const TABLE_1 = [
 
 /** What the paper calls the six numbers. */
 export const COLUMNS = ["#1×1", "#3×3 reduce", "#3×3", "#5×5 reduce", "#5×5", "pool proj"];
-
-/** As the paper prints them. */
-export const parameters = (line) => `${line.thousands}K`;
-export const operations = (line) => `${line.millions}M`;

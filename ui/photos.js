@@ -12,17 +12,7 @@ const CLASSES = 10;
 /** Times that a photo is sent anew by itself because the service did not answer. */
 const MOST_STALLS = 5;
 
-/**
- * @typedef {"waiting" | "sending" | "held" | "stalled" | "done" | "failed"} State `held`: the service is full;
- *   `stalled`: it does not answer.
- * @typedef {{
- *   id: number, name: string, blob: Blob, url: string, sample: string, note: string, isShown: boolean,
- *   width: number, height: number, state: State, part: number, left: number, skip: (() => void) | null,
- *   stop: AbortController | null, answer: import("./shape.js").Classified | null, raw: any, error: ServiceError | null,
- *   timings: import("./api.js").Timing[], milliseconds: number, original: import("./shape.js").Classified | null,
- *   kept: Record<string, any>, painting: import("./brush.js").Painting | null, firstBlob: Blob | null, stalls: number,
- * }} Photo
- */
+/** @typedef {ReturnType<typeof photoOf>} Photo */
 
 /** @type {Photo[]} */
 export const photos = [];
@@ -55,12 +45,14 @@ export function add(taken) {
   pump();
 }
 
-/** @returns {Photo} */
+/** States: waiting, sending, held (the service is full), stalled (it does not answer), done, failed. */
 function photoOf(name, blob, sample, note) {
   const url = URL.createObjectURL(blob);
+  /** What belongs to the picture that is sent, such as its maps. @type {Record<string, any>} */
+  const kept = {};
   return {
     id: ++made, name, blob, url, sample, note, isShown: true, width: 0, height: 0, state: "waiting", part: 0, left: 0,
-    skip: null, stop: null, answer: null, raw: null, error: null, timings: [], milliseconds: 0, original: null, kept: {},
+    skip: null, stop: null, answer: null, raw: null, error: null, timings: [], milliseconds: 0, original: null, kept,
     painting: null, firstBlob: null, stalls: 0,
   };
 }

@@ -57,6 +57,12 @@ export function cam(value) {
   return { logit, bias, residual, grid };
 }
 
+/** The grid of an answer of `POST /explain`. */
+export function gridOf(json) {
+  demand(isGrid(json?.grid));
+  return json.grid;
+}
+
 const isGrid = (grid) =>
   Array.isArray(grid) && grid.length > 0 &&
   grid.every((row) => Array.isArray(row) && row.length > 0 && row.length === grid[0].length && row.every(isNumber));

@@ -1,17 +1,15 @@
 // The page's words and numbers in the language of the reader.
 
-import en from "./text.en.js";
-import ko from "./text.ko.js";
+import words from "./words.js";
 
-const LANGUAGES = { en, ko };
+const LANGUAGES = ["en", "ko"];
 const KEPT = "googlenet.language";
 
-/** @type {"en" | "ko"} */
 let language = chosen();
 
 function chosen() {
   const wanted = [kept(KEPT), ...(navigator.languages ?? [])];
-  return wanted.map((tag) => String(tag ?? "").slice(0, 2)).find((tag) => tag in LANGUAGES) ?? "en";
+  return wanted.map((tag) => String(tag ?? "").slice(0, 2)).find((tag) => LANGUAGES.includes(tag)) ?? "en";
 }
 
 /** What this browser kept under a name; null where it keeps nothing. */
@@ -48,7 +46,7 @@ export function switchLanguage() {
  * @param {Record<string, string | number>} [values]
  */
 export function t(key, values = {}) {
-  const text = LANGUAGES[language][key] ?? en[key] ?? key;
+  const text = words[key]?.[LANGUAGES.indexOf(language)] ?? key;
   return text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all));
 }
 
@@ -74,21 +72,16 @@ export function percent(p) {
   return `${decimal(p < 1 && tenths >= 100 ? 99.9 : tenths)}\u00a0%`;
 }
 
-/** 6,998,552 as 7.0 M. */
-export function short(n) {
-  for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "K"]]) {
-    if (n >= size) return `${decimal(n / size, n / size < 10 ? 2 : n / size < 100 ? 1 : 0)} ${unit}`;
-  }
-  return whole(n);
-}
+const inUnits = (n, units, digits) => {
+  const [size, unit] = units.find(([size]) => n >= size) ?? [1, ""];
+  return size === 1 ? whole(n) : `${decimal(n / size, digits(n / size))} ${unit}`;
+};
+
+/** 6,998,552 as 7.00 M. */
+export const short = (n) => inUnits(n, [[1e9, "G"], [1e6, "M"], [1e3, "K"]], (part) => (part < 10 ? 2 : part < 100 ? 1 : 0));
 
 /** Bytes as people read them. */
-export function bytes(n) {
-  for (const [size, unit] of [[1 << 30, "GiB"], [1 << 20, "MiB"], [1 << 10, "KiB"]]) {
-    if (n >= size) return `${decimal(n / size)} ${unit}`;
-  }
-  return `${whole(n)} B`;
-}
+export const bytes = (n) => inUnits(n, [[1 << 30, "GiB"], [1 << 20, "MiB"], [1 << 10, "KiB"]], () => 1);
 
 /** A group of classes by its name in this language; its English name where there is none. */
-export const groupName = (label) => (language === "ko" && ko[`group.${label}`]) || label;
+export const groupName = (label) => words[`group.${label}`]?.[LANGUAGES.indexOf(language)] ?? label;

@@ -44,7 +44,6 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "brush.js": SCRIPT,
     "camera.js": SCRIPT,
     "classify.js": SCRIPT,
-    "colours.js": SCRIPT,
     "csv.js": SCRIPT,
     "dom.js": SCRIPT,
     "evidence.js": SCRIPT,
@@ -57,7 +56,6 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "network.js": SCRIPT,
     "paper.js": SCRIPT,
     "photos.js": SCRIPT,
-    "receptive.js": SCRIPT,
     "sample-ball.jpg": JPEG,
     "sample-balloon.jpg": JPEG,
     "sample-daisy.jpg": JPEG,
@@ -67,10 +65,8 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "samples.js": SCRIPT,
     "services.js": SCRIPT,
     "shape.js": SCRIPT,
-    "table.js": SCRIPT,
-    "text.en.js": SCRIPT,
     "text.js": SCRIPT,
-    "text.ko.js": SCRIPT,
+    "words.js": SCRIPT,
 };
 
 /// What a browser may do with the page: load and ask this address only, run no script but the page's own files.
@@ -112,7 +108,7 @@ struct Served {
 
 impl Index {
     /// What these documents describe, and the page about all of it where that is served.
-    pub(super) fn new(documents: &[&OpenApi], has_docs: bool) -> Self {
+    pub(super) fn new(documents: &[OpenApi], has_docs: bool) -> Self {
         let paths = documents.iter().flat_map(|document| document.paths.paths.iter());
         let mut paths: Vec<Served> = paths.flat_map(|(path, item)| served(path, item)).collect();
         if has_docs {

@@ -17,6 +17,7 @@ use super::docs::docs;
 use super::error::ApiError;
 use super::message_checks::message_checks;
 use super::model;
+use super::openapi::offered;
 use super::page::{Index, page};
 use super::request_context::request_context;
 use super::routes::{admin_routes, health_routes, photo_routes, public_routes};
@@ -38,11 +39,15 @@ pub struct Routers {
 /// Builds the routers for the listeners that `state.settings` asks for.
 pub fn routers(state: &AppState) -> Routers {
     let has_page = state.settings.page;
+    let explains = state.settings.explain;
+    let described =
+        |router: &OpenApiRouter<AppState>| offered(router.get_openapi().clone(), explains);
     let public = public_routes().merge(health_routes());
     let admin = admin_routes();
     if state.settings.admin_listen.is_none() {
-        let index = Index::new(&[public.get_openapi(), admin.get_openapi()], true);
-        let all = Router::from(public).merge(operators(admin)).merge(page(index, has_page));
+        let index = Index::new(&[described(&public), described(&admin)], true);
+        let all =
+            Router::from(public).merge(operators(admin, explains)).merge(page(index, has_page));
         return Routers { public: surround(all, state), admin: None };
     }
     let mut beside = health_routes();
@@ -50,22 +55,22 @@ pub fn routers(state: &AppState) -> Routers {
         // The page has all its tabs there.
         beside = beside.merge(photo_routes());
     }
-    let for_clients = Index::new(&[public.get_openapi()], false);
-    let for_operators = Index::new(&[beside.get_openapi(), admin.get_openapi()], true);
+    let for_clients = Index::new(&[described(&public)], false);
+    let for_operators = Index::new(&[described(&beside), described(&admin)], true);
     let public = Router::from(public).merge(page(for_clients, has_page));
     let beside = Router::from(beside).merge(page(for_operators, has_page));
     Routers {
         public: surround(public, state),
-        admin: Some(surround(beside.merge(operators(admin)), state)),
+        admin: Some(surround(beside.merge(operators(admin, explains)), state)),
     }
 }
 
 /// The routes of operators, with those that no document describes.
-fn operators(described: OpenApiRouter<AppState>) -> Router<AppState> {
+fn operators(described: OpenApiRouter<AppState>, explains: bool) -> Router<AppState> {
     Router::from(described)
         // Names of layers contain a slash.
         .route("/model/layers/{*name}", get(model::layer))
-        .merge(docs())
+        .merge(docs(explains))
         .layer(CompressionLayer::new())
 }
 

@@ -2,8 +2,7 @@
 
 from axe_playwright_python.sync_playwright import Axe
 from service import SHARED
-from stand_in import CLASSIFY
-from watch import DESKTOP, PHONE, answered, choose, choose_folder, opened, sample
+from watch import CLASSIFY, DESKTOP, PHONE, answered, choose, choose_folder, opened, sample
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SCHEMES, SIZES = ("light", "dark"), {"phone": PHONE, "desktop": DESKTOP}
@@ -16,6 +15,12 @@ def classified(page):
     for title in ("Which branches", "All squares"):
         page.locator("summary", has_text=title).click()
     page.locator(".why table").first.wait_for()
+
+
+def covered(page):
+    sample(page, "ball")
+    page.locator("#by").select_option("occlusion")
+    page.locator(".cell").nth(63).wait_for()
 
 
 def unsure(page):
@@ -94,7 +99,7 @@ def korean(page):
 
 
 STATES = {
-    "empty": lambda page: None, "classified": classified, "unsure": unsure, "painted": painted, "several": several,
+    "empty": lambda page: None, "classified": classified, "covered": covered, "unsure": unsure, "painted": painted, "several": several,
     "failed": failed, "full": full, "gone": gone, "dragging": dragging, "camera": camera, "korean": korean,
     "inside": walked, "inside-empty": tab("inside", "#tab-inside .sample"), "network": tab("network", "#module"),
     "folder": filled, "folder-empty": tab("folder", ".lead"), "live": tab("live", ".tiles-live"),

@@ -20,10 +20,28 @@ def percent(p):
     return f"{99.9 if p < 1 and tenths >= 100 else tenths:.1f}\u00a0%"
 
 
-def classify(url, body, query="top_k=10&groups=true"):
-    request = urllib.request.Request(f"{url}classify?{query}", body, {"Content-Type": "application/octet-stream"})
+def number(text):
+    """As the page writes numbers in English."""
+    return float(re.search(r"[+\u2212-]?\d[\d,]*(\.\d+)?", text)[0].replace("\u2212", "-").replace(",", ""))
+
+
+def is_near(shown, value, digits=2):
+    """A number on the page is a value of the interface, rounded to so many digits; one more for the last bits."""
+    return abs(shown - value) <= 0.51 * 10**-digits + 1e-4 * abs(value)
+
+
+def ask(url, path, body):
+    request = urllib.request.Request(url + path, body, {"Content-Type": "application/octet-stream"})
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)
+
+
+def classify(url, body, query="top_k=10&groups=true"):
+    return ask(url, f"classify?{query}", body)
+
+
+def sample_bytes(url, name):
+    return urllib.request.urlopen(f"{url}assets/sample-{name}.jpg").read()
 
 
 def shown(page):
@@ -50,39 +68,101 @@ def test_numbers_are_those_of_the_interface(tried):
 def test_samples(tried):
     """Each is what it shows, with at least 0.8."""
     for name, label in SAMPLES.items():
-        body = urllib.request.urlopen(f"{tried.url}assets/sample-{name}.jpg").read()
-        best = classify(tried.url, body)["predictions"][0]
+        best = classify(tried.url, sample_bytes(tried.url, name))["predictions"][0]
         assert best["label"] == label and best["probability"] >= 0.8, (name, best)
     with opened(tried.browser, tried.url) as page:
         assert page.locator(".sample").count() == len(SAMPLES)
 
 
-def test_evidence_adds_up(tried):
-    """The squares and the bias on the page are the score; of two classes, the difference."""
-    number = lambda text: float(text.replace("\u2212", "-"))  # noqa: E731
-    cells = (
-        "() => [...document.querySelectorAll('.cell')].map((cell) => cell.getAttribute('aria-label').split(': ')[1])"
-    )
+CELLS = "() => [...document.querySelectorAll('.cell')].map((cell) => cell.getAttribute('aria-label').split(': ')[1])"
+
+
+def cells(page):
+    return [number(text) for text in page.evaluate(CELLS)]
+
+
+def has_grid(page, grid):
+    values, expected = cells(page), [value for row in grid for value in row]
+    return len(values) == len(expected) and all(map(is_near, values, expected))
+
+
+def assert_sum(page, label, cam):
+    """The sum under the classes is that of the interface: score, squares, bias."""
+    text = page.locator(".sum").inner_text()
+    found = re.search(rf"{label}: (\S+) = squares (\S+) \+ bias (\S+)", text)
+    assert found, (label, text)
+    logit, squares, bias = map(number, found.groups())
+    total = sum(map(sum, cam["grid"]))
+    assert is_near(logit, cam["logit"]) and is_near(squares, total) and is_near(bias, cam["bias"]), (text, cam)
+    assert abs(logit - squares - bias) < 0.02, text
+
+
+def assert_rows(page, caption, expected):
+    """A table of signed bars has these names and values."""
+    rows = page.locator(".why table", has_text=caption).locator("tbody tr").all()
+    found = [(row.locator(".name").inner_text(), number(row.locator("td").inner_text())) for row in rows]
+    assert [name for name, _ in found] == [name for name, _ in expected], (found, expected)
+    assert all(is_near(value, real) for (_, value), (_, real) in zip(found, expected, strict=True)), (found, expected)
+
+
+def test_evidence_is_that_of_the_interface(tried):
+    """Squares, bias and score on the page; of two classes, the differences; what a square says; branches, channels."""
+    body = sample_bytes(tried.url, "mug")
+    first, second = classify(tried.url, body, "top_k=2&explain=cam")["predictions"]
+    of_one = ask(tried.url, "explain?squares=3", body)
+    of_two = ask(tried.url, f"explain?class={first['class']}&against={second['class']}", body)
     with opened(tried.browser, tried.url) as page:
         sample(page, "mug")
-        values = page.evaluate(cells)
-        text = page.locator(".sum").inner_text()
-        score, squares, bias = map(
-            number,
-            re.search(r"mug: ([\d.\u2212]+) = squares ([+\u2212]\d+\.\d+) \+ bias ([+\u2212]\d+\.\d+)", text).groups(),
-        )
-        assert abs(score - squares - bias) < 0.02, text
-        assert abs(sum(map(number, values)) - squares) < 0.005 * len(values), (values, text)
-        page.locator("#against").select_option(index=1)
-        text = page.locator(".sum").inner_text()
-        assert re.search(r"coffee mug (leads|is [\d.]+ behind)", text), text
-        assert page.evaluate(cells) != values
-        page.locator("summary", has_text="Which branches").click()
-        page.locator(".why table").first.wait_for()
+        assert has_grid(page, first["cam"]["grid"]), (cells(page), first["cam"])
+        assert_sum(page, first["label"], first["cam"])
+        page.locator(".cell").nth(24).click()
+        page.locator(".readout .quiet").wait_for()
+        said = page.locator(".readout").inner_text()
+        for row in of_one["squares"][24]:
+            value = re.search(re.escape(row["label"]) + r" ([+\u2212][\d.]+)", said.split("Speaks most for")[1])
+            assert value and is_near(number(value[1]), row["value"], 1), (row, said)
+        for seen in (of_one, of_two):
+            if seen is of_two:
+                page.locator("#against").select_option(str(second["class"]))
+                assert has_grid(page, of_two["grid"]), (cells(page), of_two["grid"])
+                is_ahead = of_two["logit"] >= 0
+                words = "leads .* by" if is_ahead else "is"
+                text = page.locator(".sum").inner_text()
+                assert re.search(words, text) and is_near(number(text.split(" by ")[1]), of_two["logit"]), (text, of_two)
+            else:
+                page.locator("summary", has_text="Which branches").click()
+            page.locator(".why table").first.wait_for()
+            assert_rows(page, "Branches of the last module", list(seen["branches"].items()))
+            channels = [(f"channel {c['channel']} ({c['branch']})", c["contribution"]) for c in seen["channels"]]
+            assert_rows(page, "Channels that spoke most", channels)
         page.get_by_role("button", name="Numbers").click()
-        assert page.locator(".cell span").count() == len(values)
+        assert page.locator(".cell span").count() == 49
         page.get_by_role("button", name="Smooth").click()
         assert page.locator("canvas.smooth").count() == 1
+
+
+def test_other_ways_to_evidence(tried):
+    """The gradient of a module, and covering parts: the numbers of the interface, in squares of their own."""
+    body = sample_bytes(tried.url, "ball")
+    with opened(tried.browser, tried.url) as page:
+        sample(page, "ball")
+        ways = page.locator("#by option").evaluate_all("(options) => options.map((option) => option.value)")
+        assert ways[:2] == ["", "occlusion"] and len(ways) == 2 + 9, ways
+        for way, query, words in [
+            ("inception_4e", "method=gradient&module=inception_4e", "not to the score"),
+            ("inception_3a", "method=gradient&module=inception_3a", "not to the score"),
+            ("occlusion", "method=occlusion", "when it is covered"),
+        ]:
+            grid = ask(tried.url, f"explain?{query}", body)["grid"]
+            page.locator("#by").select_option(way)
+            page.locator(".cell").nth(sum(map(len, grid)) - 1).wait_for()
+            assert has_grid(page, grid), (way, cells(page), grid)
+            text = page.locator(".sum").inner_text()
+            assert words in text, text
+            if way != "occlusion":
+                assert is_near(number(text.split("add up to")[1]), sum(map(sum, grid))), text
+        page.locator("#by").select_option("")
+        assert len(cells(page)) == 49 and "Exact" in page.locator(".sum").inner_text()
 
 
 def test_keyboard_from_opening_to_evidence(tried):
@@ -265,6 +345,37 @@ def test_copies(tried):
         assert copies["Copy table"].split("\n")[1].split("\t")[2] == "guenon"
 
 
+def test_inside(tried):
+    """Each module with what the interface says of it, its maps named, one of them over the photo."""
+    seen = ask(tried.url, "activations?channels=32&sort=mean", sample_bytes(tried.url, "balloon"))["modules"]
+    with opened(tried.browser, tried.url) as page:
+        sample(page, "balloon")
+        page.locator('a[href="#/inside"]').click()
+        page.locator(".sprite .tile").first.wait_for()
+        for module in seen:
+            step = page.locator(".walk-step", has=page.get_by_role("heading", name=module["name"], exact=True))
+            text = step.inner_text()
+            assert f"{module['channels']:,} maps of {module['height']} × {module['width']}" in text, text
+            assert f"{percent(module['zeros'])} of the values are zero" in text, (module["zeros"], text)
+            assert re.search(rf"\b{module['silent']} maps? (is|are) silent", text), (module["silent"], text)
+            names = [f"channel {row['channel']}, {row['branch']} branch" for row in module["largest"]]
+            found = step.locator(".tile").evaluate_all("(tiles) => tiles.map((tile) => tile.ariaLabel)")
+            assert found == names, (module["name"], found, names)
+            step.locator(".tile").nth(5).click()
+            said = step.locator(".small", has_text="largest").inner_text()
+            mean, largest = re.search(r"mean (\S+), largest (\S+)", said).groups()
+            row = module["largest"][5]
+            assert names[5] in said and is_near(number(mean), row["mean"]), (said, row)
+            assert is_near(number(largest), row["max"], 1), (said, row)
+        assert page.locator(".sprite.filters img").evaluate("(image) => image.complete && image.naturalWidth") > 0
+        # The times of the modules are then in the other tab.
+        page.locator('a[href="#/network"]').click()
+        page.locator("#module").wait_for()
+        rows = page.locator("section.sheet", has_text="All modules").locator("tbody tr")
+        timed = [row for row in rows.all() if row.locator("td").last.inner_text().endswith(" ms")]
+        assert len(timed) == len(seen), [row.inner_text() for row in timed]
+
+
 def test_network(tried):
     summary = json.load(urllib.request.urlopen(f"{tried.url}model/summary"))
     with opened(tried.browser, tried.url + "#/network") as page:
@@ -272,13 +383,23 @@ def test_network(tried):
         text = page.locator("#tab-network").inner_text()
         assert f"{summary['parameters']:,}" in text and f"{summary['multiply_adds']:,}" in text
         assert page.locator(".flow button").count() == len(summary["modules"])
-        module = next(row for row in summary["modules"] if row["name"] == "inception_4d")
-        page.get_by_role("button", name="inception_4d", exact=True).click()
-        text = page.locator("#module").inner_text()
-        assert f"{module['parameters']:,}" in text and f"{module['parameters_without_reduction']:,}" in text
-        drawn = page.locator("#module svg").text_content()
-        for name in ("o_1", "r_3", "o_3", "r_5", "o_5", "pool"):
-            assert f"→ {module['branches'][name]} maps" in drawn, (name, drawn)
+        rows = page.locator("section.sheet", has_text="All modules").locator("tbody tr")
+        fields = [row.locator("td").last.inner_text() for row in rows.all()]
+        expected = [row["receptive_field"] for row in summary["modules"]]
+        assert fields == [f"{field:,} px" if field else "" for field in expected], (fields, expected)
+        counted = 0
+        for module in summary["modules"]:
+            rows.get_by_role("button", name=module["name"], exact=True).click()
+            text = page.locator("#module").inner_text()
+            counted += int(re.search(r"([\d,]+) parameters", text)[1].replace(",", ""))
+            assert f"{module['parameters']:,} parameters" in text and f"{module['multiply_adds']:,}" in text, text
+            if not module["branches"]:
+                continue
+            assert f"{module['parameters_without_reduction']:,}" in text
+            drawn = page.locator("#module svg").text_content()
+            for name in ("o_1", "r_3", "o_3", "r_5", "o_5", "pool"):
+                assert f"→ {module['branches'][name]} maps" in drawn, (name, drawn)
+        assert counted == summary["parameters"], counted
 
 
 def test_folder(tried):

@@ -36,6 +36,19 @@ def test_prefix(tried):
                 page.locator(seen).first.wait_for()
 
 
+def test_explanations_turned_off(tried):
+    """What the service does not give is not offered, and not asked for."""
+    with Service(tried.folder / "unexplained.log", "--explain", "off") as service:
+        with opened(tried.browser, f"http://{service.address}/") as page:
+            asked = []
+            page.on("request", lambda request: asked.append(request.url))
+            assert tabs(page) == ["Classify", "Network", "Folder", "Live"], tabs(page)
+            sample(page, "daisy")
+            assert page.locator(".classes tbody tr").count() == 5
+            assert page.locator(".evidence, .cell, .cautions").count() == 0
+            assert not any("expl" in url for url in asked), asked
+
+
 def test_turned_off(tried):
     with Service(tried.folder / "off.log", "--page", "off") as service:
         request = urllib.request.Request(f"http://{service.address}/", headers={"Accept": "text/html"})

@@ -1,13 +1,13 @@
 """A browser page under watch: what it says on its console, what its policy forbids, which hosts it asks."""
 
+import re
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
-
-from stand_in import stand_in
 
 WAIT_MS = 20_000
 PHONE, DESKTOP = (360, 740), (1280, 900)
+# Not the page's own file of that name.
+CLASSIFY = re.compile(r"/classify(\?|$)")
 FORBIDDEN = """
     window.forbidden = [];
     document.addEventListener("securitypolicyviolation", (event) =>
@@ -47,7 +47,6 @@ def opened(browser, url, size=DESKTOP, scheme="light", expects_errors=False, rou
     page.on("console", said)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", asked)
-    stand_in(page, url)
     if route:
         route(page)
     page.goto(url)
@@ -59,15 +58,8 @@ def opened(browser, url, size=DESKTOP, scheme="light", expects_errors=False, rou
 
 
 def choose(page, *files):
-    """Gives the page photos as its button does; by content, because what stands in does not see files by name."""
-    types = {".tiff": "image/tiff", ".jpeg": "image/jpeg"}
-    contents = [
-        {"name": file.name, "mimeType": types[file.suffix.lower()], "buffer": file.read_bytes()}
-        if isinstance(file, Path)
-        else file
-        for file in files
-    ]
-    page.locator("#files").set_input_files(contents)
+    """Gives the page photos as its button does."""
+    page.locator("#files").set_input_files(list(files))
 
 
 def choose_folder(page, files):

@@ -169,6 +169,24 @@ async fn each_listener_lists_its_own_paths() {
     service.stop().await;
 }
 
+/// So the page shows nothing that would be refused, and no client is made for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_switched_off_is_not_listed() {
+    for (flags, is_listed) in [(vec![], true), (vec!["--explain=off"], false)] {
+        let service = TestService::start(&flags).await;
+        let index = paths(&client::get(service.address, "/").await.json());
+        let document = client::get(service.address, "/openapi.json").await.json();
+        for path in ["/explain", "/activations"] {
+            let row = format!("POST {path}");
+            assert_eq!(index.contains(&row), is_listed, "{path} with {flags:?}");
+            assert_eq!(document["paths"].get(path).is_some(), is_listed, "{path} with {flags:?}");
+        }
+        assert!(index.contains(&"POST /classify".to_owned()), "{index:?}");
+        assert!(document["paths"]["/classify"].is_object());
+        service.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_can_be_turned_off() {
     let service = TestService::start(&["--page=off"]).await;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use utoipa_swagger_ui::Config;
 
 use super::error::ApiError;
-use super::openapi::document;
+use super::openapi::{document, offered};
 use super::state::AppState;
 use super::static_file::{CHECK_EACH_TIME, StaticFile};
 
@@ -23,18 +23,14 @@ const CHECK_EACH_HOUR: &str = "public, max-age=3600, must-revalidate";
 const SWAGGER_UI: [&str; 4] =
     ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png", "favicon-16x16.png"];
 
-static DOCUMENT: LazyLock<StaticFile> = LazyLock::new(|| {
-    // It has no map whose keys are not strings: nothing else could fail.
-    let json = serde_json::to_vec(&document()).unwrap_or_default();
-    StaticFile::new("openapi.json", "application/json", CHECK_EACH_TIME, json.into())
-});
-
 static PAGE_FILES: LazyLock<Vec<StaticFile>> = LazyLock::new(page_files);
 
-/// `/openapi.json` and `/docs`.
-pub(super) fn docs() -> Router<AppState> {
+/// `/openapi.json` and `/docs`; without what explains answers unless `explains`.
+pub(super) fn docs(explains: bool) -> Router<AppState> {
+    let described = Arc::new(LazyLock::new(move || described(explains)));
+    let described = move |headers: HeaderMap| async move { described.answer(&headers) };
     Router::new()
-        .route("/openapi.json", get(|headers: HeaderMap| async move { DOCUMENT.answer(&headers) }))
+        .route("/openapi.json", get(described))
         // Relative, so that it also holds under a prefix that a proxy adds.
         .route("/docs", get(|| async { Redirect::to("docs/") }))
         .route("/docs/", get(|headers: HeaderMap| async move { page_file("", &headers) }))
@@ -44,6 +40,12 @@ pub(super) fn docs() -> Router<AppState> {
                 page_file(&name, &headers)
             }),
         )
+}
+
+fn described(explains: bool) -> StaticFile {
+    // It has no map whose keys are not strings: nothing else could fail.
+    let json = serde_json::to_vec(&offered(document(), explains)).unwrap_or_default();
+    StaticFile::new("openapi.json", "application/json", CHECK_EACH_TIME, json.into())
 }
 
 fn page_file(name: &str, headers: &HeaderMap) -> Response {

@@ -4,6 +4,7 @@ pub(super) mod bodies;
 pub(super) mod errors;
 
 use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::error::ErrorBody;
@@ -32,8 +33,17 @@ use super::state::AppState;
 )]
 struct Head;
 
+/// The routes that `--explain off` takes away.
+const EXPLAINING: [&str; 2] = ["/activations", "/explain"];
+
+/// Leaves out what `--explain off` takes away, unless `is_on`.
+pub(super) fn offered(mut document: Document, is_on: bool) -> Document {
+    document.paths.paths.retain(|path, _| is_on || !EXPLAINING.contains(&path.as_str()));
+    document
+}
+
 /// The whole document, whichever listener serves which part.
-pub fn document() -> utoipa::openapi::OpenApi {
+pub fn document() -> Document {
     OpenApiRouter::<AppState>::with_openapi(Head::openapi())
         .merge(public_routes())
         .merge(admin_routes())
