@@ -99,7 +99,8 @@ def korean(page):
 
 
 STATES = {
-    "empty": lambda page: None, "classified": classified, "covered": covered, "unsure": unsure, "painted": painted, "several": several,
+    "empty": lambda page: None, "classified": classified,
+    "covered": covered, "unsure": unsure, "painted": painted, "several": several,
     "failed": failed, "full": full, "gone": gone, "dragging": dragging, "camera": camera, "korean": korean,
     "inside": walked, "inside-empty": tab("inside", "#tab-inside .sample"), "network": tab("network", "#module"),
     "folder": filled, "folder-empty": tab("folder", ".lead"), "live": tab("live", ".tiles-live"),

@@ -128,7 +128,10 @@ def test_evidence_is_that_of_the_interface(tried):
                 is_ahead = of_two["logit"] >= 0
                 words = "leads .* by" if is_ahead else "is"
                 text = page.locator(".sum").inner_text()
-                assert re.search(words, text) and is_near(number(text.split(" by ")[1]), of_two["logit"]), (text, of_two)
+                assert re.search(words, text) and is_near(number(text.split(" by ")[1]), of_two["logit"]), (
+                    text,
+                    of_two,
+                )
             else:
                 page.locator("summary", has_text="Which branches").click()
             page.locator(".why table").first.wait_for()
