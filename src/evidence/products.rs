@@ -1,45 +1,57 @@
 //! Scalar products of rows of weights with the squares of a map.
 
-/// Values that are multiplied side by side: two vectors of SSE2 or NEON, one of AVX2.
-const LANES: usize = 8;
+/// Rows of weights that share each load of a square.
+pub(super) const ROWS: usize = 2;
 /// Squares that share each load of a weight.
 const SQUARES: usize = 4;
+/// Values that are multiplied side by side: a vector of SSE2 or NEON, so that all sums stay in registers.
+const LANES: usize = 4;
 
-/// The scalar product of `weights` and each of `squares`, all of one length; `take` gets it with the index of its
+/// The scalar products of `rows` with each of `squares`, all of one length; `take` gets them with the index of their
 /// square.
-pub(super) fn products(weights: &[f32], squares: &[&[f32]], mut take: impl FnMut(usize, f32)) {
+pub(super) fn products(
+    rows: [&[f32]; ROWS],
+    squares: &[&[f32]],
+    mut take: impl FnMut(usize, [f32; ROWS]),
+) {
     let mut groups = squares.chunks_exact(SQUARES);
     let mut index = 0;
     for group in &mut groups {
-        let sums = four(weights, [group[0], group[1], group[2], group[3]]);
-        for sum in sums {
-            take(index, sum);
+        let sums = tile(rows, [group[0], group[1], group[2], group[3]]);
+        for square in 0..SQUARES {
+            take(index, sums.map(|of_row| of_row[square]));
             index += 1;
         }
     }
     for square in groups.remainder() {
-        take(index, four(weights, [square; SQUARES])[0]);
+        take(index, tile(rows, [square; SQUARES]).map(|of_row| of_row[0]));
         index += 1;
     }
 }
 
-/// Each lane sums every eighth product, so that the sums do not wait for each other.
-fn four(weights: &[f32], squares: [&[f32]; SQUARES]) -> [f32; SQUARES] {
-    let mut sums = [[0.0_f32; LANES]; SQUARES];
-    let (weights, rest) = weights.as_chunks::<LANES>();
-    let parts = squares.map(|square| square.as_chunks::<LANES>());
-    let [a, b, c, d] = parts.map(|(whole, _)| whole);
-    for ((((w, a), b), c), d) in weights.iter().zip(a).zip(b).zip(c).zip(d) {
-        for lane in 0..LANES {
-            sums[0][lane] += w[lane] * a[lane];
-            sums[1][lane] += w[lane] * b[lane];
-            sums[2][lane] += w[lane] * c[lane];
-            sums[3][lane] += w[lane] * d[lane];
+/// Each lane sums every fourth product, so that the sums do not wait for each other.
+fn tile(rows: [&[f32]; ROWS], squares: [&[f32]; SQUARES]) -> [[f32; SQUARES]; ROWS] {
+    let steps = rows[0].len() / LANES;
+    let weights = rows.map(|row| &row.as_chunks::<LANES>().0[..steps]);
+    let values = squares.map(|square| &square.as_chunks::<LANES>().0[..steps]);
+    let mut sums = [[[0.0_f32; LANES]; SQUARES]; ROWS];
+    for step in 0..steps {
+        for row in 0..ROWS {
+            let weights = weights[row][step];
+            for square in 0..SQUARES {
+                let values = values[square][step];
+                for lane in 0..LANES {
+                    sums[row][square][lane] += weights[lane] * values[lane];
+                }
+            }
         }
     }
-    let mut totals = sums.map(|lanes| lanes.iter().sum::<f32>());
-    for (total, (_, tail)) in totals.iter_mut().zip(parts) {
-        *total += rest.iter().zip(tail).map(|(w, x)| w * x).sum::<f32>();
+    let mut totals = sums.map(|of_row| of_row.map(|lanes| lanes.iter().sum::<f32>()));
+    for (totals, row) in totals.iter_mut().zip(rows) {
+        for (total, square) in totals.iter_mut().zip(squares) {
+            let rest = row[steps * LANES..].iter().zip(&square[steps * LANES..]);
+            *total += rest.map(|(weight, value)| weight * value).sum::<f32>();
+        }
     }
     totals
 }
@@ -56,17 +68,23 @@ mod tests {
             length in 0_usize..40, count in 0_usize..11, seed in any::<u32>(),
         ) {
             let value = |index: usize| (index as u32).wrapping_mul(seed) as i8;
-            let weights: Vec<f32> = (0..length).map(|i| f32::from(value(i))).collect();
+            let row = |from: usize| -> Vec<f32> {
+                (0..length).map(|i| f32::from(value(i + from))).collect()
+            };
+            let rows = [row(0), row(5)];
             let squares: Vec<Vec<f32>> = (0..count)
                 .map(|s| (0..length).map(|i| f32::from(value(i + 7 * s + 3))).collect())
                 .collect();
             let views: Vec<&[f32]> = squares.iter().map(Vec::as_slice).collect();
             let mut found = Vec::new();
-            products(&weights, &views, |index, sum| found.push((index, sum)));
+            products([&rows[0], &rows[1]], &views, |index, sums| found.push((index, sums)));
             // Products and sums of small whole numbers are exact.
-            let expected: Vec<(usize, f32)> = squares
+            let product = |row: &Vec<f32>, square: &Vec<f32>| -> f32 {
+                row.iter().zip(square).map(|(a, b)| a * b).sum()
+            };
+            let expected: Vec<(usize, [f32; 2])> = squares
                 .iter()
-                .map(|square| square.iter().zip(&weights).map(|(a, b)| a * b).sum())
+                .map(|square| [product(&rows[0], square), product(&rows[1], square)])
                 .enumerate()
                 .collect();
             prop_assert_eq!(found, expected);

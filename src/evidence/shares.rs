@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use googlenet_engine::model::{Activations, Branch, Classifier, Seen};
 
-use super::products::products;
+use super::products::{ROWS, products};
 
 /// Most channels that [`LastMap::channels`] lists.
 pub const MOST_CHANNELS: usize = 50;
@@ -102,7 +102,8 @@ impl<'a> LastMap<'a> {
         let squares: Vec<&[f32]> = self.map.pixels().collect();
         let mut values = vec![0.0; squares.len()];
         let part = self.part();
-        products(&self.weights(compared), &squares, |square, sum| values[square] = sum * part);
+        let weights = self.weights(compared);
+        products([&weights; ROWS], &squares, |square, [sum, _]| values[square] = sum * part);
         let grid = Grid { columns: self.map.width, values };
         let (logit, bias) =
             (difference(self.logits, compared), difference(self.classifier.bias(), compared));
@@ -117,17 +118,15 @@ impl<'a> LastMap<'a> {
         if most == 0 {
             return best;
         }
-        let part = self.part();
-        for class in 0..self.classifier.classes() {
-            products(self.classifier.weights(class), &squares, |square, sum| {
-                let best: &mut Vec<ClassShare> = &mut best[square];
-                let value = sum * part;
-                if best.len() == most && best.last().is_some_and(|last| value <= last.value) {
-                    return;
+        let (part, classes) = (self.part(), self.classifier.classes());
+        for first in (0..classes).step_by(ROWS) {
+            // Behind the last class it comes once more, and is not taken.
+            let pair: [usize; ROWS] = std::array::from_fn(|row| (first + row).min(classes - 1));
+            let rows = pair.map(|class| self.classifier.weights(class));
+            products(rows, &squares, |square, sums| {
+                for (class, sum) in (first..classes).zip(sums) {
+                    insert(&mut best[square], most, ClassShare { class, value: sum * part });
                 }
-                let place = best.partition_point(|other| other.value >= value);
-                best.insert(place, ClassShare { class, value });
-                best.truncate(most);
             });
         }
         best
@@ -198,6 +197,16 @@ impl<'a> LastMap<'a> {
             }
         }
     }
+}
+
+/// Puts `share` among the `most` best, if it is one.
+fn insert(best: &mut Vec<ClassShare>, most: usize, share: ClassShare) {
+    if best.len() == most && best.last().is_some_and(|last| share.value <= last.value) {
+        return;
+    }
+    let place = best.partition_point(|other| other.value >= share.value);
+    best.insert(place, share);
+    best.truncate(most);
 }
 
 fn difference(values: &[f32], Compared { class, against }: Compared) -> f32 {

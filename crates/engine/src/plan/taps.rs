@@ -154,12 +154,15 @@ fn pooling<'a>(
     layers: &'a Layers,
     softmax: usize,
 ) -> Option<(&'a FoundLayer, &'a FoundLayer)> {
-    let mut at = *model.node(softmax).inputs.first()?;
-    while layers.at(at).is_none() && keeps_values(model, model.node(at.node)) {
-        at = *model.node(at.node).inputs.first()?;
-    }
-    let last = layers.at(at).filter(|found| last_weights(found).is_some())?;
-    let pooling = layers.at(last.input)?;
+    let layer_before = |mut at: OutletId| {
+        while layers.at(at).is_none() && keeps_values(model, model.node(at.node)) {
+            at = *model.node(at.node).inputs.first()?;
+        }
+        layers.at(at)
+    };
+    let last = layer_before(*model.node(softmax).inputs.first()?)?;
+    last_weights(last)?;
+    let pooling = layer_before(last.input)?;
     matches!(pooling.layer, Layer::AveragePooling).then_some((last, pooling))
 }
 
