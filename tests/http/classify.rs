@@ -221,7 +221,8 @@ async fn the_summary_is_the_same_in_both_forms() {
         let kind = kind(module["kind"].as_str().unwrap()).to_owned();
         let sizes = module["output"].as_array().unwrap().iter().map(Value::to_string);
         let output = sizes.collect::<Vec<_>>().join(" x ");
-        row(&[vec![name.clone(), kind, output], numbers.to_vec()].concat());
+        let sees = module["receptive_field"].to_string();
+        row(&[vec![name.clone(), kind, output, sees], numbers.to_vec()].concat());
         if let Some(branches) = module["branches"].as_object() {
             let six =
                 ["o_1", "r_3", "o_3", "r_5", "o_5", "pool"].map(|of| branches[of].to_string());
@@ -255,7 +256,7 @@ fn kind(in_json: &str) -> &str {
     match in_json {
         "max_pool" => "max pooling",
         "average_pool" => "average pooling",
-        "local_response_normalization" => "local response normalization",
+        "local_response_normalization" => "response normalization",
         "linear" => "fully connected",
         other => other,
     }
