@@ -276,8 +276,8 @@ impl<'a> Sighted<'a> {
 
     /// What the modules did, by their index.
     #[cfg(test)]
-    pub(super) fn traces(&self) -> &[Option<Trace>] {
-        &self.traces
+    pub(super) fn into_traces(self) -> Vec<Option<Trace>> {
+        self.traces
     }
 
     /// The gradients that were asked for, of the run that gave these probabilities.

@@ -8,7 +8,8 @@ use tract_onnx::tract_core::ops::nn::Softmax;
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_core::plan::eval;
 
-use super::Gradient;
+use super::pooling::Pool;
+use super::{Gradient, Trace};
 use crate::model::{
     Activations, Engine, GradientMap, GradientOf, Input, Look, Pixels, Preprocessing, Seen,
 };
@@ -17,7 +18,7 @@ use crate::network::{GoogLeNet, ParsedGraph};
 use crate::plan::calibration::ActivationUnits;
 use crate::plan::load::typed_model;
 use crate::plan::place_operators::{Network, Source, place_operators};
-use crate::plan::recognition::{Layer, Layers};
+use crate::plan::recognition::{self, Convolution, FoundLayer, Layer, Layers};
 use crate::plan::taps::{Sighted, Sights};
 use crate::plan::{Calibrator, FastPlan, Team};
 use googlenet_kernels::isa::Isa;
@@ -191,54 +192,192 @@ impl Rest {
     }
 }
 
-/// Along random halves of the map, which change together with what they are: the change of the logit is the sum of
+/// A run of the seeded network whose modules were traced.
+struct Traced {
+    model: TypedModel,
+    layers: Layers,
+    gradient: Gradient,
+    traces: Vec<Option<Trace>>,
+    team: Arc<Team>,
+}
+
+impl Traced {
+    fn new() -> Self {
+        let (graph, preprocessing) = (graph(), preprocessing());
+        let model = typed_model(&graph, SIDE).unwrap();
+        let layers = Layers::find(&model).unwrap();
+        let units = ActivationUnits::default();
+        let network = Network {
+            model: &model,
+            layers: &layers,
+            preprocessing: &preprocessing,
+            units: &units,
+        };
+        let (team, isa) = (team(), Isa::best());
+        let sights = Sights::find(network);
+        let mut packed = HashMap::new();
+        let placed = place_operators(network, Source::Pixels, isa, &team, &mut packed).unwrap();
+        let runnable = placed.into_optimized().unwrap().into_runnable().unwrap();
+        let taps = sights.taps(&model, runnable.model());
+        let gradient = Gradient::find(network, sights.views().classifier, &packed, isa).unwrap();
+        let look = Look { gradient: Some(all_modules(Some(0), None)), ..Look::default() };
+        let mut sighted = Sighted::nothing(&taps, &look, Some(&gradient));
+        let Input::Pixels(pixels) = photo(5) else { unreachable!("a photo is pixels") };
+        let input = Tensor::from_shape(&[SIDE, SIDE, 3], pixels.as_bytes()).unwrap();
+        let mut state = runnable.spawn().unwrap();
+        state
+            .run_plan_with_eval(tvec!(input.into()), |context, mut state, node, inputs| {
+                let outputs = eval(context, state.as_deref_mut(), node, inputs)?;
+                sighted.after(node, &outputs, state.as_deref(), std::time::Duration::ZERO)?;
+                TractResult::Ok(outputs)
+            })
+            .unwrap();
+        let traces = sighted.into_traces();
+        Self { model, layers, gradient, traces, team }
+    }
+
+    fn modules(&self) -> Vec<(OutletId, &recognition::Inception)> {
+        let module = |found: &'_ FoundLayer| match &found.layer {
+            Layer::Inception(_) => Some(found.output),
+            _ => None,
+        };
+        let outputs: Vec<OutletId> = self.layers.iter().filter_map(module).collect();
+        let of = |output: OutletId| match &self.layers.at(output).unwrap().layer {
+            Layer::Inception(module) => (output, &**module),
+            other => panic!("{other:?} is no module"),
+        };
+        outputs.into_iter().map(of).collect()
+    }
+}
+
+/// A map as plain loops have it.
+fn convolved(map: &Activations, convolution: &Convolution) -> Activations {
+    let (kernel, outputs) = (convolution.geometry.kernel.0, convolution.output_channels());
+    let mut values = vec![0.0; map.height * map.width * outputs];
+    for_taps(map.height, map.width, kernel, |to, from, tap| {
+        for output in 0..outputs {
+            for input in 0..map.channels {
+                let weight =
+                    convolution.weights[(output * map.channels + input) * kernel * kernel + tap];
+                values[to * outputs + output] += weight * map.values[from * map.channels + input];
+            }
+        }
+    });
+    for pixel in values.chunks_mut(outputs) {
+        pixel.iter_mut().zip(&convolution.bias).for_each(|(v, bias)| *v = (*v + bias).max(0.0));
+    }
+    Activations { height: map.height, width: map.width, channels: outputs, values: values.into() }
+}
+
+/// The gradient at the input of a convolution with its ReLU, whose output is `written`.
+fn back(
+    written: &[f32],
+    gradient: &[f32],
+    map: &Activations,
+    convolution: &Convolution,
+) -> Vec<f32> {
+    let (kernel, outputs) = (convolution.geometry.kernel.0, convolution.output_channels());
+    let mut values = vec![0.0; map.values.len()];
+    for_taps(map.height, map.width, kernel, |to, from, tap| {
+        for output in (0..outputs).filter(|output| written[to * outputs + output] > 0.0) {
+            for input in 0..map.channels {
+                let weight =
+                    convolution.weights[(output * map.channels + input) * kernel * kernel + tap];
+                values[from * map.channels + input] += weight * gradient[to * outputs + output];
+            }
+        }
+    });
+    values
+}
+
+/// Each pixel of the output, each pixel of the input that it reads, and through which tap.
+fn for_taps(height: usize, width: usize, kernel: usize, mut take: impl FnMut(usize, usize, usize)) {
+    for (to, tap) in (0..height * width).flat_map(|to| (0..kernel * kernel).map(move |t| (to, t))) {
+        let row = (to / width + tap / kernel).checked_sub(kernel / 2).filter(|row| *row < height);
+        let column = (to % width + tap % kernel).checked_sub(kernel / 2).filter(|at| *at < width);
+        if let (Some(row), Some(column)) = (row, column) {
+            take(to, row * width + column, tap);
+        }
+    }
+}
+
+/// Branch by branch, plain loops over the weights of the file give the same.
+#[test]
+fn plain_loops_agree() {
+    let traced = Traced::new();
+    let modules = traced.modules();
+    let trace = |index: usize| traced.traces[index].as_ref().unwrap();
+    // The last module and one before it read the maps of modules, without a pool between.
+    for index in [8, 6, 5] {
+        let step = traced.gradient.modules().find(|step| step.index == index).unwrap();
+        let (input, output) = (&trace(index - 1).output, &trace(index).output);
+        let module = modules[index].1;
+        let sizes =
+            [&module.o_1, &module.o_3, &module.o_5, &module.pool].map(|p| p.output_channels());
+        let mut first = 0;
+        for (branch, size) in sizes.into_iter().enumerate() {
+            let channels = first..first + size;
+            first += size;
+            let value = |at: usize| ((at * 7919 % 2003) as f32 - 1001.0) / 1001.0;
+            let gradient: Vec<f32> = (0..output.values.len())
+                .map(|at| if channels.contains(&(at % output.channels)) { value(at) } else { 0.0 })
+                .collect();
+            let own = |values: &[f32]| -> Vec<f32> {
+                let pixels = values.chunks(output.channels);
+                pixels.flat_map(|pixel| pixel[channels.clone()].to_vec()).collect()
+            };
+            let (written, of_branch) = (own(&output.values), own(&gradient));
+            let reduced = |reduction: &Convolution, last: &Convolution| {
+                let map = convolved(input, reduction);
+                let at_map = back(&written, &of_branch, &map, last);
+                back(&map.values, &at_map, input, reduction)
+            };
+            let expected = match branch {
+                0 => back(&written, &of_branch, input, &module.o_1),
+                1 => reduced(&module.r_3, &module.o_3),
+                2 => reduced(&module.r_5, &module.o_5),
+                _ => {
+                    let output = (input.height, input.width);
+                    let pool = Pool { geometry: module.window, output };
+                    let pooled = pool.forward(Isa::best(), input);
+                    let at_pooled = back(&written, &of_branch, &pooled, &module.pool);
+                    let mut at_input = vec![0.0; input.values.len()];
+                    pool.back(input, &at_pooled, &mut at_input);
+                    at_input
+                }
+            };
+            let found = step.back(&gradient, trace(index), input, &*traced.team);
+            let apart = apart(&found, &expected);
+            assert!(apart <= 1e-3, "module {index}, branch {branch}: {apart}");
+        }
+    }
+}
+
+/// Along random halves of the channels, which change together with what they are: the change of the logit is the sum of
 /// gradient times change, within 1 % of the sum of its terms without their signs.
+///
+/// A channel changes everywhere or nowhere. In a map of 2x2 pixels every window of a module's pool is the whole map, so
+/// the channels of its fourth branch have the same value at all pixels, and the next module's pool has no derivative where
+/// only some of these change.
 #[test]
 fn finite_differences_agree() {
     const CLASS: usize = 6;
     // The filters of a seeded network sum to zero: half of a map moves them far, over many a ReLU's edge. Much smaller,
     // and f32 rounds the difference away.
     const STEP: f64 = 2e-4;
-    let (graph, preprocessing) = (graph(), preprocessing());
-    let model = typed_model(&graph, SIDE).unwrap();
-    let layers = Layers::find(&model).unwrap();
-    let units = ActivationUnits::default();
-    let network =
-        Network { model: &model, layers: &layers, preprocessing: &preprocessing, units: &units };
-    let (team, isa) = (team(), Isa::best());
-    let sights = Sights::find(network);
-    let mut packed = HashMap::new();
-    let placed = place_operators(network, Source::Pixels, isa, &team, &mut packed).unwrap();
-    let runnable = placed.into_optimized().unwrap().into_runnable().unwrap();
-    let taps = sights.taps(&model, runnable.model());
-    let gradient = Gradient::find(network, sights.views().classifier, &packed, isa).unwrap();
-    let look = Look { gradient: Some(all_modules(Some(CLASS), None)), ..Look::default() };
-    let mut sighted = Sighted::nothing(&taps, &look, Some(&gradient));
-    let Input::Pixels(pixels) = photo(5) else { unreachable!("a photo is pixels") };
-    let input = Tensor::from_shape(&[SIDE, SIDE, 3], pixels.as_bytes()).unwrap();
-    let mut state = runnable.spawn().unwrap();
-    state
-        .run_plan_with_eval(tvec!(input.into()), |context, mut state, node, inputs| {
-            let outputs = eval(context, state.as_deref_mut(), node, inputs)?;
-            sighted.after(node, &outputs, state.as_deref(), std::time::Duration::ZERO)?;
-            TractResult::Ok(outputs)
-        })
-        .unwrap();
-    let modules: Vec<OutletId> = layers
-        .iter()
-        .filter(|found| matches!(found.layer, Layer::Inception(_)))
-        .map(|found| found.output)
-        .collect();
+    let traced = Traced::new();
+    let modules = traced.modules();
+    let (gradient, team) = (&traced.gradient, &traced.team);
     let every: Vec<usize> = (0..MODULES).collect();
     let mut compared = 0;
     let weights = gradient.weights(CLASS, None);
     gradient
-        .walk(&every, weights, sighted.traces(), &team, |module, map, gradient| {
-            let rest = Rest::of(&model, modules[module], CLASS);
+        .walk(&every, weights, &traced.traces, team, |module, map, gradient| {
+            let rest = Rest::of(&traced.model, modules[module].0, CLASS);
             for half in 0..6_usize {
-                let is_in = |index: usize| ((index * 2_654_435_761) >> 7 >> half) & 1 == 0;
+                let is_in = |index: usize| ((index * 2_654_435_761) >> (7 + half)) & 1 == 0;
                 let direction: Vec<f32> = (map.values.iter().enumerate())
-                    .map(|(index, &value)| if is_in(index) { value } else { 0.0 })
+                    .map(|(index, &value)| if is_in(index % map.channels) { value } else { 0.0 })
                     .collect();
                 let terms = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d));
                 let terms: Vec<f64> = terms.collect();
