@@ -307,6 +307,9 @@ async fn drain(
     tokio::time::sleep(delay).await;
     state.lifecycle.enter(Phase::Stopping);
     tracing::info!(timeout_ms = timeout.as_millis() as u64, "stopping: no new connections");
+    if let Ok(service) = state.service() {
+        service.pipeline.queue.close_patient();
+    }
     let all_ended = async { while servers.join_next().await.is_some() {} };
     if tokio::time::timeout(timeout, all_ended).await.is_ok() {
         return Ok(());

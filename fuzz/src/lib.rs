@@ -136,7 +136,7 @@ fn model() -> ModelInfo {
         input_name: "data_0".into(),
         output_name: "prob_1".into(),
         output_kind: OutputKind::Probabilities,
-        instruction_sets: googlenet_kernels::isa::Isa::best().into(),
+        instruction_sets: googlenet_engine::model::InstructionSets { f32: "portable", int8: "portable" },
         preprocessing: Preprocessing {
             side: SIDE,
             resize: Resize::Stretch { size: SIDE },

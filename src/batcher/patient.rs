@@ -57,6 +57,7 @@ pub(super) struct PatientLane {
     next_id: u64,
     waiting: VecDeque<PatientJob>,
     is_running: bool,
+    is_closed: bool,
 }
 
 impl PatientLane {
@@ -70,8 +71,9 @@ impl PatientLane {
         Some(job)
     }
 
-    /// Ends all that wait.
+    /// Takes no more, and gives all that wait, to be ended.
     pub(super) fn close(&mut self) -> Vec<PatientJob> {
+        self.is_closed = true;
         std::mem::take(&mut self.waiting).into()
     }
 }
@@ -94,10 +96,10 @@ impl Queue {
     /// [`AdmitError`] when it is full, or closed.
     pub fn admit_patient(self: &Arc<Self>) -> Result<PatientPlace, AdmitError> {
         let mut state = self.lock();
-        if state.closed {
+        let lane = &mut state.patient;
+        if lane.is_closed {
             return Err(AdmitError::Closed);
         }
-        let lane = &mut state.patient;
         if lane.taken == CAPACITY {
             return Err(AdmitError::Full { retry_after: RETRY_AFTER, bound: Bound::Patience });
         }
@@ -108,12 +110,18 @@ impl Queue {
         Ok(PatientPlace { queue: Arc::clone(self), id })
     }
 
+    /// Ends the patient work: a service that stops has no idle time left for it.
+    pub fn close_patient(&self) {
+        let left = self.lock().patient.close();
+        end_all(left);
+    }
+
     /// Takes a request back after a turn: it is answered if all is computed or something failed, else it goes to the end.
     pub(super) fn return_patient(&self, job: PatientJob, outcome: Result<(), InferError>) {
         let mut state = self.lock();
         state.patient.is_running = false;
         let is_whole = job.done.len() >= job.count;
-        let closed = state.closed;
+        let closed = state.patient.is_closed;
         match outcome {
             Ok(()) if !is_whole && !closed && !job.is_abandoned() => {
                 state.patient.waiting.push_back(job);
@@ -150,7 +158,7 @@ impl PatientPlace {
         let job = PatientJob { id: self.id, of, make, count, done, answer };
         {
             let mut state = self.queue.lock();
-            if state.closed {
+            if state.patient.is_closed {
                 return Err(InferError::Closed);
             }
             state.patient.waiting.push_back(job);

@@ -259,15 +259,15 @@ impl Queue {
                     break Some(NextWork::Images(batch));
                 }
                 Decision::Wait => {
-                    if let Some(job) = state.patient.take() {
-                        break Some(NextWork::Patient(job));
-                    }
-                    was_idle = true;
                     // Images that are being decoded are on their way: then decoding is what takes the
                     // time, and its rate is the queue's.
                     if state.depth() == 0 {
                         state.drain_rate.idle();
                     }
+                    if let Some(job) = state.patient.take() {
+                        break Some(NextWork::Patient(job));
+                    }
+                    was_idle = true;
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
                 Decision::WaitUntil(deadline) => {

@@ -185,13 +185,11 @@ impl Pipeline {
         deadline: Instant,
         work: impl FnOnce(&Looked) -> T + Send + 'static,
     ) -> Result<T, ClassifyError> {
-        let (need, effort, turn) = (MemoryNeed::default(), Effort::Ordinary, looked.turn);
         let timed = move || {
             let started = Instant::now();
             (work(&looked), started.elapsed())
         };
-        let work = Work { need, effort, turn, begin_by: deadline };
-        let ((explanation, taken), _) = self.pool.run(work, timed).await?;
+        let (explanation, taken) = self.pool.run_held(deadline, timed).await?;
         self.metrics.explanations.with_label_values(&[method]).inc();
         self.metrics.explain_seconds.observe(taken.as_secs_f64());
         Ok(explanation)
@@ -247,7 +245,7 @@ impl Pipeline {
         mut place: Place,
         image: Encoded,
     ) -> Result<Classified, ClassifyError> {
-        let (turn, crops, look) = (place.turn(), image.wanted.crops, image.wanted.look.clone());
+        let (crops, look) = (image.wanted.crops, image.wanted.look.clone());
         let (prepared, kept) = match self.prepare(&mut place, image).await {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -277,7 +275,7 @@ impl Pipeline {
         let timing =
             Timing { decode: prepared.decode, preprocess: prepared.preprocess, queue, inference };
         let picture = prepared.picture;
-        let seen = seen.map(|seen| Looked { seen, input: looked_at, picture, turn, _kept: kept });
+        let seen = seen.map(|seen| Looked { seen, input: looked_at, picture, _kept: kept });
         Ok(Classified { probabilities, format, width, height, region, warnings, timing, seen })
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::blocking_pool::{KeptMemory, WorkError};
-use crate::batcher::{InferError, Turn};
+use crate::batcher::InferError;
 use crate::decode::{DecodeError, Format, Warning};
 use crate::preprocess::{PreprocessError, Region};
 use googlenet_engine::model::{Input, Pixels, Probabilities, Seen};
@@ -39,8 +39,6 @@ pub struct Looked {
     pub input: Option<Input>,
     /// What the crop shows, if a picture was wanted.
     pub picture: Option<Pixels>,
-    /// When it is the image's turn, among all.
-    pub(super) turn: Turn,
     pub(super) _kept: KeptMemory,
 }
 

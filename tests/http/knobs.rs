@@ -236,7 +236,7 @@ fn the_line_says_what_is_expected() {
     for (variable, value, expected) in [
         ("GOOGLENET_WORKERS", "0", "expected a whole number from 1 to 1024"),
         ("GOOGLENET_PRECISION", "f16", "expected f32 or int8"),
-        ("GOOGLENET_ISA", "sse9", "expected portable, avx2 or avx512"),
+        ("GOOGLENET_ISA", "sse9", "expected auto, portable, avx2, avxvnni, avx512 or avx512vnni"),
         ("GOOGLENET_LISTEN", "nowhere", "such as 0.0.0.0:8080, localhost:8080 or :8080"),
         ("GOOGLENET_TRUSTED_PROXIES", "10.0.0.0/8,ten", "such as 10.0.0.0/8,fd00::/8"),
         ("GOOGLENET_CORS_ORIGINS", "not an origin", "such as https://example.com"),

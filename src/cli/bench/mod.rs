@@ -88,8 +88,8 @@ pub(super) fn bench(args: &BenchArgs, origins: &Origins) -> Result<(), CliError>
         });
     }
     progress.finish_and_clear();
-    let isa = model.plan.isa().map_err(CliError::failed)?;
-    let report = Report { instruction_sets: isa.into(), images: args.images, rows };
+    let instruction_sets = model.plan.instruction_sets().map_err(CliError::failed)?;
+    let report = Report { instruction_sets, images: args.images, rows };
     print(args.json, &report, Report::text)
 }
 

@@ -306,7 +306,10 @@ mod tests {
             input_name: "pixels".into(),
             output_kind: googlenet_engine::model::OutputKind::Probabilities,
             output_name: "scores".into(),
-            instruction_sets: googlenet_kernels::isa::Isa::best().into(),
+            instruction_sets: googlenet_engine::model::InstructionSets {
+                f32: "portable",
+                int8: "portable",
+            },
             preprocessing: Preprocessing { side: 32, ..Preprocessing::bvlc() },
             labels: Labels::numbered(10),
             groups: Groups::new(GroupTree::wordnet(), Labels::numbered(10).ids()).unwrap(),

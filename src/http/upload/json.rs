@@ -103,10 +103,20 @@ impl<'de: 'a, 'a> Visitor<'de> for Members<'_, 'a> {
     }
 }
 
+/// The longest value of a parameter: a list of a hundred names, with room.
+const MOST_PARAMETER_BYTES: usize = 16 << 10;
+
 impl Members<'_, '_> {
     /// Sets a parameter to a value of its kind; anything else is refused when the whole body has been read.
     fn set<E: Error>(&mut self, name: &str, kind: Kind, value: Option<&RawValue>) -> Result<(), E> {
         let Some(value) = value.map(RawValue::get) else { return Ok(()) };
+        if value.len() > MOST_PARAMETER_BYTES {
+            let error = ApiError::InvalidParameter(format!(
+                "{name} has more than {MOST_PARAMETER_BYTES} bytes; it must be {kind}"
+            ));
+            self.refused.get_or_insert(error);
+            return Ok(());
+        }
         let number = || serde_json::from_str(value).map(|n: Number| n.to_string());
         let text = || serde_json::from_str::<String>(value);
         let read = match kind {

@@ -9,8 +9,10 @@ mod line;
 mod work;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 use tracing::Instrument;
 
 use line::Line;
@@ -24,6 +26,8 @@ pub struct BlockingPool {
     line: Arc<Line>,
     /// Brief work is done beside all other: who is refused by a header must not wait for decoding.
     brief: Arc<Semaphore>,
+    /// Work that has its memory already never waits for those who want some: they may wait for what it holds.
+    held: Arc<Semaphore>,
 }
 
 /// Threads of a pool.
@@ -42,9 +46,14 @@ impl BlockingThreads {
         Self { by_effort: [workers, workers.div_ceil(2)], brief: workers }
     }
 
+    /// For work that has its memory already.
+    fn held(&self) -> usize {
+        self.by_effort[0]
+    }
+
     /// All of them.
     pub fn total(&self) -> usize {
-        self.by_effort[0] + self.by_effort[1] + self.brief
+        self.held() + self.by_effort[0] + self.by_effort[1] + self.brief
     }
 }
 
@@ -53,7 +62,8 @@ impl BlockingPool {
     pub fn new(threads: BlockingThreads, memory_bytes: u64) -> Self {
         let line = Line::new(threads.by_effort, (memory_bytes / 1024).max(1));
         let brief = Arc::new(Semaphore::new(threads.brief.max(1)));
-        Self { line: Arc::new(line), brief }
+        let held = Arc::new(Semaphore::new(threads.held().max(1)));
+        Self { line: Arc::new(line), brief, held }
     }
 
     /// Whether the pool ever has so much memory.
@@ -79,6 +89,24 @@ impl BlockingPool {
     ) -> Result<T, WorkError> {
         let permit =
             Arc::clone(&self.brief).acquire_owned().await.map_err(|_| WorkError::Closed)?;
+        run_blocking(move || {
+            let _thread = permit;
+            work()
+        })
+        .await
+    }
+
+    /// Runs work whose memory is held already: it waits for a thread until `begin_by`, never for memory.
+    ///
+    /// # Errors
+    /// [`WorkError::NotBegun`] when it is too late, [`WorkError::Panicked`] when the work panics.
+    pub async fn run_held<T: Send + 'static>(
+        &self,
+        begin_by: Instant,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, WorkError> {
+        let permit = timeout_at(begin_by.into(), Arc::clone(&self.held).acquire_owned()).await;
+        let permit = permit.map_err(|_| WorkError::NotBegun)?.map_err(|_| WorkError::Closed)?;
         run_blocking(move || {
             let _thread = permit;
             work()
@@ -120,7 +148,7 @@ async fn run_blocking<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::*;
     use crate::batcher::{Effort, Turn};
@@ -138,6 +166,25 @@ mod tests {
 
     fn free_kib(pool: &BlockingPool) -> u64 {
         pool.line.lock().free_kib
+    }
+
+    /// What holds memory that another waits for must be able to end.
+    #[tokio::test]
+    async fn work_that_holds_its_memory_waits_for_none() {
+        let pool = pool(1, 1, 100);
+        let need = MemoryNeed { running_bytes: 100 << 10, kept_bytes: 100 << 10 };
+        let whole = Work { need, ..work(Effort::Ordinary, 100) };
+        let ((), kept) = pool.run(whole, || ()).await.unwrap();
+        let waiting = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(whole, || ()).await.map(drop) }
+        });
+        while pool.line.lock().waiting[0].is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(pool.run_held(whole.begin_by, || 7).await.unwrap(), 7);
+        drop(kept);
+        waiting.await.unwrap().unwrap();
     }
 
     /// How many of 12 pieces of work of 20 KiB run at once.

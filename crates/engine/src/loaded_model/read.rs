@@ -101,7 +101,8 @@ impl Described {
         graph: ServableGraph,
         plan: &PlanSettings,
     ) -> Result<(ParsedGraph, ModelInfo), ModelError> {
-        let isa = plan.isa().map_err(PlanSettingsError::from).map_err(PlanError::from)?;
+        let instruction_sets =
+            plan.instruction_sets().map_err(PlanSettingsError::from).map_err(PlanError::from)?;
         let info = ModelInfo {
             identity: ModelIdentity {
                 name: self.name,
@@ -113,7 +114,7 @@ impl Described {
             input_name: graph.interface.input_name,
             output_name: graph.interface.output_name,
             output_kind: graph.output_kind,
-            instruction_sets: isa.into(),
+            instruction_sets,
             preprocessing: self.preprocessing,
             labels: self.labels,
             groups: self.groups,

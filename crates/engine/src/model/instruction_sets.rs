@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-use googlenet_kernels::isa::Isa;
-
 /// The instruction set that was chosen for each number format; kernels of one plan may be of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -21,11 +19,5 @@ pub struct InstructionSets {
 impl fmt::Display for InstructionSets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} for f32, {} for products of bytes", self.f32, self.int8)
-    }
-}
-
-impl From<Isa> for InstructionSets {
-    fn from(isa: Isa) -> Self {
-        Self { f32: isa.for_floats().as_str(), int8: isa.for_bytes().as_str() }
     }
 }

@@ -15,7 +15,7 @@ use super::settings::{PlanSettings, PlanSettingsError};
 use super::stock::StockPlan;
 use super::stored_answers::bvlc_answers;
 use super::team::{Team, TeamError};
-use crate::model::{Input, InstructionSets, OutputKind, Precision, Preprocessing};
+use crate::model::{Input, OutputKind, Precision, Preprocessing};
 use crate::network::ParsedGraph;
 use crate::network::report::ModelReport;
 
@@ -94,8 +94,9 @@ pub fn checked_plan(
         stage("optimising the reference and comparing its answers");
         check(model, &plan, tolerance, settings.cores)?;
     }
-    let (isa, precision) = (InstructionSets::from(isa), settings.precision.as_str());
-    tracing::info!(instruction_sets = %isa, precision, cores = settings.cores, "plan");
+    let sets = settings.instruction_sets().map_err(PlanSettingsError::from)?;
+    let precision = settings.precision.as_str();
+    tracing::info!(instruction_sets = %sets, precision, cores = settings.cores, "plan");
     Ok(plan)
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::calibration_file::{CalibrationFileError, calibration};
-use crate::model::Precision;
+use crate::model::{InstructionSets, Precision};
 use googlenet_kernels::isa::{Isa, IsaChoice, IsaError};
 
 /// How a model is run.
@@ -49,5 +49,14 @@ impl PlanSettings {
     /// [`IsaError`] when the machine does not have it.
     pub fn isa(&self) -> Result<Isa, IsaError> {
         self.isa.isa()
+    }
+
+    /// What it means for each number format.
+    ///
+    /// # Errors
+    /// [`IsaError`] when the machine does not have it.
+    pub fn instruction_sets(&self) -> Result<InstructionSets, IsaError> {
+        let isa = self.isa()?;
+        Ok(InstructionSets { f32: isa.for_floats().as_str(), int8: isa.for_bytes().as_str() })
     }
 }

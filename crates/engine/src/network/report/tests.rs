@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto};
 
 use super::*;
+use crate::model::InstructionSets;
 use crate::network::onnx::{self, Parameters};
 use crate::network::{GoogLeNet, seeded::seeded_model, summary};
-use googlenet_kernels::isa::Isa;
+
+const SETS: InstructionSets = InstructionSets { f32: "portable", int8: "portable" };
 
 fn network() -> GoogLeNet {
     GoogLeNet::new(64, 10).unwrap()
@@ -265,7 +267,7 @@ fn receptive_fields_are_those_of_the_network() {
 
 #[test]
 fn summary_shows_the_modules_beside_table_1() {
-    let text = summary::text(&ModelReport::new(&onnx_224()).unwrap(), &[], Isa::best().into());
+    let text = summary::text(&ModelReport::new(&onnx_224()).unwrap(), &[], SETS);
     let line = |start: &str| -> Vec<&str> {
         let found = text.lines().find(|line| line.starts_with(start));
         found.unwrap_or_else(|| panic!("no {start:?} in\n{text}")).split_whitespace().collect()
@@ -288,7 +290,7 @@ fn summary_of_another_network_has_no_table_1() {
             node.op_type = "AveragePool".to_owned();
         }
     }
-    let text = summary::text(&ModelReport::new(&model).unwrap(), &[], Isa::best().into());
+    let text = summary::text(&ModelReport::new(&model).unwrap(), &[], SETS);
     assert!(!text.contains("Table 1"), "{text}");
     assert!(text.contains("inception_3a/output"), "{text}");
 }
