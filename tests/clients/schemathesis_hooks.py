@@ -35,6 +35,10 @@ def before_call(context, case, kwargs):
     elif case.operation.path == "/explain":
         give_once(case)
         name_classes(case)
+        explain_by_cam(case)
+    elif case.operation.path == "/activations":
+        give_once(case)
+        name_a_module(case)
     elif case.operation.path.endswith("/infer"):
         headers = {name: value for name, value in case.headers.items() if name != LENGTH_HEADER}
         if isinstance(case.body, dict):
@@ -48,7 +52,7 @@ def before_call(context, case, kwargs):
 def filter_case(context, case):
     """Leaves out forms with names that there are not, and what is not explained: a form that a hook changes counts as
     forbidden."""
-    names = ("within", "class", "against", "explain")
+    names = ("within", "class", "against", "explain", "module", "method", "squares")
     return not is_form(case) or not any(case.body.get(name) for name in names)
 
 
@@ -89,6 +93,20 @@ def name_classes(case):
         for name, known in (("class", "n02124075"), ("against", "n02123045")):
             if part.get(name) is not None:
                 part[name] = known
+
+
+def explain_by_cam(case):
+    """The other methods have ranges of their own, and one names a module."""
+    for part in [case.query, case.body]:
+        if isinstance(part, dict) and not (is_form(case) and part is case.body):
+            for name in ("method", "module", "squares"):
+                part.pop(name, None)
+
+
+def name_a_module(case):
+    for part in changeable(case):
+        if part.get("module") is not None:
+            part["module"] = "inception_3a"
 
 
 def with_an_image(body):
