@@ -128,39 +128,52 @@ impl Vector for Avx2 {
     }
 }
 
+/// What the products of bytes have in common, four taps a step.
+macro_rules! bytes_in_256_bits {
+    () => {
+        type Element = u8;
+        type Weight = i8;
+        type Taps = __m256i;
+        type Weights = __m256i;
+        type Sums = __m256i;
+        type Floats = Avx2;
+
+        #[inline(always)]
+        unsafe fn start(_: *const f32) -> __m256i {
+            // SAFETY: the caller has AVX2; no pointer is read or written.
+            unsafe { _mm256_setzero_si256() }
+        }
+
+        #[inline(always)]
+        unsafe fn taps(from: *const u8) -> __m256i {
+            // SAFETY: the caller has AVX2 and lends 4 bytes.
+            unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+        }
+
+        #[inline(always)]
+        unsafe fn weights(from: *const i8) -> __m256i {
+            // SAFETY: the caller has AVX2 and lends 4 * 8 bytes.
+            unsafe { _mm256_loadu_si256(from.cast()) }
+        }
+
+        #[inline(always)]
+        unsafe fn floats(sums: __m256i) -> Avx2 {
+            // SAFETY: the caller has AVX2; no pointer is read or written.
+            Avx2(unsafe { _mm256_cvtepi32_ps(sums) })
+        }
+    };
+}
+
 /// Bytes, four taps a step: `vpmaddubsw` multiplies them and adds neighbours in 16 bits, and those of a
 /// chain are added in 16 bits too, so that they are widened to 32 bits once.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2Bytes;
 
 impl Product for Avx2Bytes {
-    type Element = u8;
-    type Weight = i8;
-    type Taps = __m256i;
-    type Weights = __m256i;
-    type Sums = __m256i;
-    type Floats = Avx2;
+    bytes_in_256_bits!();
     const FRAME: Frame =
         Frame { lanes: 8, vectors: 2, pixels: TilePixels::Four, taps: 4, group: 4 };
     const LONGEST_CHAIN: usize = 3;
-
-    #[inline(always)]
-    unsafe fn start(_: *const f32) -> __m256i {
-        // SAFETY: the caller has AVX2; no pointer is read or written.
-        unsafe { _mm256_setzero_si256() }
-    }
-
-    #[inline(always)]
-    unsafe fn taps(from: *const u8) -> __m256i {
-        // SAFETY: the caller has AVX2 and lends 4 bytes.
-        unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
-    }
-
-    #[inline(always)]
-    unsafe fn weights(from: *const i8) -> __m256i {
-        // SAFETY: the caller has AVX2 and lends 4 * 8 bytes.
-        unsafe { _mm256_loadu_si256(from.cast()) }
-    }
 
     #[inline(always)]
     unsafe fn step(sums: __m256i, taps: __m256i, weights: __m256i) -> __m256i {
@@ -184,12 +197,6 @@ impl Product for Avx2Bytes {
             _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
         }
     }
-
-    #[inline(always)]
-    unsafe fn floats(sums: __m256i) -> Avx2 {
-        // SAFETY: the caller has AVX2; no pointer is read or written.
-        Avx2(unsafe { _mm256_cvtepi32_ps(sums) })
-    }
 }
 
 /// Bytes, four taps a step, by `vpdpbusd` of AVX-VNNI.
@@ -197,42 +204,13 @@ impl Product for Avx2Bytes {
 pub(crate) struct AvxVnni;
 
 impl Product for AvxVnni {
-    type Element = u8;
-    type Weight = i8;
-    type Taps = __m256i;
-    type Weights = __m256i;
-    type Sums = __m256i;
-    type Floats = Avx2;
+    bytes_in_256_bits!();
     const FRAME: Frame =
         Frame { lanes: 8, vectors: 2, pixels: TilePixels::Five, taps: 4, group: 4 };
-
-    #[inline(always)]
-    unsafe fn start(_: *const f32) -> __m256i {
-        // SAFETY: the caller has AVX2; no pointer is read or written.
-        unsafe { _mm256_setzero_si256() }
-    }
-
-    #[inline(always)]
-    unsafe fn taps(from: *const u8) -> __m256i {
-        // SAFETY: the caller has AVX2 and lends 4 bytes.
-        unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
-    }
-
-    #[inline(always)]
-    unsafe fn weights(from: *const i8) -> __m256i {
-        // SAFETY: the caller has AVX2 and lends 4 * 8 bytes.
-        unsafe { _mm256_loadu_si256(from.cast()) }
-    }
 
     #[inline(always)]
     unsafe fn step(sums: __m256i, taps: __m256i, weights: __m256i) -> __m256i {
         // SAFETY: the caller has AVX-VNNI; no pointer is read or written.
         unsafe { _mm256_dpbusd_avx_epi32(sums, taps, weights) }
-    }
-
-    #[inline(always)]
-    unsafe fn floats(sums: __m256i) -> Avx2 {
-        // SAFETY: the caller has AVX2; no pointer is read or written.
-        Avx2(unsafe { _mm256_cvtepi32_ps(sums) })
     }
 }

@@ -102,38 +102,51 @@ impl Vector for Avx512 {
     }
 }
 
+/// What the products of bytes have in common, four taps a step.
+macro_rules! bytes_in_512_bits {
+    () => {
+        type Element = u8;
+        type Weight = i8;
+        type Taps = __m512i;
+        type Weights = __m512i;
+        type Sums = __m512i;
+        type Floats = Avx512;
+
+        #[inline(always)]
+        unsafe fn start(_: *const f32) -> __m512i {
+            // SAFETY: the caller has AVX-512; no pointer is read or written.
+            unsafe { _mm512_setzero_si512() }
+        }
+
+        #[inline(always)]
+        unsafe fn taps(from: *const u8) -> __m512i {
+            // SAFETY: the caller has AVX-512 and lends 4 bytes.
+            unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
+        }
+
+        #[inline(always)]
+        unsafe fn weights(from: *const i8) -> __m512i {
+            // SAFETY: the caller has AVX-512 and lends 4 * 16 bytes.
+            unsafe { _mm512_loadu_si512(from.cast()) }
+        }
+
+        #[inline(always)]
+        unsafe fn floats(sums: __m512i) -> Avx512 {
+            // SAFETY: the caller has AVX-512; no pointer is read or written.
+            Avx512(unsafe { _mm512_cvtepi32_ps(sums) })
+        }
+    };
+}
+
 /// Bytes, four taps a step, as [`Avx2Bytes`](super::Avx2Bytes) has them.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512Bytes;
 
 impl Product for Avx512Bytes {
-    type Element = u8;
-    type Weight = i8;
-    type Taps = __m512i;
-    type Weights = __m512i;
-    type Sums = __m512i;
-    type Floats = Avx512;
+    bytes_in_512_bits!();
     const FRAME: Frame =
         Frame { lanes: 16, vectors: 2, pixels: TilePixels::Eight, taps: 4, group: 4 };
     const LONGEST_CHAIN: usize = 3;
-
-    #[inline(always)]
-    unsafe fn start(_: *const f32) -> __m512i {
-        // SAFETY: the caller has AVX-512; no pointer is read or written.
-        unsafe { _mm512_setzero_si512() }
-    }
-
-    #[inline(always)]
-    unsafe fn taps(from: *const u8) -> __m512i {
-        // SAFETY: the caller has AVX-512 and lends 4 bytes.
-        unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
-    }
-
-    #[inline(always)]
-    unsafe fn weights(from: *const i8) -> __m512i {
-        // SAFETY: the caller has AVX-512 and lends 4 * 16 bytes.
-        unsafe { _mm512_loadu_si512(from.cast()) }
-    }
 
     #[inline(always)]
     unsafe fn step(sums: __m512i, taps: __m512i, weights: __m512i) -> __m512i {
@@ -157,12 +170,6 @@ impl Product for Avx512Bytes {
             _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
         }
     }
-
-    #[inline(always)]
-    unsafe fn floats(sums: __m512i) -> Avx512 {
-        // SAFETY: the caller has AVX-512; no pointer is read or written.
-        Avx512(unsafe { _mm512_cvtepi32_ps(sums) })
-    }
 }
 
 /// Bytes, four taps a step, by `vpdpbusd`.
@@ -170,42 +177,13 @@ impl Product for Avx512Bytes {
 pub(crate) struct Avx512Vnni;
 
 impl Product for Avx512Vnni {
-    type Element = u8;
-    type Weight = i8;
-    type Taps = __m512i;
-    type Weights = __m512i;
-    type Sums = __m512i;
-    type Floats = Avx512;
+    bytes_in_512_bits!();
     const FRAME: Frame =
         Frame { lanes: 16, vectors: 2, pixels: TilePixels::TwoStripsOfSeven, taps: 4, group: 4 };
-
-    #[inline(always)]
-    unsafe fn start(_: *const f32) -> __m512i {
-        // SAFETY: the caller has AVX-512; no pointer is read or written.
-        unsafe { _mm512_setzero_si512() }
-    }
-
-    #[inline(always)]
-    unsafe fn taps(from: *const u8) -> __m512i {
-        // SAFETY: the caller has AVX-512 and lends 4 bytes.
-        unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
-    }
-
-    #[inline(always)]
-    unsafe fn weights(from: *const i8) -> __m512i {
-        // SAFETY: the caller has AVX-512 and lends 4 * 16 bytes.
-        unsafe { _mm512_loadu_si512(from.cast()) }
-    }
 
     #[inline(always)]
     unsafe fn step(sums: __m512i, taps: __m512i, weights: __m512i) -> __m512i {
         // SAFETY: the caller has AVX-512 with VNNI; no pointer is read or written.
         unsafe { _mm512_dpbusd_epi32(sums, taps, weights) }
-    }
-
-    #[inline(always)]
-    unsafe fn floats(sums: __m512i) -> Avx512 {
-        // SAFETY: the caller has AVX-512; no pointer is read or written.
-        Avx512(unsafe { _mm512_cvtepi32_ps(sums) })
     }
 }
