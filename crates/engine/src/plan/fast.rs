@@ -14,7 +14,8 @@ use super::load::{LoadError, typed_model};
 use super::operator_counts::count_operators;
 use super::place_operators::{Network, Source, place_operators};
 use super::recognition::Layers;
-use super::taps::{Sighted, Sights, Taps};
+use super::sighted::Sighted;
+use super::taps::{Sights, Taps};
 use super::team::Team;
 use crate::model::{
     ColourFilters, Engine, EngineError, GradientViews, Input, InputError, Look, OperatorCount,

@@ -6,7 +6,7 @@
 //! `stock` runs the whole network in tract's own operators, and `self_check` compares the plan that serves with it, or
 //! with answers of ONNX Runtime, `stored_answers`. If something is wrong, `dead_layers` and `logits` use `tapped` to
 //! look inside the network. `checked` does all of this as the `settings` ask. `team` lends the threads, and
-//! `taps` says where the plan that serves can be looked at.
+//! `taps` says where the plan that serves can be looked at, and `sighted` takes what is there in one run.
 //!
 //! For int8, `calibrator` runs photos, `calibration` is the table that it makes, `calibration_file` says where that
 //! table is, and `packing` quantises weights.
@@ -29,6 +29,7 @@ mod place_operators;
 mod recognition;
 mod self_check;
 mod settings;
+mod sighted;
 mod stock;
 mod stored_answers;
 mod tapped;

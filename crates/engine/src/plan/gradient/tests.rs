@@ -19,7 +19,8 @@ use crate::plan::calibration::ActivationUnits;
 use crate::plan::load::typed_model;
 use crate::plan::place_operators::{Network, Source, place_operators};
 use crate::plan::recognition::{self, Convolution, FoundLayer, Layer, Layers};
-use crate::plan::taps::{Sighted, Sights};
+use crate::plan::sighted::Sighted;
+use crate::plan::taps::Sights;
 use crate::plan::{Calibrator, FastPlan, Team};
 use googlenet_kernels::isa::Isa;
 
