@@ -26,6 +26,7 @@ mod json_text;
 mod message_checks;
 mod model;
 mod module_name;
+mod one_image;
 mod open_inference;
 mod openapi;
 mod page;

@@ -13,11 +13,11 @@ use answer::{ActivationsAnswer, Asked, ModuleAnswer};
 use parameters::{KNOWN, Parameters};
 
 use super::accept::{PNG, prefers};
-use super::body::{ReceivedBody, read_body};
 use super::client::Client;
 use super::deadline::before;
 use super::error::ApiError;
 use super::image_facts::ImageFacts;
+use super::one_image::{OneImage, explaining_service, look_at};
 use super::openapi::bodies::{
     ActivationsForm, ActivationsJson, ActivationsQueryParameters, EXAMPLE_IMAGE, RawBytes,
 };
@@ -25,7 +25,7 @@ use super::openapi::errors::route_errors;
 use super::request_tally::RequestTally;
 use super::server_timing::add_server_timing;
 use super::state::{AppState, Service};
-use super::upload::{UnparsedParameters, UploadForm, Uploaded, read_upload};
+use super::upload::{UnparsedParameters, UploadForm};
 use crate::inside::{PictureError, sprite, sprite_bytes};
 use crate::pipeline::{Classified, Looked, Wanted};
 use googlenet_engine::model::Look;
@@ -74,12 +74,7 @@ pub async fn activations(
     Extension(tally): Extension<RequestTally>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let service = state.service()?;
-    if !state.settings.explain {
-        return Err(ApiError::UnknownName(
-            "explanations are switched off in this service (--explain)".into(),
-        ));
-    }
+    let service = explaining_service(&state)?;
     let modules = &service.pipeline.views.modules;
     if modules.is_empty() {
         return Err(ApiError::NoModules);
@@ -90,12 +85,8 @@ pub async fn activations(
     Parameters::parse(&unparsed, modules)?;
     let is_picture = prefers(request.headers(), PNG);
     let form = UploadForm::of(request.headers())?;
-    let copies = form.body_copies();
-    let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
-    let read = read_upload(form, bytes, unparsed, &state, &service.pipeline);
-    let Uploaded { images, parameters } = before(client.deadline, &state, read).await??;
-    let image = images.only()??;
-    tally.set_images(1);
+    let read = OneImage::read(request, (form, unparsed), &state, (client, &tally));
+    let OneImage { bytes: image, parameters, share: _held } = read.await?;
     let parameters = Parameters::parse(&parameters, modules)?;
     if is_picture && parameters.modules.len() != 1 {
         return Err(ApiError::InvalidParameter(
@@ -119,15 +110,7 @@ struct Showing<'a> {
 
 impl Showing<'_> {
     async fn of(self, image: Bytes, client: Client) -> Result<Response, ApiError> {
-        let pipeline = &self.service.pipeline;
-        let failed = |error| self.state.failed(error);
-        let encoded = pipeline.read_header(image, self.wanted()).await.map_err(failed)?;
-        let places = self.state.admit(self.service, client, &[encoded.ask()])?;
-        let place = places.into_iter().next();
-        let place = place.ok_or_else(|| ApiError::Internal("no place for an image".into()))?;
-        let mut image = pipeline.classify(place, encoded).await.map_err(failed)?;
-        let looked = image.seen.take();
-        let looked = looked.ok_or_else(|| ApiError::Internal("nothing was seen".into()))?;
+        let (image, looked) = look_at(image, self.wanted(), self.state, client).await?;
         let mut response = if self.is_picture {
             self.picture(looked, client).await?
         } else {

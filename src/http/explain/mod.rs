@@ -19,11 +19,11 @@ use grid::{Explained, GridAnswer};
 use parameters::{KNOWN, Method, Parameters};
 
 use super::accept::{PNG, prefers};
-use super::body::{ReceivedBody, read_body};
 use super::client::Client;
 use super::deadline::before;
 use super::error::ApiError;
 use super::image_facts::ImageFacts;
+use super::one_image::{OneImage, explaining_service, look_at};
 use super::openapi::bodies::{
     EXAMPLE_IMAGE, ExplainForm, ExplainJson, ExplainQueryParameters, RawBytes,
 };
@@ -31,7 +31,7 @@ use super::openapi::errors::route_errors;
 use super::request_tally::RequestTally;
 use super::server_timing::add_server_timing;
 use super::state::{AppState, Service};
-use super::upload::{UnparsedParameters, UploadForm, Uploaded, read_upload};
+use super::upload::{UnparsedParameters, UploadForm};
 use crate::evidence::{Compared, Grid, LastMap, overlay, picture_bytes};
 use crate::inside::{Covers, drops};
 use crate::pipeline::{Classified, Looked, PatientPlace, Wanted};
@@ -79,12 +79,7 @@ pub async fn explain(
     Extension(tally): Extension<RequestTally>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let service = state.service()?;
-    if !state.settings.explain {
-        return Err(ApiError::UnknownName(
-            "explanations are switched off in this service (--explain)".into(),
-        ));
-    }
+    let service = explaining_service(&state)?;
     // What the head says wrong is refused before the body comes.
     let query = request.uri().query().unwrap_or_default();
     let unparsed = UnparsedParameters::from_query(KNOWN, query)?;
@@ -96,12 +91,8 @@ pub async fn explain(
     if parsed.method == Method::Cam && matches!(form, UploadForm::Raw) {
         service.classifier()?;
     }
-    let copies = form.body_copies();
-    let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
-    let read = read_upload(form, bytes, unparsed, &state, &service.pipeline);
-    let Uploaded { images, parameters } = before(client.deadline, &state, read).await??;
-    let image = images.only()??;
-    tally.set_images(1);
+    let read = OneImage::read(request, (form, unparsed), &state, (client, &tally));
+    let OneImage { bytes: image, parameters, share: _held } = read.await?;
     let parameters = Parameters::parse(&parameters, &service.model.labels, views)?;
     if parameters.method == Method::Cam {
         service.classifier()?;
@@ -134,20 +125,12 @@ struct Explanation<'a> {
 
 impl Explanation<'_> {
     async fn of(self, image: Bytes, client: Client) -> Result<Response, ApiError> {
-        let pipeline = &self.service.pipeline;
-        let failed = |error| self.state.failed(error);
         // Where there is no place for the variants, nothing is begun.
         let patient = match self.parameters.method {
             Method::Occlusion => Some(self.state.admit_patient(self.service)?),
             Method::Cam | Method::Gradient => None,
         };
-        let encoded = pipeline.read_header(image, self.wanted()).await.map_err(failed)?;
-        let places = self.state.admit(self.service, client, &[encoded.ask()])?;
-        let place = places.into_iter().next();
-        let place = place.ok_or_else(|| ApiError::Internal("no place for an image".into()))?;
-        let mut image = pipeline.classify(place, encoded).await.map_err(failed)?;
-        let looked = image.seen.take();
-        let looked = looked.ok_or_else(|| ApiError::Internal("nothing was seen".into()))?;
+        let (image, looked) = look_at(image, self.wanted(), self.state, client).await?;
         let mut response = match (self.parameters.method, patient) {
             (Method::Cam, _) if self.is_picture => self.picture(&image, looked, client).await?,
             (Method::Cam, _) => self.json(&image, looked, client).await?,
