@@ -6,8 +6,10 @@ use crate::harness::client::{self, Answer};
 use crate::harness::faults::{FaultyEngine, Gate};
 use crate::harness::process::Process;
 use crate::harness::{Around, TestService, images};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 async fn ask(address: std::net::SocketAddr, query: &str) -> Answer {
     client::post(address, &format!("/explain?{query}"), "image/png", &images::png(3)).await
@@ -145,6 +147,27 @@ async fn bad_parameters_are_told_why() {
             (400, "invalid_parameter"),
             "{query}"
         );
+    }
+    service.stop().await;
+}
+
+/// Parameters of the address and of the body are one set: the ranges depend on the method, wherever it stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_method_may_stand_in_the_body() {
+    let service = TestService::start(&[]).await;
+    let image = STANDARD.encode(images::png(3));
+    for (query, method, status) in [
+        ("squares=8", "occlusion", 200),
+        ("module=inception_5a", "gradient", 200),
+        ("squares=8", "cam", 400),
+        ("squares=13", "occlusion", 400),
+        ("module=inception_5a", "occlusion", 400),
+    ] {
+        let body = json!({"image": image, "method": method}).to_string();
+        let path = format!("/explain?{query}");
+        let answer =
+            client::post(service.address, &path, "application/json", body.as_bytes()).await;
+        assert_eq!(answer.status, status, "{query} {method}: {}", answer.json());
     }
     service.stop().await;
 }

@@ -80,27 +80,32 @@ pub async fn explain(
     request: Request,
 ) -> Result<Response, ApiError> {
     let service = explaining_service(&state)?;
-    // What the head says wrong is refused before the body comes.
     let query = request.uri().query().unwrap_or_default();
     let unparsed = UnparsedParameters::from_query(KNOWN, query)?;
-    let views = &service.pipeline.views;
-    let parsed = Parameters::parse(&unparsed, &service.model.labels, views)?;
     let is_picture = prefers(request.headers(), PNG);
     let form = UploadForm::of(request.headers())?;
-    // A form or JSON may still name another method.
-    if parsed.method == Method::Cam && matches!(form, UploadForm::Raw) {
-        service.classifier()?;
+    // What the head says wrong is refused before the body comes; a form or JSON may still name the method, on which the
+    // other parameters depend.
+    if matches!(form, UploadForm::Raw) {
+        parse(&unparsed, service)?;
     }
     let read = OneImage::read(request, (form, unparsed), &state, (client, &tally));
     let OneImage { bytes: image, parameters, share: _held } = read.await?;
-    let parameters = Parameters::parse(&parameters, &service.model.labels, views)?;
-    if parameters.method == Method::Cam {
-        service.classifier()?;
-    }
+    let parameters = parse(&parameters, service)?;
     let explanation = Explanation { state: &state, service, parameters, is_picture };
     let mut response = before(client.deadline, &state, explanation.of(image, client)).await??;
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
+}
+
+/// The parameters, for a network that can be explained so.
+fn parse(unparsed: &UnparsedParameters, service: &Service) -> Result<Parameters, ApiError> {
+    let Service { model, pipeline, .. } = service;
+    let parameters = Parameters::parse(unparsed, &model.labels, &pipeline.views)?;
+    if parameters.method == Method::Cam {
+        service.classifier()?;
+    }
+    Ok(parameters)
 }
 
 /// What the methods answer.
