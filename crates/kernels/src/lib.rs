@@ -14,6 +14,7 @@
 //! | [`threads`] | how a kernel is divided among threads |
 //! | [`max_pool`], [`average_pool`], [`lrn`] | max pooling, average pooling, local response normalization |
 //! | [`quantise`] | from f32 to u8 and back |
+//! | [`region`] | memory for packed weights |
 //! | [`freed_memory`] | gives freed memory back; it is here because it calls C |
 //!
 //! # Why NHWC, and what a tile is
@@ -34,7 +35,7 @@ pub mod max_pool;
 #[cfg(test)]
 mod pool_tests;
 pub mod quantise;
-mod region;
+pub mod region;
 mod simd;
 pub mod threads;
 mod window;

@@ -25,7 +25,7 @@ impl LrnParameters {
     pub const LARGEST: usize = 2 * HALO + 1;
 }
 
-/// What one unit of the bytes is worth.
+/// The scales of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LrnScales {
     /// Of the input.
@@ -53,7 +53,7 @@ pub fn lrn(
     output: &mut Destination<'_, f32>,
 ) {
     check(parameters, input.shape().channels, output.channel_count());
-    let what = Normalisation { parameters, unit: 1.0, scale: 1.0 };
+    let what = Normalisation { parameters, input_scale: 1.0, scale: 1.0 };
     dispatch!(
         isa,
         rows_of_floats(
@@ -76,8 +76,11 @@ pub fn lrn_u8(
     output: &mut Destination<'_, u8>,
 ) {
     check(parameters, input.shape().channels, output.channel_count());
-    let what =
-        Normalisation { parameters, unit: scales.input, scale: scales.input / scales.output };
+    let what = Normalisation {
+        parameters,
+        input_scale: scales.input,
+        scale: scales.input / scales.output,
+    };
     dispatch!(
         isa,
         rows_of_bytes(
@@ -92,17 +95,17 @@ pub fn lrn_u8(
 #[derive(Clone, Copy)]
 struct Normalisation {
     parameters: LrnParameters,
-    /// What an element is worth.
-    unit: f32,
+    /// The value of an element is its number times this.
+    input_scale: f32,
     /// By what it is multiplied beside the factor of its window.
     scale: f32,
 }
 
 /// An element of a map that can be normalised.
 trait LrnElement: Copy {
-    /// The number that it stands for, in units.
+    /// The number that it stands for, without its scale.
     fn number(self) -> f32;
-    /// Reads `lanes <= V::LANES` elements as numbers, in units; the others are 0.
+    /// Reads `lanes <= V::LANES` elements as numbers, without their scale; the others are 0.
     ///
     /// # Safety
     /// The machine has the instructions of `V`; `from` has so many elements.
@@ -230,7 +233,7 @@ fn take_squares<T: LrnElement>(
     let (within, behind) = rest.split_at_mut(last - first);
     before.fill(0.0);
     for (square, &value) in within.iter_mut().zip(&from[first..last]) {
-        let value = value.number() * what.unit;
+        let value = value.number() * what.input_scale;
         *square = value * value;
     }
     // What is read behind the last window is of no channel, but for the half window that may be.

@@ -19,10 +19,10 @@ pub struct MapShape {
 
 impl MapShape {
     /// Elements, the border's included.
-    #[allow(clippy::len_without_is_empty)] // a shape is no container
     ///
     /// # Panics
     /// When no memory is as large.
+    #[allow(clippy::len_without_is_empty)] // a shape is not a container
     pub fn len(self) -> usize {
         self.height
             .checked_add(self.border)
@@ -74,6 +74,12 @@ impl<'a, T> MapView<'a, T> {
     /// Everything, the border included.
     pub fn values(&self) -> &'a [T] {
         self.values
+    }
+
+    /// The pixels of a row, without its border.
+    pub(super) fn row(&self, row: usize) -> &'a [T] {
+        let start = self.shape.offset(row, 0);
+        &self.values[start..start + self.shape.width * self.shape.channels]
     }
 
     /// The channels of pixel `(row, column)`.

@@ -64,20 +64,26 @@ fn pool<T: PoolElement>(
 ) {
     let shape = input.shape();
     assert_eq!(shape.channels, output.channel_count(), "a pool keeps the channels");
+    match (geometry.kernel, geometry.stride) {
+        (3, 1) => threes::<T, 1>(geometry, input, output),
+        (3, 2) => threes::<T, 2>(geometry, input, output),
+        _ => windows(geometry, input, output),
+    }
+}
+
+/// Windows of any size, one after another.
+#[inline(always)]
+fn windows<T: PoolElement>(
+    geometry: PoolGeometry,
+    input: MapView<'_, T>,
+    output: &mut Destination<'_, T>,
+) {
+    let shape = input.shape();
     for row in output.rows() {
         let rows = window(geometry, row, shape.height);
         for column in 0..output.shape().width {
             let columns = window(geometry, column, shape.width);
             let to = output.pixel_mut(row, column);
-            if geometry.kernel == 3 {
-                // A clipped window's last row and column count twice: the largest stays the same.
-                let taps = std::array::from_fn(|tap| {
-                    let (y, x) = (rows.start + tap / 3, columns.start + tap % 3);
-                    input.pixel(y.min(rows.end - 1), x.min(columns.end - 1))
-                });
-                nine(taps, to);
-                continue;
-            }
             to.copy_from_slice(input.pixel(rows.start, columns.start));
             for y in rows.clone() {
                 for x in columns.clone() {
@@ -90,28 +96,93 @@ fn pool<T: PoolElement>(
     }
 }
 
-/// The usual window, in one pass: so many channels at once that they are whole vectors.
+/// Windows of 3x3: whole vectors of channels first, then those that are left.
 #[inline(always)]
-fn nine<T: PoolElement>(taps: [&[T]; 9], to: &mut [T]) {
-    const CHANNELS: usize = 64;
-    let (whole, rest) = to.as_chunks_mut::<CHANNELS>();
-    let chunks = taps.map(|tap| tap.as_chunks::<CHANNELS>().0);
-    for (chunk, to) in whole.iter_mut().enumerate() {
-        let mut largest = chunks[0][chunk];
-        for tap in &chunks[1..] {
-            for (largest, &value) in largest.iter_mut().zip(&tap[chunk]) {
-                *largest = largest.larger(value);
+fn threes<T: PoolElement, const STRIDE: usize>(
+    geometry: PoolGeometry,
+    input: MapView<'_, T>,
+    output: &mut Destination<'_, T>,
+) {
+    let width = output.shape().width;
+    if width == 0 {
+        return;
+    }
+    // The windows between them have pixels too.
+    window(geometry, 0, input.shape().width);
+    window(geometry, width - 1, input.shape().width);
+    for row in output.rows() {
+        let rows = window(geometry, row, input.shape().height);
+        // A clipped window's last row counts twice: the largest stays the same.
+        let rows = [0, 1, 2].map(|y| input.row((rows.start + y).min(rows.end - 1)));
+        let channels = input.shape().channels;
+        let mut line = Line { rows, channels, padding: geometry.padding, output, row };
+        // As many as fill four registers, in f32 and in bytes.
+        let done = if size_of::<T>() == 1 { line.channels_from::<256, STRIDE>(0) } else { 0 };
+        let done = line.channels_from::<64, STRIDE>(done);
+        let done = line.channels_from::<16, STRIDE>(done);
+        line.channels_from::<1, STRIDE>(done);
+    }
+}
+
+/// A row of windows of 3x3.
+struct Line<'a, 'b, T> {
+    /// The rows of the input that the windows have, without their border.
+    rows: [&'a [T]; 3],
+    channels: usize,
+    padding: usize,
+    output: &'a mut Destination<'b, T>,
+    row: usize,
+}
+
+impl<T: PoolElement> Line<'_, '_, T> {
+    /// The channels from `first` on, `CHANNELS` at a time, and where those begin that are left. The largest value of a
+    /// column of three is found once, for all windows that it is in.
+    #[inline(always)]
+    fn channels_from<const CHANNELS: usize, const STRIDE: usize>(&mut self, first: usize) -> usize {
+        let mut channel = first;
+        while channel + CHANNELS <= self.channels {
+            let mut left = self.column::<CHANNELS>(0, channel);
+            let mut middle = self.column::<CHANNELS>(1, channel);
+            for column in 0..self.output.shape().width {
+                let right = self.column::<CHANNELS>(column * STRIDE + 2, channel);
+                let to = &mut self.output.pixel_mut(self.row, column)[channel..][..CHANNELS];
+                to.copy_from_slice(&larger(larger(left, middle), right));
+                (left, middle) = if STRIDE == 1 {
+                    (middle, right)
+                } else {
+                    (right, self.column::<CHANNELS>((column + 1) * STRIDE + 1, channel))
+                };
             }
+            channel += CHANNELS;
         }
-        *to = largest;
+        channel
     }
-    let begin = whole.len() * CHANNELS;
-    for (channel, to) in rest.iter_mut().enumerate() {
-        *to = taps[0][begin + channel];
-        for tap in &taps[1..] {
-            *to = to.larger(tap[begin + channel]);
-        }
+
+    /// The largest of three pixels above each other, `x` columns behind where the first window begins; beyond the edge,
+    /// those of the edge, which the window has too.
+    #[inline(always)]
+    fn column<const CHANNELS: usize>(&self, x: usize, channel: usize) -> [T; CHANNELS] {
+        let last = self.rows[0].len() - self.channels;
+        let first = (x.saturating_sub(self.padding) * self.channels).min(last) + channel;
+        let [up, middle, down] = self.rows;
+        let of = |row: &[T]| -> [T; CHANNELS] {
+            *row[first..]
+                .first_chunk()
+                .expect("CHANNELS channels follow `channel`, the caller asks")
+        };
+        larger(larger(of(up), of(middle)), of(down))
     }
+}
+
+#[inline(always)]
+fn larger<T: PoolElement, const CHANNELS: usize>(
+    mut values: [T; CHANNELS],
+    others: [T; CHANNELS],
+) -> [T; CHANNELS] {
+    for (value, other) in values.iter_mut().zip(others) {
+        *value = value.larger(other);
+    }
+    values
 }
 
 /// The part of a window that lies within `0..size`.

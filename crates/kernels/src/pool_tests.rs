@@ -18,7 +18,8 @@ proptest! {
 
     #[test]
     fn max_pool_takes_the_largest_of_each_clipped_window(
-        (height, width, channels) in (1_usize..12, 1_usize..20, 1_usize..70),
+        (height, width) in (1_usize..12, 1_usize..20),
+        channels in prop_oneof![1_usize..70, 250..340_usize],
         (kernel, stride, border) in (1_usize..5, 1_usize..3, 0_usize..2),
         seed in 0_usize..1000,
     ) {

@@ -1,11 +1,12 @@
-//! Memory for what is made once and read for every image: packed weights, side by side in huge pages.
+//! Memory for what is made once and read for every image: packed weights, side by side in huge pages, in the order in
+//! which they were packed.
 //!
 //! Each image reads all of them, and in pages of 4 KiB the processor looks up where they lie again and again: the
 //! network takes some 5 % longer. Huge pages for everything would cost more memory than the weights take.
 
 use std::alloc::{Layout, handle_alloc_error};
-use std::ptr::{NonNull, null_mut};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::ptr::{self, NonNull, null_mut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// A cache line.
 const LINE: usize = 64;
@@ -38,29 +39,87 @@ impl Place {
     }
 }
 
+static OPEN: Mutex<Open> = Mutex::new(Open { region: Weak::new(), used: 0 });
+
 /// A place for `bytes`, all zero, behind the last one.
 pub(super) fn place(bytes: usize) -> Place {
-    static OPEN: Mutex<Open> = Mutex::new(Open { region: Weak::new(), used: 0 });
     let bytes = bytes.next_multiple_of(LINE);
-    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let region = match open.region.upgrade() {
-        Some(region) if region.bytes - open.used >= bytes => region,
-        _ => {
-            let region = Arc::new(Region::map(bytes.max(REGION)));
-            *open = Open { region: Arc::downgrade(&region), used: 0 };
-            region
-        }
-    };
+    let mut open = open();
+    let region = open.with_room_for(bytes);
     // SAFETY: the region has as many bytes behind those that are used.
     let first = unsafe { region.first.add(open.used) };
     open.used += bytes;
     Place { first, bytes, _region: region }
 }
 
+/// Memory that the system has cleared for weights to come. Dropped, it gives back what they did not take.
+pub struct Ready {
+    region: Arc<Region>,
+    end: usize,
+}
+
+impl Ready {
+    /// Has the system clear the next `bytes`, at most 64 MiB. That takes as long as packing weights does: on a thread of its
+    /// own, it is done while a model is read. Where the system cannot do it (Linux before 5.14, others), it clears pages when
+    /// they are first written to, as ever.
+    pub fn clear(bytes: usize) -> Self {
+        let (region, used) = {
+            let mut open = open();
+            let region = open.with_room_for(bytes.min(REGION));
+            (region, open.used)
+        };
+        let end = region.bytes.min(used + bytes);
+        // SAFETY: these bytes are mapped, and nothing in them is changed.
+        #[cfg(target_os = "linux")]
+        let _ = unsafe {
+            let first = region.first.add(used / PAGE * PAGE).as_ptr();
+            libc::madvise(first.cast(), end - used / PAGE * PAGE, libc::MADV_POPULATE_WRITE)
+        };
+        Self { region, end }
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        let open = open();
+        // Another one was opened when this one was full.
+        if !ptr::eq(open.region.as_ptr(), Arc::as_ptr(&self.region)) {
+            return;
+        }
+        let free = open.used.next_multiple_of(PAGE)..self.end;
+        if !free.is_empty() {
+            // SAFETY: nobody has these bytes, and nobody gets them before the lock is released.
+            #[cfg(target_os = "linux")]
+            let _ = unsafe {
+                let first = self.region.first.add(free.start).as_ptr();
+                libc::madvise(first.cast(), free.len(), libc::MADV_DONTNEED)
+            };
+        }
+    }
+}
+
+fn open() -> MutexGuard<'static, Open> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The region in which the next place is.
 struct Open {
     region: Weak<Region>,
     used: usize,
+}
+
+impl Open {
+    /// The region, another if so many bytes are not left in it.
+    fn with_room_for(&mut self, bytes: usize) -> Arc<Region> {
+        match self.region.upgrade() {
+            Some(region) if region.bytes - self.used >= bytes => region,
+            _ => {
+                let region = Arc::new(Region::map(bytes.max(REGION)));
+                *self = Self { region: Arc::downgrade(&region), used: 0 };
+                region
+            }
+        }
+    }
 }
 
 /// Memory of the system's own, unmapped when the last place in it is dropped.
@@ -127,6 +186,18 @@ mod tests {
         // SAFETY: it has as many bytes.
         let own = unsafe { std::slice::from_raw_parts(place.first(), place.bytes()) };
         own.iter().all(|&byte| byte == value)
+    }
+
+    /// Cleared memory is that of the next places, and what they left is zero again when it is asked for anew.
+    #[test]
+    fn places_lie_in_cleared_memory_and_what_is_left_can_be_used_later() {
+        let ready = Ready::clear(3 * PAGE);
+        let first = filled(PAGE + LINE, 1);
+        drop(ready);
+        let others = [filled(PAGE, 2), filled(3 * PAGE, 3)];
+        assert!(holds(&first, 1) && holds(&others[0], 2) && holds(&others[1], 3));
+        drop(Ready::clear(2 * REGION));
+        drop(Ready::clear(0));
     }
 
     #[test]

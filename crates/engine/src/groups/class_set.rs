@@ -26,7 +26,7 @@ impl Groups {
     /// The most names that [`within`](Self::within) takes.
     pub const MOST_NAMES: usize = 100;
 
-    /// The classes under the groups and classes that `names` lists, parted by commas: ids, or names of groups that are
+    /// The classes under the groups and classes that `names` lists, separated by commas: ids, or names of groups that are
     /// shown.
     ///
     /// # Errors

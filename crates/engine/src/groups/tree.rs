@@ -126,7 +126,9 @@ pub struct ParseGroupsError {
 pub(super) enum Fault {
     #[error("must begin with an id, `n` and 8 digits, such as n02084071")]
     Id,
-    #[error("must have the ids of its parents behind its own, parted by commas, or `-` for none")]
+    #[error(
+        "must have the ids of its parents behind its own, separated by commas, or `-` for none"
+    )]
     Parents,
     #[error(
         "must end after the parents if it is a class, or go on with `*` (shown in answers) or `-` (not shown), a space \

@@ -5,7 +5,7 @@ mod read;
 mod settings;
 
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use crate::load_progress::LoadProgress;
 use crate::model::Engine;
@@ -13,7 +13,7 @@ use crate::model_info::ModelInfo;
 use crate::network::ParsedGraph;
 use crate::network::facts::FileFacts;
 use crate::network::intake::decode;
-use crate::plan::{Calibrator, PlanError, Planned, checked_plan};
+use crate::plan::{Calibrator, PlanError, Planned, checked_plan, memory_for_weights};
 use crate::weights::{self, Manifest, ModelFile, ModelSource};
 
 pub use crate::plan::{PlanSettings, calibration_path};
@@ -48,8 +48,17 @@ pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel, ModelError> {
     with_deep_stack(|| {
         check(settings)?;
         let progress = LoadProgress::begin("reading and checking the graph");
-        let (graph, info) = read_model(settings)?;
-        Ok(plan(&graph, info, &settings.plan, &progress)?)
+        thread::scope(|scope| {
+            let precision = settings.plan.precision;
+            let ready = thread::Builder::new()
+                .name("weights-memory".into())
+                .spawn_scoped(scope, move || memory_for_weights(precision));
+            let (graph, info) = read_model(settings)?;
+            let loaded = plan(&graph, info, &settings.plan, &progress)?;
+            // Without a thread, or after a panic in it, packing takes its memory itself.
+            drop(ready.map(ScopedJoinHandle::join));
+            Ok(loaded)
+        })
     })
 }
 

@@ -7,8 +7,7 @@ use super::{
 
 /// A loaded network, shared by the workers. Each worker opens one [`Session`] on it.
 pub trait Engine: Send + Sync + 'static {
-    /// Makes the buffers that one worker needs; nothing is allocated for a worker after this
-    /// but the answers.
+    /// Makes what one worker needs.
     ///
     /// # Errors
     /// [`EngineError`] when the plan cannot be prepared.
@@ -30,6 +29,15 @@ pub trait Engine: Send + Sync + 'static {
 
 /// One worker's state of an [`Engine`]; it stays on the thread that opened it.
 pub trait Session {
+    /// Does in advance what the first run would do beside its work: takes the buffers of a run, so that nothing is
+    /// allocated later but the answers. Does nothing by default.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the plan fails.
+    fn warm_up(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Runs the network on `batch` and gives the probabilities in its order. The answer for an
     /// input does not depend on its company.
     ///

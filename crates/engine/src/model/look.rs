@@ -278,7 +278,7 @@ pub struct OperatorTime {
     pub time: Duration,
 }
 
-/// A map of one input, layout `[height, width, channels]`. In int8 a value is a byte times what its unit is worth.
+/// A map of one input, layout `[height, width, channels]`. In int8 a value is a byte times the scale of the map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activations {
     /// Rows.

@@ -71,56 +71,56 @@ impl Calibration {
         Self { weights: fingerprint(layers), photos, activation }
     }
 
-    /// What the activations' bytes are worth.
+    /// The scales of the activations.
     ///
     /// # Errors
     /// [`CalibrationError::OtherWeights`] when the table was made for another network.
-    pub(super) fn units(&self, layers: &Layers) -> Result<ActivationUnits, CalibrationError> {
+    pub(super) fn scales(&self, layers: &Layers) -> Result<ActivationScales, CalibrationError> {
         let outlets = activations(layers);
         if self.weights != fingerprint(layers) || outlets.len() != self.activation.len() {
             return Err(CalibrationError::OtherWeights);
         }
         let values = self.activation.iter().map(|activation| activation.largest);
-        Ok(ActivationUnits::new(layers, &outlets.into_iter().zip(values).collect()))
+        Ok(ActivationScales::new(layers, &outlets.into_iter().zip(values).collect()))
     }
 }
 
-/// What one unit of the bytes of an activation is worth. Only what is never negative has one.
+/// The scale of each activation: its value is a byte times this. Only what is never negative has one.
 #[derive(Debug, Default)]
-pub(super) struct ActivationUnits(HashMap<OutletId, f32>);
+pub(super) struct ActivationScales(HashMap<OutletId, f32>);
 
-impl ActivationUnits {
+impl ActivationScales {
     pub(super) fn at(&self, outlet: OutletId) -> Option<f32> {
         self.0.get(&outlet).copied()
     }
 
     fn new(layers: &Layers, largest: &HashMap<OutletId, f32>) -> Self {
-        let mut units: HashMap<OutletId, f32> =
-            largest.iter().map(|(&outlet, &largest)| (outlet, unit(largest))).collect();
+        let mut scales: HashMap<OutletId, f32> =
+            largest.iter().map(|(&outlet, &largest)| (outlet, scale(largest))).collect();
         for FoundLayer { layer, input, output, .. } in layers.iter() {
-            let from = units.get(input).copied();
+            let from = scales.get(input).copied();
             match layer {
                 Layer::Inception(module) => {
-                    // The branches share one unit: joining them needs no rescaling.
+                    // The branches share one scale: joining them needs no rescaling.
                     let branches = [&module.o_1, &module.o_3, &module.o_5, &module.pool];
                     let most = branches.map(|branch| largest[&branch.output]);
-                    units.insert(*output, unit(most.into_iter().fold(0.0, f32::max)));
+                    scales.insert(*output, scale(most.into_iter().fold(0.0, f32::max)));
                 }
                 Layer::MaxPooling(_) => {
-                    from.map(|from| units.insert(*output, from));
+                    from.map(|from| scales.insert(*output, from));
                 }
                 // These are never negative only when what they read is not.
                 Layer::LocalResponseNormalization(_) | Layer::AveragePooling if from.is_none() => {
-                    units.remove(output);
+                    scales.remove(output);
                 }
                 _ => {}
             }
         }
-        Self(units)
+        Self(scales)
     }
 }
 
-fn unit(largest: f32) -> f32 {
+fn scale(largest: f32) -> f32 {
     if largest > 0.0 { largest / 255.0 } else { 1.0 }
 }
 

@@ -7,11 +7,12 @@ use std::time::Instant;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::plan::eval;
 
-use super::calibration::{ActivationUnits, Calibration, Int8LoadError};
+use super::calibration::{ActivationScales, Calibration, Int8LoadError};
 use super::colour_filters::colour_filters;
 use super::gradient::Gradient;
 use super::load::{LoadError, typed_model};
 use super::operator_counts::count_operators;
+use super::operators::{MapMemory, map_memory};
 use super::place_operators::{Network, Source, place_operators};
 use super::recognition::Layers;
 use super::sighted::Sighted;
@@ -57,8 +58,8 @@ impl FastPlan {
         team: Arc<Team>,
     ) -> Result<Self, LoadError> {
         let (model, layers) = read(graph, preprocessing)?;
-        let units = ActivationUnits::default();
-        let network = Network { model: &model, layers: &layers, preprocessing, units: &units };
+        let scales = ActivationScales::default();
+        let network = Network { model: &model, layers: &layers, preprocessing, scales: &scales };
         Self::place(network, isa, team)
     }
 
@@ -74,8 +75,8 @@ impl FastPlan {
         calibration: &Calibration,
     ) -> Result<Self, Int8LoadError> {
         let (model, layers) = read(graph, preprocessing)?;
-        let units = calibration.units(&layers)?;
-        let network = Network { model: &model, layers: &layers, preprocessing, units: &units };
+        let scales = calibration.scales(&layers)?;
+        let network = Network { model: &model, layers: &layers, preprocessing, scales: &scales };
         Ok(Self::place(network, isa, team)?)
     }
 
@@ -133,20 +134,17 @@ fn read(
 }
 
 impl Engine for FastPlan {
-    /// Runs once: the maps are in memory then, and the first client waits for nothing.
     fn session(&self) -> Result<Box<dyn Session>, EngineError> {
-        let mut session = FastSession {
+        Ok(Box::new(FastSession {
             pixels: self.pixels.clone(),
             tensor: self.tensor.clone(),
+            maps: MapMemory::default(),
             open: None,
             side: self.side,
             team: self.team.clone(),
             views: self.views.clone(),
             gradient: self.gradient.clone(),
-        };
-        let black = vec![0; 3 * self.side * self.side];
-        session.run_one(&Input::Pixels(Pixels::new(self.side, black)?))?;
-        Ok(Box::new(session))
+        }))
     }
 
     fn operators(&self) -> Vec<OperatorCount> {
@@ -165,8 +163,9 @@ impl Engine for FastPlan {
 struct FastSession {
     pixels: SourcePlan,
     tensor: SourcePlan,
-    /// The plan that ran last, with its maps; those of the other are made when an input of the other kind
-    /// comes. Clients send photos or tensors, few send both, and the maps take tens of megabytes.
+    /// Of both plans: one runs at a time.
+    maps: MapMemory,
+    /// The plan that ran last. Clients send photos or tensors, few send both.
     open: Option<(Source, TypedSimpleState)>,
     side: usize,
     team: Arc<Team>,
@@ -185,10 +184,10 @@ impl FastSession {
     fn state(&mut self, source: Source) -> Result<&mut TypedSimpleState, EngineError> {
         let open = match self.open.take() {
             Some(open) if open.0 == source => open,
-            other => {
-                // Its maps go before new ones come.
-                drop(other);
-                (source, self.plan(source).runnable.spawn().map_err(plan_error)?)
+            _ => {
+                let mut state = self.plan(source).runnable.spawn().map_err(plan_error)?;
+                state.turn_state.shared.insert(self.maps.clone());
+                (source, state)
             }
         };
         Ok(&mut self.open.insert(open).1)
@@ -213,11 +212,24 @@ impl FastSession {
     }
 
     fn run_one(&mut self, input: &Input) -> Result<Probabilities, EngineError> {
-        let (source, tensor) = self.tensor(input)?;
+        let reads = self.tensor(input)?;
+        let outputs = self.evaluate(reads, |state, inputs| state.run(inputs))?;
+        probabilities(&outputs)
+    }
+
+    /// What `run` gives of the plan that reads the tensor, on the team's threads.
+    fn evaluate(
+        &mut self,
+        (source, tensor): (Source, Tensor),
+        run: impl FnOnce(&mut TypedSimpleState, TVec<TValue>) -> TractResult<TVec<TValue>> + Send,
+    ) -> Result<TVec<TValue>, EngineError> {
         let team = Arc::clone(&self.team);
         let state = self.state(source)?;
-        let outputs = team.infer(|| state.run(tvec!(tensor.into()))).map_err(plan_error)?;
-        probabilities(&outputs)
+        team.infer(|| run(state, tvec!(tensor.into()))).map_err(|error| {
+            // It was left in the middle of a run, with maps that nobody reads.
+            self.open = None;
+            plan_error(error)
+        })
     }
 }
 
@@ -228,7 +240,14 @@ fn probabilities(outputs: &[TValue]) -> Result<Probabilities, EngineError> {
 }
 
 impl Session for FastSession {
-    /// Image by image: an answer cannot depend on its company, and the weights stay in the cache.
+    /// Runs a black picture: the maps are in memory then.
+    fn warm_up(&mut self) -> Result<(), EngineError> {
+        let black = vec![0; 3 * self.side * self.side];
+        self.run_one(&Input::Pixels(Pixels::new(self.side, black)?))?;
+        Ok(())
+    }
+
+    /// Image by image: an answer cannot depend on its company, and no image waits for weights that a batch would share.
     fn run(&mut self, batch: &[Input]) -> Result<Vec<Probabilities>, EngineError> {
         batch.iter().map(|input| self.run_one(input)).collect()
     }
@@ -242,25 +261,16 @@ impl Session for FastSession {
         let taps = Arc::clone(&self.plan(source).taps);
         let gradient = self.gradient.clone();
         let mut sighted = Sighted::nothing(&taps, look, gradient.as_deref());
-        let state = self.state(source)?;
-        let run = || {
-            state.run_plan_with_eval(tvec!(tensor.into()), |context, mut state, node, inputs| {
+        let outputs = self.evaluate((source, tensor), |state, inputs| {
+            state.run_plan_with_eval(inputs, |context, mut state, node, inputs| {
                 sighted.before(node, &inputs)?;
                 let started = Instant::now();
                 let outputs = eval(context, state.as_deref_mut(), node, inputs)?;
                 let time = started.elapsed();
-                sighted.after(node, &outputs, state.as_deref(), time)?;
+                sighted.after(node, &outputs, map_memory(context), time)?;
                 TractResult::Ok(outputs)
             })
-        };
-        let outputs = match team.infer(run) {
-            Ok(outputs) => outputs,
-            Err(error) => {
-                // It was left in the middle of a run.
-                self.open = None;
-                return Err(plan_error(error));
-            }
-        };
+        })?;
         let probabilities = probabilities(&outputs)?;
         let gradients = team.infer(|| sighted.gradients(&probabilities, &team));
         let gradients = gradients.map_err(plan_error)?;

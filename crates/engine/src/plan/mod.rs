@@ -9,7 +9,7 @@
 //! `taps` says where the plan that serves can be looked at, and `sighted` takes what is there in one run.
 //!
 //! For int8, `calibrator` runs photos, `calibration` is the table that it makes, `calibration_file` says where that
-//! table is, and `packing` quantises weights.
+//! table is, and `packing` quantises and packs weights.
 
 mod calibration;
 mod calibration_file;
@@ -42,6 +42,7 @@ pub use calibrator::Calibrator;
 pub use checked::{PlanError, Planned, checked_plan};
 pub use fast::FastPlan;
 pub use load::LoadError;
+pub use packing::memory_for_weights;
 pub use self_check::{
     Logits, Reference, SelfCheckError, Suspicion, check_stored, pictures, self_check,
 };

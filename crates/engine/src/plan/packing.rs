@@ -1,21 +1,31 @@
 //! From a layer's weights to the packed weights of its operator, in each number format.
 
-use super::operators::arithmetic::{Arithmetic, Float, FloatPacked, FloatWeights, Int8, Units};
+use super::operators::arithmetic::{Arithmetic, Float, FloatPacked, FloatWeights, Int8, Scales};
 use super::operators::inception::{Inception, InceptionShapes};
 use super::recognition;
-use crate::model::Preprocessing;
+use crate::model::{Precision, Preprocessing};
 use googlenet_kernels::conv::{
     Activation, ConvPart, ConvWeights, Int8ConvPart, Int8ConvWeights, OutputSize,
 };
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::map::MapShape;
+use googlenet_kernels::region::Ready;
 use googlenet_kernels::winograd::WinogradWeights;
 
-/// A convolution, and what the numbers that it reads and writes are worth.
+/// Memory that is there for the weights when they are packed, about what BVLC's take. It takes a while to have it, and what
+/// is left of it is given back when this is dropped.
+pub fn memory_for_weights(precision: Precision) -> Ready {
+    Ready::clear(match precision {
+        Precision::F32 => 38 << 20,
+        Precision::Int8 => 8 << 20,
+    })
+}
+
+/// A convolution, and the scales of what it reads and writes.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
     pub(super) convolution: &'a recognition::Convolution,
-    pub(super) units: Units,
+    pub(super) scales: Scales,
 }
 
 /// A number format that weights can be packed in.
@@ -60,7 +70,7 @@ impl Pack for Int8 {
         let quantised: Vec<Quantised> = parts
             .iter()
             .map(|part| {
-                Quantised::new(&part.convolution.weights, &part.convolution.bias, part.units)
+                Quantised::new(&part.convolution.weights, &part.convolution.bias, part.scales)
             })
             .collect();
         let parts: Vec<Int8ConvPart<'_>> = quantised.iter().map(Quantised::part).collect();
@@ -71,16 +81,16 @@ impl Pack for Int8 {
 /// Weights of i8, symmetric, with a scale for each output channel.
 struct Quantised {
     weights: Vec<i8>,
-    /// What one unit of a weight is worth, for each output channel.
-    weight_units: Vec<f32>,
+    /// The scale of the weights of each output channel.
+    weight_scales: Vec<f32>,
     scale: Vec<f32>,
     bias: Vec<f32>,
 }
 
 impl Quantised {
-    fn new(weights: &[f32], bias: &[f32], units: Units) -> Self {
+    fn new(weights: &[f32], bias: &[f32], scales: Scales) -> Self {
         let taps = weights.len() / bias.len().max(1);
-        let weight_units: Vec<f32> = weights
+        let weight_scales: Vec<f32> = weights
             .chunks_exact(taps)
             .map(|of_channel| {
                 let largest =
@@ -89,14 +99,14 @@ impl Quantised {
             })
             .collect();
         let mut quantised = Vec::with_capacity(weights.len());
-        for (of_channel, unit) in weights.chunks_exact(taps).zip(&weight_units) {
-            quantised.extend(of_channel.iter().map(|weight| nearest(weight / unit)));
+        for (of_channel, scale) in weights.chunks_exact(taps).zip(&weight_scales) {
+            quantised.extend(of_channel.iter().map(|weight| nearest(weight / scale)));
         }
         Self {
             weights: quantised,
-            scale: weight_units.iter().map(|unit| unit * units.input / units.output).collect(),
-            bias: bias.iter().map(|bias| bias / units.output).collect(),
-            weight_units,
+            scale: weight_scales.iter().map(|scale| scale * scales.input / scales.output).collect(),
+            bias: bias.iter().map(|bias| bias / scales.output).collect(),
+            weight_scales,
         }
     }
 
@@ -128,7 +138,7 @@ pub(super) fn pack_on_bytes(
     isa: Isa,
     convolution: &recognition::Convolution,
     preprocessing: &Preprocessing,
-    output_unit: f32,
+    output_scale: f32,
     width: usize,
 ) -> Int8ConvWeights {
     let order = preprocessing.channels.from_rgb();
@@ -142,14 +152,14 @@ pub(super) fn pack_on_bytes(
             *to = weight * preprocessing.scale[channel];
         }
     }
-    let units = Units { input: 1.0, output: output_unit };
-    let mut quantised = Quantised::new(&weights, &convolution.bias, units);
-    let of_outputs = quantised.weights.chunks_exact(3 * area).zip(&quantised.weight_units);
-    for (bias, (weights, unit)) in quantised.bias.iter_mut().zip(of_outputs) {
+    let scales = Scales { input: 1.0, output: output_scale };
+    let mut quantised = Quantised::new(&weights, &convolution.bias, scales);
+    let of_outputs = quantised.weights.chunks_exact(3 * area).zip(&quantised.weight_scales);
+    for (bias, (weights, scale)) in quantised.bias.iter_mut().zip(of_outputs) {
         for (channel, &rgb) in order.iter().enumerate() {
             let plane = &weights[rgb * area..][..area];
             let sum: i32 = plane.iter().map(|&weight| i32::from(weight)).sum();
-            *bias -= sum as f32 * unit * preprocessing.mean[channel] / output_unit;
+            *bias -= sum as f32 * scale * preprocessing.mean[channel] / output_scale;
         }
     }
     Int8ConvWeights::pack(
@@ -160,9 +170,9 @@ pub(super) fn pack_on_bytes(
     )
 }
 
-/// What the numbers of a module's maps are worth.
+/// The scales of a module's maps.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct InceptionUnits {
+pub(super) struct InceptionScales {
     pub(super) input: f32,
     pub(super) reduced_3: f32,
     pub(super) reduced_5: f32,
@@ -174,7 +184,7 @@ pub(super) struct InceptionUnits {
 pub(super) fn inception<A: Pack>(
     isa: Isa,
     module: &recognition::Inception,
-    units: InceptionUnits,
+    scales: InceptionScales,
     input: MapShape,
     output: MapShape,
 ) -> Inception<A> {
@@ -182,18 +192,18 @@ pub(super) fn inception<A: Pack>(
     let size = (height, width);
     let map = |channels, border| MapShape { height, width, channels, border };
     let [o_1, o_3, o_5] = [&module.o_1, &module.o_3, &module.o_5].map(|c| c.output_channels());
-    let part = |convolution, input, output| Part { convolution, units: Units { input, output } };
+    let part = |convolution, input, output| Part { convolution, scales: Scales { input, output } };
     let weights = |parts: &[Part<'_>]| A::pack(isa, parts, width);
     Inception {
         isa,
         heads: weights(&[
-            part(&module.o_1, units.input, units.output),
-            part(&module.r_3, units.input, units.reduced_3),
-            part(&module.r_5, units.input, units.reduced_5),
+            part(&module.o_1, scales.input, scales.output),
+            part(&module.r_3, scales.input, scales.reduced_3),
+            part(&module.r_5, scales.input, scales.reduced_5),
         ]),
-        o_3: weights(&[part(&module.o_3, units.reduced_3, units.output)]),
-        o_5: weights(&[part(&module.o_5, units.reduced_5, units.output)]),
-        pool: weights(&[part(&module.pool, units.input, units.output)]),
+        o_3: weights(&[part(&module.o_3, scales.reduced_3, scales.output)]),
+        o_5: weights(&[part(&module.o_5, scales.reduced_5, scales.output)]),
+        pool: weights(&[part(&module.pool, scales.input, scales.output)]),
         window: module.window,
         shapes: InceptionShapes {
             input,

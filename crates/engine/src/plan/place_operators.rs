@@ -8,15 +8,15 @@ use std::sync::Arc;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
-use super::calibration::ActivationUnits;
-use super::operators::arithmetic::{Float, Format, Int8, Units};
+use super::calibration::ActivationScales;
+use super::operators::arithmetic::{Float, Format, Int8, Scales};
 use super::operators::convolution::{Convolution, FullyConnected, ToLogits};
 use super::operators::image::{Bytes, Normalise, ScaleChannels};
 use super::operators::layout::{ToNchw, ToNhwc};
 use super::operators::pooling::{AveragePooling, LocalResponseNormalization, MaxPooling};
 use super::operators::quantise::{Dequantise, Quantise};
 use super::operators::{Operator, PlanOperator};
-use super::packing::{InceptionUnits, Pack, Part, inception, mean_bytes, pack_on_bytes};
+use super::packing::{InceptionScales, Pack, Part, inception, mean_bytes, pack_on_bytes};
 use super::recognition::{self, FoundLayer, InputScaling, Layer, Layers, MapSize};
 use super::team::Team;
 use crate::model::Preprocessing;
@@ -43,8 +43,8 @@ pub(super) struct Network<'a> {
     pub(super) model: &'a TypedModel,
     pub(super) layers: &'a Layers,
     pub(super) preprocessing: &'a Preprocessing,
-    /// What the activations' bytes are worth; where there is none, the layer runs in f32.
-    pub(super) units: &'a ActivationUnits,
+    /// The scales of the activations; where there is none, the layer runs in f32.
+    pub(super) scales: &'a ActivationScales,
 }
 
 /// Makes the model that runs.
@@ -55,13 +55,13 @@ pub(super) fn place_operators(
     team: &Arc<Team>,
     packed: &mut Packed,
 ) -> TractResult<TypedModel> {
-    let Network { model, layers, preprocessing, units } = network;
+    let Network { model, layers, preprocessing, scales } = network;
     let mut wiring = Wiring {
         model,
         layers,
         source,
         preprocessing,
-        units,
+        scales,
         isa,
         team,
         packed,
@@ -83,7 +83,7 @@ struct Wiring<'a> {
     layers: &'a Layers,
     source: Source,
     preprocessing: &'a Preprocessing,
-    units: &'a ActivationUnits,
+    scales: &'a ActivationScales,
     isa: Isa,
     team: &'a Arc<Team>,
     packed: &'a mut Packed,
@@ -151,10 +151,11 @@ impl Wiring<'_> {
             self.normalised(name, shape, preprocessing, format)?
         } else if format != native {
             let map = self.map(outlet, size, native)?;
-            let unit = self.units.at(outlet).context("only maps of known units are quantised")?;
+            let scale =
+                self.scales.at(outlet).context("only maps of known scales are quantised")?;
             match format {
-                Format::Int8 => self.add(name, Quantise { shape, unit }, map, "quantise")?,
-                Format::Float => self.add(name, Dequantise { shape, unit }, map, "dequantise")?,
+                Format::Int8 => self.add(name, Quantise { shape, scale }, map, "quantise")?,
+                Format::Float => self.add(name, Dequantise { shape, scale }, map, "dequantise")?,
             }
         } else if let Some(found) = self.layers.at(outlet) {
             self.layer(found)?
@@ -204,8 +205,8 @@ impl Wiring<'_> {
     /// The format that `outlet` is computed in.
     fn format(&self, outlet: OutletId) -> Format {
         let Some(found) = self.layers.at(outlet) else { return Format::Float };
-        let from = self.units.at(found.input).is_some();
-        let to = self.units.at(outlet).is_some();
+        let from = self.scales.at(found.input).is_some();
+        let to = self.scales.at(outlet).is_some();
         let fits =
             |part: &recognition::Convolution| part.geometry.run() >= Int8ConvWeights::LEAST_RUN;
         let int8 = match &found.layer {
@@ -264,9 +265,9 @@ impl Wiring<'_> {
     ) -> TractResult<OutletId> {
         let input = self.map(found.input, found.input_size, Format::Int8)?;
         let (from, to) = self.shapes(found);
-        let (isa, unit) = (self.isa, self.unit(found.output));
+        let (isa, scale) = (self.isa, self.scale(found.output));
         self.share(found.output, input, || Convolution::<Int8> {
-            weights: pack_on_bytes(isa, first, preprocessing, unit, to.width),
+            weights: pack_on_bytes(isa, first, preprocessing, scale, to.width),
             input: from,
             output: to,
         })
@@ -276,7 +277,7 @@ impl Wiring<'_> {
         let input = self.map(found.input, found.input_size, A::FORMAT)?;
         let (from, to) = self.shapes(found);
         let (isa, outlet) = (self.isa, found.output);
-        let units = Units { input: self.unit(found.input), output: self.unit(outlet) };
+        let scales = Scales { input: self.scale(found.input), output: self.scale(outlet) };
         match &found.layer {
             &Layer::InputScaling(InputScaling { factor, term }) => {
                 self.share(outlet, input, || ScaleChannels {
@@ -287,18 +288,18 @@ impl Wiring<'_> {
                 })
             }
             Layer::Convolution(convolution) => self.share(outlet, input, || Convolution::<A> {
-                weights: A::pack(isa, &[Part { convolution, units }], to.width),
+                weights: A::pack(isa, &[Part { convolution, scales }], to.width),
                 input: from,
                 output: to,
             }),
             Layer::Inception(module) => {
-                let units = InceptionUnits {
-                    input: units.input,
-                    reduced_3: self.unit(module.r_3.output),
-                    reduced_5: self.unit(module.r_5.output),
-                    output: units.output,
+                let scales = InceptionScales {
+                    input: scales.input,
+                    reduced_3: self.scale(module.r_3.output),
+                    reduced_5: self.scale(module.r_5.output),
+                    output: scales.output,
                 };
-                self.share(outlet, input, || inception::<A>(isa, module, units, from, to))
+                self.share(outlet, input, || inception::<A>(isa, module, scales, from, to))
             }
             &Layer::MaxPooling(window) => self.share(outlet, input, || MaxPooling::<A::Element> {
                 isa,
@@ -311,23 +312,23 @@ impl Wiring<'_> {
                 self.share(outlet, input, || LocalResponseNormalization::<A> {
                     isa,
                     parameters,
-                    units,
+                    scales,
                     input: from,
                     output: to,
                     arithmetic: PhantomData,
                 })
             }
             Layer::AveragePooling => self.share(outlet, input, || AveragePooling::<A> {
-                units,
+                scales,
                 input: from,
                 border: to.border,
                 arithmetic: PhantomData,
             }),
             Layer::FullyConnected(convolution) => {
                 // Logits are f32.
-                let units = Units { output: 1.0, ..units };
+                let scales = Scales { output: 1.0, ..scales };
                 self.share(outlet, input, || FullyConnected::<A> {
-                    weights: A::pack(isa, &[Part { convolution, units }], 1),
+                    weights: A::pack(isa, &[Part { convolution, scales }], 1),
                     channels: from.channels,
                     classes: convolution.output_channels(),
                 })
@@ -340,9 +341,9 @@ impl Wiring<'_> {
         (input, self.shape(found.output, found.output_size))
     }
 
-    /// What one unit of the numbers of `outlet` is worth; nobody asks where they are f32.
-    fn unit(&self, outlet: OutletId) -> f32 {
-        self.units.at(outlet).unwrap_or(1.0)
+    /// The scale of `outlet`; nobody asks for it where the numbers are f32.
+    fn scale(&self, outlet: OutletId) -> f32 {
+        self.scales.at(outlet).unwrap_or(1.0)
     }
 
     /// Adds the layer that writes `outlet`; its weights are packed once for all sources.

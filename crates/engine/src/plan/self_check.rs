@@ -17,8 +17,6 @@ const LEAST_DIFFERENCE: f32 = 1e-3;
 const SUSPICIOUS: f32 = 0.99;
 /// Pictures that are run by the reference, which takes ten times as long.
 pub(super) const COMPARED: usize = 3;
-/// Pictures that are run together as well.
-const TOGETHER: usize = 2;
 
 /// What a plan is held against.
 #[derive(Clone, Copy)]
@@ -37,8 +35,7 @@ pub struct Reference<'a> {
 pub type Logits<'a> = dyn Fn(&[Input]) -> Option<Vec<Vec<f32>>> + Sync + 'a;
 
 /// Runs `serving` on the first pictures of `side` pixels and compares its answers with `stored` ones, one for each, that
-/// an independent implementation gave for the same weights. In a batch each picture must get what it gets alone, bit for
-/// bit.
+/// an independent implementation gave for the same weights. In a batch a picture must get what it gets alone, bit for bit.
 ///
 /// # Errors
 /// [`SelfCheckError`] says what was seen. The stored answers may belong to other weights: [`self_check`] knows more.
@@ -58,8 +55,8 @@ pub fn check_stored(
     check_difference(&answers)
 }
 
-/// Runs `serving` and its `reference` on pictures of `side` pixels. In a batch each picture must get what it gets alone,
-/// bit for bit. Returns what the user should know of a plan that may serve.
+/// Runs `serving` and its `reference` on pictures of `side` pixels. In a batch a picture must get what it gets alone, bit
+/// for bit. Returns what the user should know of a plan that may serve.
 ///
 /// # Errors
 /// [`SelfCheckError`] says what was seen, what it means and what to do.
@@ -85,14 +82,20 @@ pub fn self_check(
     Ok(suspicions(&answers))
 }
 
-/// One answer of `serving` for each picture, each a distribution, and for the first ones the same in a batch.
+/// One answer of `serving` for each picture, each a distribution. The last is run in a batch, in front of the first, which
+/// must get what it got alone.
 fn answers(serving: &dyn Engine, pictures: &[Input]) -> Result<Vec<Probabilities>, SelfCheckError> {
     let mut session = serving.session()?;
-    let alone = run_alone(session.as_mut(), 0, pictures)?;
-    let together = &pictures[..TOGETHER.min(pictures.len())];
-    let together = session.run(together).map_err(|error| failed(0, error))?;
-    alone.iter().zip(&together).try_for_each(|(alone, together)| compare(together, alone, 0.0))?;
-    Ok(alone)
+    let [first, .., last] = pictures else { return run_alone(session.as_mut(), 0, pictures) };
+    let number = pictures.len() - 1;
+    let mut answers = run_alone(session.as_mut(), 0, &pictures[..number])?;
+    let together = session.run(&[last.clone(), first.clone()]);
+    let together = together.map_err(|error| failed(number, error))?;
+    let [of_last, of_first] = <[_; 2]>::try_from(together).map_err(|_| SelfCheckError::Missing)?;
+    check_sum(number, &of_last)?;
+    compare(&of_first, &answers[0], 0.0)?;
+    answers.push(of_last);
+    Ok(answers)
 }
 
 /// The answers for pictures of which the first is the `first` of all.

@@ -6,11 +6,12 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
 use super::gradient::{Gradient, Trace};
-use super::operators::own_name;
+use super::operators::{Map, MapElement, MapMemory, own_name};
 use super::recognition::MapSize;
-use super::taps::{Map, Taps};
+use super::taps::{TappedMap, Taps};
 use super::team::Team;
 use crate::model::{Activations, GradientMap, Look, OperatorTime, Probabilities, Seen};
+use googlenet_kernels::map::MapShape;
 
 /// What has been seen in a run so far.
 pub(super) struct Sighted<'a> {
@@ -50,12 +51,12 @@ impl<'a> Sighted<'a> {
         Ok(())
     }
 
-    /// Takes what `node` has written in `time`, and what it has left in `state`.
+    /// Takes what `node` has written in `time`, and what it has left in `maps`.
     pub(super) fn after(
         &mut self,
         node: &TypedNode,
         outputs: &[TValue],
-        state: Option<&(dyn OpState + 'static)>,
+        maps: Option<&MapMemory>,
         time: Duration,
     ) -> TractResult<()> {
         let module = self.taps.modules.get(&node.id).copied();
@@ -71,7 +72,7 @@ impl<'a> Sighted<'a> {
                     *seen = Some(copied(output, map)?);
                 }
             }
-            self.trace(index, output, map, state)?;
+            self.trace(index, output, map, maps)?;
         }
         Ok(())
     }
@@ -81,8 +82,8 @@ impl<'a> Sighted<'a> {
         &mut self,
         index: usize,
         output: &Tensor,
-        map: Map,
-        state: Option<&(dyn OpState + 'static)>,
+        map: TappedMap,
+        maps: Option<&MapMemory>,
     ) -> TractResult<()> {
         let (Some(gradient), Some(of)) = (self.gradient, &self.look.gradient) else {
             return Ok(());
@@ -90,7 +91,7 @@ impl<'a> Sighted<'a> {
         if of.modules.iter().all(|&first| index < first) {
             return Ok(());
         }
-        if let Some(passed) = state.and_then(|state| gradient.passed(index, state)) {
+        if let Some(passed) = maps.and_then(|maps| gradient.passed(index, maps)) {
             self.traces.resize_with(self.traces.len().max(index + 1), || None);
             self.traces[index] = Some(Trace { output: copied(output, map)?, passed });
         }
@@ -136,28 +137,27 @@ impl<'a> Sighted<'a> {
 }
 
 /// A map without its border.
-fn copied(tensor: &Tensor, map: Map) -> TractResult<Activations> {
-    let MapSize { height, width, channels } = map.size;
-    let border = tensor.shape().first().map_or(0, |rows| rows.saturating_sub(height) / 2);
-    let mut values = Vec::with_capacity(height * width * channels);
-    let rows = border..border + height;
-    let columns = border * channels..(border + width) * channels;
-    let row_len = (width + 2 * border) * channels;
+fn copied(tensor: &Tensor, map: TappedMap) -> TractResult<Activations> {
     if tensor.datum_type() == u8::datum_type() {
-        let view = tensor.to_plain_array_view::<u8>()?;
-        let bytes = view.as_slice().context("a map is contiguous")?;
-        for row in bytes.chunks_exact(row_len).skip(rows.start).take(rows.len()) {
-            values.extend(row[columns.clone()].iter().map(|&byte| f32::from(byte) * map.unit));
-        }
+        inner::<u8>(tensor, map, |byte| f32::from(byte) * map.scale)
     } else {
-        let view = tensor.to_plain_array_view::<f32>()?;
-        let floats = view.as_slice().context("a map is contiguous")?;
-        for row in floats.chunks_exact(row_len).skip(rows.start).take(rows.len()) {
-            values.extend_from_slice(&row[columns.clone()]);
-        }
+        inner::<f32>(tensor, map, |value| value)
     }
-    if values.len() != height * width * channels {
-        bail!("a map of {height}x{width}x{channels} has {} values", values.len());
+}
+
+fn inner<T: MapElement>(
+    tensor: &Tensor,
+    map: TappedMap,
+    number: impl Fn(T) -> f32,
+) -> TractResult<Activations> {
+    let MapSize { height, width, channels } = map.size;
+    let view = Map::<T>::of(tensor)?.view();
+    let (shape, border) = (view.shape(), view.shape().border);
+    if shape != (MapShape { height, width, channels, border }) {
+        bail!("a map of {height}x{width}x{channels} is one of {shape:?}");
     }
-    Ok(Activations { height, width, channels, values: values.into() })
+    let columns = border * channels..(border + width) * channels;
+    let rows = view.values().chunks_exact(shape.row_len()).skip(border).take(height);
+    let values = rows.flat_map(|row| &row[columns.clone()]).map(|&value| number(value)).collect();
+    Ok(Activations { height, width, channels, values })
 }

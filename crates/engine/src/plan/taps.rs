@@ -15,25 +15,25 @@ use crate::model::{Classifier, ModuleView, Views};
 /// What there is to see in a network, by the nodes of tract's typed model.
 pub(super) struct Sights {
     /// The modules, each with the node that writes its map.
-    modules: Vec<(usize, ModuleView, Map)>,
+    modules: Vec<(usize, ModuleView, TappedMap)>,
     /// The node of the softmax that gives the output.
     softmax: Option<usize>,
     /// The layer behind the last map, and the node of the average pooling that reads it.
-    classifier: Option<(usize, Arc<Classifier>, Map)>,
+    classifier: Option<(usize, Arc<Classifier>, TappedMap)>,
 }
 
 /// A map as it is copied.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Map {
+pub(super) struct TappedMap {
     pub(super) size: MapSize,
-    /// What one unit of its bytes is worth, in int8.
-    pub(super) unit: f32,
+    /// The scale of its bytes, in int8.
+    pub(super) scale: f32,
 }
 
 impl Sights {
     pub(super) fn find(network: Network<'_>) -> Self {
-        let Network { model, layers, units, .. } = network;
-        let map = |outlet, size| Map { size, unit: units.at(outlet).unwrap_or(1.0) };
+        let Network { model, layers, scales, .. } = network;
+        let map = |outlet, size| TappedMap { size, scale: scales.at(outlet).unwrap_or(1.0) };
         let module = |found: &FoundLayer| match &found.layer {
             Layer::Inception(module) => {
                 let MapSize { height, width, .. } = found.output_size;
@@ -177,9 +177,9 @@ fn classifier(layers: &Layers, (last, pooling): (&FoundLayer, &FoundLayer)) -> O
 #[derive(Debug)]
 pub(super) struct Taps {
     /// What writes the map of each module, by its index.
-    pub(super) modules: HashMap<usize, (usize, Map)>,
+    pub(super) modules: HashMap<usize, (usize, TappedMap)>,
     /// The softmax that reads the logits.
     pub(super) softmax: Option<usize>,
     /// The average pooling that reads the last map.
-    pub(super) pooling: Option<(usize, Map)>,
+    pub(super) pooling: Option<(usize, TappedMap)>,
 }

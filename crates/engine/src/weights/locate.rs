@@ -127,7 +127,7 @@ pub enum LocateError {
     #[error("model file {} is a folder: give the path of an ONNX file in it", .0.display())]
     Folder(PathBuf),
     /// It is a pipe, a socket or a device.
-    #[error("model file {} is no regular file: give the path of an ONNX file", .0.display())]
+    #[error("model file {} is not a regular file: give the path of an ONNX file", .0.display())]
     Special(PathBuf),
     /// It has no bytes.
     #[error("model file {} is empty: copy or download it again", .0.display())]

@@ -376,10 +376,10 @@ fn a_stall_ends_in_time_and_is_resumed() {
         _ => send_asked(request, stream, &content()),
     });
     let mut cache = Cache::new(server.url());
-    cache.download.read_timeout = Duration::from_millis(300);
+    cache.download.read_timeout = Duration::from_secs(2);
     let start = Instant::now();
     cache.fetch_whole();
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(server.requests()[1].offset(), Some(100_000));
 }
 
@@ -387,10 +387,10 @@ fn a_stall_ends_in_time_and_is_resumed() {
 fn a_server_that_never_answers_is_left() {
     let server = Server::start(|_, _, stream| stream.read_exact(&mut [0]).map(drop));
     let mut cache = Cache::new(server.url());
-    cache.download.read_timeout = Duration::from_millis(200);
+    cache.download.read_timeout = Duration::from_secs(1);
     let start = Instant::now();
     let message = cache.fetch_error().to_string();
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert!(message.contains("timeout"), "{message}");
     assert_eq!(server.requests().len(), 3);
 }
@@ -548,14 +548,9 @@ fn elsewhere_than_on_a_terminal_every_tenth_is_a_log_line() {
     assert!(!text.contains('\r'), "{text}");
 }
 
-/// A port that nobody listens on.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[test]
 fn offline_with_none_at_hand_one_message_says_all() {
-    let mut cache = Cache::new(format!("http://127.0.0.1:{}/googlenet.onnx", closed_port()));
+    let mut cache = Cache::new("http://127.0.0.1:1/googlenet.onnx".to_owned());
     cache.download.retries = 1;
     let folders = vec![cache.path("models"), cache.path("../shared/models")];
     let search = SearchPath::of(folders, Some(cache.path("cache")));

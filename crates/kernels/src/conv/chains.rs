@@ -5,8 +5,22 @@
 //! the sum is within `255 * -128..=255 * 128`, which 16 bits hold.
 //!
 //! A step that is beyond that by itself is split into two of the same taps, the second with what is left.
-//! Such weights are few in a trained network (FBGEMM calls them outliers). Then the steps of a block,
-//! the largest first, are each put into the first chain that has room for it: integers may be added in any order.
+//! Such weights are few in a trained network (FBGEMM calls them outliers): most often only one of a block's two vectors
+//! has any, and the second step is then of that vector alone. Then the steps, the largest first, are each put into the
+//! first chain that has room for it: integers may be added in any order.
+//!
+//! So the weights of a block of two vectors are
+//!
+//! ```text
+//! shared    chains of 4 steps, then of 3, 2, 1    a step is [vector 0][vector 1]
+//! alone[0]  chains of 4 steps, then of 3, 2, 1    a step is [vector 0]
+//! alone[1]  chains of 4 steps, then of 3, 2, 1    a step is [vector 1]
+//! ```
+//!
+//! with `[lanes][4 taps]` for each vector of a step, and [`StepTaps`] says for each step, in the same order, where in the
+//! window its taps stand. Blocks of one vector, or of more than two, have shared chains only.
+
+use std::ops::Range;
 
 use super::packed::{Arranged, Packed};
 use crate::lines::Lines;
@@ -17,22 +31,48 @@ const ROOM: u8 = 128;
 /// Weights of a step for one output channel.
 const GROUP: usize = 4;
 
+/// Vectors of a block whose steps can also be chained for each vector alone.
+pub(super) const ALONE: usize = 2;
+
+/// Steps of a chain, at most: longer ones would save next to nothing.
+pub(super) const LONGEST_CHAIN: usize = 4;
+
 /// The order of the steps.
 pub(super) struct Chains {
     /// For each block of output channels.
     pub(super) blocks: Vec<BlockChains>,
-    /// The taps of each step, those of a block together, the longest chains first.
+    /// The taps of each step, those of a block together, chain by chain.
     pub(super) steps: Vec<StepTaps>,
 }
 
 /// The chains of one block.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct BlockChains {
-    /// Its first step among all.
-    pub(super) first: usize,
-    /// How many chains there are of one, two and three steps.
-    pub(super) of_length: [usize; 3],
+    /// Its weights among all.
+    pub(super) weights: Range<usize>,
+    /// Its steps among all.
+    pub(super) steps: Range<usize>,
+    pub(super) counts: BlockCounts,
 }
+
+/// How many chains a block has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BlockCounts {
+    /// Of all its vectors.
+    pub(super) shared: ChainCounts,
+    /// Of one of its vectors alone.
+    pub(super) alone: [ChainCounts; ALONE],
+}
+
+impl BlockCounts {
+    pub(super) fn total(self) -> usize {
+        self.alone.iter().chain([&self.shared]).flat_map(|counts| counts.0).sum()
+    }
+}
+
+/// How many chains there are of one step, of two and so on. The longest come first.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ChainCounts(pub(super) [usize; LONGEST_CHAIN]);
 
 /// The first tap of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +81,6 @@ pub(super) struct StepTaps {
     pub(super) row: u32,
     /// Tap in the run.
     pub(super) tap: u32,
-}
-
-impl BlockChains {
-    pub(super) fn steps(&self) -> usize {
-        self.of_length.iter().zip(1..).map(|(chains, steps)| chains * steps).sum()
-    }
 }
 
 impl Chains {
@@ -59,7 +93,7 @@ impl Chains {
 /// A step of one block: what it multiplies, and how much room that takes.
 struct Step {
     taps: StepTaps,
-    /// `[vectors][lanes][4]`.
+    /// `[vectors][lanes][4]`, of all vectors of the block or of one.
     weights: Vec<i8>,
     taken: Taken,
 }
@@ -69,8 +103,15 @@ struct Taken(Vec<u8>);
 
 impl Taken {
     fn by(weights: &[i8]) -> Self {
-        let pairs = weights.chunks_exact(2);
-        Self(pairs.flat_map(|pair| [sum(pair, |w| w > 0), sum(pair, |w| w < 0)]).collect())
+        let positive = |weight: i8| if weight < 0 { 0 } else { weight.unsigned_abs() };
+        let negative = |weight: i8| if weight < 0 { weight.unsigned_abs() } else { 0 };
+        let mut taken = vec![0; weights.len()];
+        for (taken, pair) in taken.chunks_exact_mut(2).zip(weights.chunks_exact(2)) {
+            // At most 128 each where the step is within the room, and no other is chained.
+            taken[0] = positive(pair[0]) + positive(pair[1]);
+            taken[1] = negative(pair[0]).saturating_add(negative(pair[1]));
+        }
+        Self(taken)
     }
 
     fn most(&self) -> u8 {
@@ -78,7 +119,9 @@ impl Taken {
     }
 
     fn has_room_for(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).all(|(a, b)| u16::from(*a) + u16::from(*b) <= ROOM.into())
+        // It does not end early: so the compiler compares whole vectors.
+        let sums = self.0.iter().zip(&other.0).map(|(a, b)| a.saturating_add(*b));
+        sums.fold(0, u8::max) <= ROOM
     }
 
     fn add(&mut self, other: &Self) {
@@ -88,38 +131,62 @@ impl Taken {
     }
 }
 
-/// The sum of a pair's weights of one sign, at most 254 for a pair that was not split.
-fn sum(pair: &[i8], of_sign: impl Fn(i8) -> bool) -> u8 {
-    let weights = pair.iter().filter(|&&weight| of_sign(weight));
-    weights.fold(0, |sum: u8, weight| sum.saturating_add(weight.unsigned_abs()))
-}
-
-/// Packs steps of four taps in chains of at most `longest`, which is at most 3.
+/// Packs steps of four taps in chains of at most `longest`.
 pub(super) fn chained(arranged: Arranged<i8>, longest: usize) -> Packed {
     assert_eq!((arranged.frame.taps, arranged.frame.group), (GROUP, GROUP), "steps of four taps");
     let mut chains = Chains { blocks: Vec::new(), steps: Vec::new() };
     let mut weights = Vec::with_capacity(arranged.weights.len() / 4 * 5);
     for block in 0..arranged.blocks() {
-        let steps = steps_of(&arranged, block);
-        let mut of_block = first_fit(steps, longest);
-        // A stable sort: what is packed depends on nothing but the weights.
-        of_block.sort_by_key(|chain| std::cmp::Reverse(chain.len()));
-        let of_length = [1, 2, 3].map(|n| of_block.iter().filter(|c| c.len() == n).count());
-        chains.blocks.push(BlockChains { first: chains.steps.len(), of_length });
-        for step in of_block.into_iter().flatten() {
-            chains.steps.push(step.taps);
-            weights.extend_from_slice(&step.weights);
-        }
+        let (first_weight, first_step) = (weights.len(), chains.steps.len());
+        let mut add = |steps| {
+            let mut counts = ChainCounts::default();
+            for chain in first_fit(steps, longest) {
+                counts.0[chain.len() - 1] += 1;
+                for step in chain {
+                    chains.steps.push(step.taps);
+                    weights.extend_from_slice(&step.weights);
+                }
+            }
+            counts
+        };
+        let BlockSteps { shared, alone } = steps_of(&arranged, block);
+        let counts = BlockCounts { shared: add(shared), alone: alone.map(add) };
+        let (weights, steps) = (first_weight..weights.len(), first_step..chains.steps.len());
+        chains.blocks.push(BlockChains { weights, steps, counts });
     }
     arranged.pack_as(Lines::new(&weights), Some(chains))
 }
 
 /// The steps of a block, each within what 16 bits hold.
-fn steps_of(arranged: &Arranged<i8>, block: usize) -> Vec<Step> {
+#[derive(Default)]
+struct BlockSteps {
+    /// Of all its vectors.
+    shared: Vec<Step>,
+    /// Of one of them.
+    alone: [Vec<Step>; ALONE],
+}
+
+impl BlockSteps {
+    fn push(&mut self, taps: StepTaps, weights: Vec<i8>, vectors: usize) {
+        let of_vector = weights.len() / vectors;
+        let has_any = |weights: &[i8]| weights.iter().any(|&weight| weight != 0);
+        let mut with_any =
+            weights.chunks_exact(of_vector).enumerate().filter(|(_, of)| has_any(of));
+        let (steps, weights) = match (with_any.next(), with_any.next()) {
+            (Some((vector, own)), None) if vectors == ALONE => {
+                (&mut self.alone[vector], own.to_vec())
+            }
+            _ => (&mut self.shared, weights),
+        };
+        steps.push(Step { taps, taken: Taken::by(&weights), weights });
+    }
+}
+
+fn steps_of(arranged: &Arranged<i8>, block: usize) -> BlockSteps {
     let run = arranged.geometry.run();
     let in_run = run.div_ceil(GROUP);
     let (vectors, weights) = arranged.block(block);
-    let mut steps = Vec::new();
+    let mut steps = BlockSteps::default();
     for (index, weights) in weights.chunks_exact(vectors * arranged.frame.step()).enumerate() {
         let (row, step) = (index / in_run, index % in_run);
         let tap = (step * GROUP).min(run - GROUP);
@@ -128,7 +195,7 @@ fn steps_of(arranged: &Arranged<i8>, block: usize) -> Vec<Step> {
         let mut weights = weights.to_vec();
         while weights.iter().any(|&weight| weight != 0) {
             let beyond = take_beyond(&mut weights);
-            steps.push(Step { taps, taken: Taken::by(&weights), weights });
+            steps.push(taps, weights, vectors);
             weights = beyond;
         }
     }
@@ -154,7 +221,7 @@ struct Chain {
     steps: Vec<Step>,
 }
 
-/// Puts each step, the largest first, into the first chain that has room.
+/// Puts each step, the largest first, into the first chain that has room. The longest chains come first.
 fn first_fit(mut steps: Vec<Step>, longest: usize) -> Vec<Vec<Step>> {
     steps.sort_by_key(|step| std::cmp::Reverse(step.taken.most()));
     let (mut open, mut full): (Vec<Chain>, Vec<Vec<Step>>) = (Vec::new(), Vec::new());
@@ -172,6 +239,8 @@ fn first_fit(mut steps: Vec<Step>, longest: usize) -> Vec<Vec<Step>> {
         }
     }
     full.extend(open.into_iter().map(|chain| chain.steps));
+    // A stable sort: what is packed depends on nothing but the weights.
+    full.sort_by_key(|chain| std::cmp::Reverse(chain.len()));
     full
 }
 
@@ -188,14 +257,29 @@ mod tests {
         prop_oneof![-40_i8..40, any::<i8>(), Just(127), Just(-127), Just(-128)]
     }
 
-    /// All pairs within the room, all pairs beyond it, or any.
-    fn weights(count: usize) -> impl Strategy<Value = Vec<i8>> {
-        prop_oneof![
-            proptest::collection::vec(weight(), count),
-            proptest::collection::vec(-30_i8..30, count),
-            Just(vec![127; count]),
-            Just(vec![-128; count]),
-        ]
+    /// As those of a trained network: few are large.
+    fn outlier() -> impl Strategy<Value = i8> {
+        prop_oneof![30 => -20_i8..20, 1 => any::<i8>()]
+    }
+
+    /// All pairs within the room, all pairs beyond it, few of them, or any; of so many channels, the first of which may
+    /// have none.
+    fn weights(taps: usize) -> impl Strategy<Value = (usize, Vec<i8>)> {
+        (1_usize..70, 0_usize..20).prop_flat_map(move |(channels, without)| {
+            let count = taps * channels;
+            let weights = prop_oneof![
+                proptest::collection::vec(weight(), count),
+                proptest::collection::vec(outlier(), count),
+                proptest::collection::vec(-30_i8..30, count),
+                Just(vec![127; count]),
+                Just(vec![-128; count]),
+                Just(vec![0; count]),
+            ];
+            weights.prop_map(move |mut weights| {
+                weights.iter_mut().take(taps * without.saturating_sub(10)).for_each(|w| *w = 0);
+                (channels, weights)
+            })
+        })
     }
 
     proptest! {
@@ -203,40 +287,48 @@ mod tests {
         /// of products that is taken in 16 bits leaves them, whatever the bytes.
         #[test]
         fn nothing_is_lost_and_nothing_saturates(
-            weights in weights(2 * 11 * 13),
-            (longest, width) in (1_usize..4, 1_usize..3),
+            (channels, weights) in weights(2 * 11),
+            (longest, width) in (1..=LONGEST_CHAIN, 1_usize..3),
         ) {
             let geometry =
                 ConvGeometry { kernel: (2, 1), stride: 1, padding: 0, input_channels: 11 };
             let frame =
-                Frame { lanes: 8, vectors: 1, pixels: TilePixels::Five, taps: 4, group: 4 };
+                Frame { lanes: 8, vectors: 2, pixels: TilePixels::Three, taps: 4, group: 4 };
             let arrange =
-                || Arranged::new(frame, geometry, &[(&weights, 13)], OutputSize::of_width(width));
+                || Arranged::new(frame, geometry, &[(&weights, channels)], OutputSize::of_width(width));
             let arranged = arrange();
             let packed = chained(arrange(), longest);
             let chains = packed.chains.as_ref().expect("chained weights have chains");
-            let mut at = packed.weights.first::<i8>();
             for (block, of_block) in chains.blocks.iter().enumerate() {
                 let (vectors, expected) = arranged.block(block);
                 let mut sums = vec![0_i32; expected.len()];
-                let of_step = vectors * 32;
-                let mut taps = chains.steps[of_block.first..][..of_block.steps()].iter();
-                for length in (1..=3).rev() {
-                    prop_assert!(length <= longest || of_block.of_length[length - 1] == 0);
-                    for _ in 0..of_block.of_length[length - 1] {
-                        // SAFETY: the weights have as many steps as the chains together.
-                        let chain = unsafe { std::slice::from_raw_parts(at, length * of_step) };
-                        at = at.wrapping_add(chain.len());
-                        prop_assert!(within(chain, of_step), "{chain:?}");
-                        for (weights, taps) in chain.chunks(of_step).zip(taps.by_ref()) {
-                            let step = (taps.tap as usize).div_ceil(4) + taps.row as usize * 3;
-                            let sums = &mut sums[step * of_step..];
-                            for (sum, &weight) in sums.iter_mut().zip(weights) {
-                                *sum += i32::from(weight);
+                let mut taps = chains.steps[of_block.steps.clone()].iter();
+                // SAFETY: these are the block's weights.
+                let mut weights = unsafe {
+                    let first = packed.weights.first::<i8>().add(of_block.weights.start);
+                    std::slice::from_raw_parts(first, of_block.weights.len())
+                };
+                let BlockCounts { shared, alone } = of_block.counts;
+                let groups = [(shared, 0..vectors), (alone[0], 0..1), (alone[1], 1..2)];
+                for (ChainCounts(counts), of_vectors) in groups {
+                    let of_step = of_vectors.len() * 32;
+                    for (index, &count) in counts.iter().enumerate().rev() {
+                        prop_assert!(index < longest || count == 0);
+                        for _ in 0..count {
+                            let (chain, rest) = weights.split_at((index + 1) * of_step);
+                            weights = rest;
+                            prop_assert!(within(chain, of_step), "{chain:?}");
+                            for (weights, taps) in chain.chunks(of_step).zip(taps.by_ref()) {
+                                let step = (taps.tap as usize).div_ceil(4) + taps.row as usize * 3;
+                                let first = step * vectors * 32 + of_vectors.start * 32;
+                                for (sum, &weight) in sums[first..].iter_mut().zip(weights) {
+                                    *sum += i32::from(weight);
+                                }
                             }
                         }
                     }
                 }
+                prop_assert!(taps.next().is_none() && weights.is_empty());
                 let expected: Vec<i32> = expected.iter().map(|&weight| weight.into()).collect();
                 prop_assert_eq!(sums, expected);
             }

@@ -11,7 +11,7 @@ use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
-use crate::simd::{Frame, Portable, Product, Vector, dispatch};
+use crate::simd::{Frame, Portable, Product, Stepped, Vector, dispatch};
 use crate::threads::{Threads, share_once};
 
 /// What follows the product and the bias.
@@ -164,13 +164,15 @@ impl<V: Vector> Product for Float<V> {
     }
 
     #[inline(always)]
+    unsafe fn floats(sums: V) -> V {
+        sums
+    }
+}
+
+impl<V: Vector> Stepped for Float<V> {
+    #[inline(always)]
     unsafe fn step(sums: V, taps: V, weights: V) -> V {
         // SAFETY: as the caller's.
         unsafe { sums.add_product(taps, weights) }
-    }
-
-    #[inline(always)]
-    unsafe fn floats(sums: V) -> V {
-        sums
     }
 }

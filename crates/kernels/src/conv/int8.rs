@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::ConvGeometry;
-use super::chains::chained;
+use super::chains::{LONGEST_CHAIN, chained};
 use super::order::{InChains, InRuns, Order};
 use super::packed::{Arranged, OutputSize, Packed};
 use super::tile::{self, Finish, Work};
@@ -12,7 +12,9 @@ use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2Bytes, Avx512Bytes, Avx512Vnni, AvxVnni};
-use crate::simd::{PortableFloats, PortableIntegers, Product, Vector, as_it_is, compiled_for};
+use crate::simd::{
+    Chained, PortableFloats, PortableIntegers, Product, Stepped, Vector, as_it_is, compiled_for,
+};
 use crate::threads::{Threads, share_once};
 
 /// One of several convolutions that read the same input.
@@ -20,9 +22,10 @@ use crate::threads::{Threads, share_once};
 pub struct Int8ConvPart<'a> {
     /// Layout OIHW.
     pub weights: &'a [i8],
-    /// For each output channel what one unit of its sum is worth in the output.
+    /// For each output channel, what its sum is multiplied by: the scales of the input and of its weights, divided by
+    /// that of the output.
     pub scale: &'a [f32],
-    /// For each output channel, in units of the output.
+    /// For each output channel, divided by the scale of the output.
     pub bias: &'a [f32],
 }
 
@@ -118,13 +121,13 @@ impl Int8ConvWeights {
             }
             #[cfg(target_arch = "x86_64")]
             IsaName::Avx512 => {
-                (ProductName::Avx512Bytes, pack::<Avx512Bytes>(geometry, &weights, output))
+                (ProductName::Avx512Bytes, pack_chained::<Avx512Bytes>(geometry, &weights, output))
             }
             #[cfg(target_arch = "x86_64")]
             IsaName::AvxVnni => (ProductName::AvxVnni, pack::<AvxVnni>(geometry, &weights, output)),
             #[cfg(target_arch = "x86_64")]
             IsaName::Avx2 => {
-                (ProductName::Avx2Bytes, pack::<Avx2Bytes>(geometry, &weights, output))
+                (ProductName::Avx2Bytes, pack_chained::<Avx2Bytes>(geometry, &weights, output))
             }
             _ if sums_fit_f32(geometry, &weights) => {
                 (ProductName::PortableFloats, pack_floats(geometry, &weights, output))
@@ -178,14 +181,22 @@ impl Int8ConvWeights {
     }
 }
 
-/// Packs for a product.
-fn pack<P: Product<Weight = i8>>(
+/// Packs for a product that adds every step to the sums.
+fn pack<P: Stepped<Weight = i8>>(
     geometry: ConvGeometry,
     weights: &[(&[i8], usize)],
     output: OutputSize,
 ) -> Packed {
-    let arranged = Arranged::new(P::FRAME, geometry, weights, output);
-    if P::LONGEST_CHAIN > 1 { chained(arranged, P::LONGEST_CHAIN) } else { arranged.pack() }
+    Arranged::new(P::FRAME, geometry, weights, output).pack()
+}
+
+/// Packs for a product that adds chains of steps.
+fn pack_chained<P: Chained<Weight = i8>>(
+    geometry: ConvGeometry,
+    weights: &[(&[i8], usize)],
+    output: OutputSize,
+) -> Packed {
+    chained(Arranged::new(P::FRAME, geometry, weights, output), LONGEST_CHAIN)
 }
 
 /// Packs the weights as f32: they need no conversion in the loop.
@@ -215,7 +226,7 @@ fn sums_fit_f32(geometry: ConvGeometry, weights: &[(&[i8], usize)]) -> bool {
 /// # Safety
 /// As [`tile::run`].
 #[inline(always)]
-unsafe fn run<P: Product<Element = u8>, R: Order, O>(
+unsafe fn run<P: Product<Element = u8>, R: Order<P>, O>(
     weights: &Int8ConvWeights,
     work: &Work<'_, u8, O>,
     part: (Range<usize>, Range<usize>),

@@ -14,8 +14,9 @@
 //!     output = finish(sums)                    ReLU, or scale and bias
 //! ```
 //!
-//! A `Product` (in `simd`) is what a number format and an instruction set do in `start`, `taps` and `step`;
-//! a `Finish` is what follows the sums. The loops depart from this in five places:
+//! A `Product` (in `simd`) is what a number format and an instruction set do in `start` and `taps`, a `Stepped` one in
+//! `step`, a `Chained` one in chains of steps (5); a `Finish` is what follows the sums. The loops depart from this in six
+//! places:
 //!
 //! 1. **Parts.** Convolutions with the same input and geometry, such as the three 1x1 convolutions of an inception
 //!    module, run as one product. Each writes to its own destination, so the input is read only once.
@@ -28,8 +29,11 @@
 //! 4. **Runs that are not a multiple of a step.** The last step is moved back to end with the run, so nothing behind
 //!    the input is read. Taps that it repeats have weight 0 in it.
 //! 5. **Chains** (`chains`). AVX2, and AVX-512 without VNNI, multiply bytes with an instruction that adds neighbours in
-//!    16 bits. Up to three steps are added in 16 bits before they are widened. Packing chooses which, wherever they are
-//!    in the window, so that nothing saturates. The sums are the same integers.
+//!    16 bits. Up to four steps are added in 16 bits before they are widened. Packing chooses which, wherever they are
+//!    in the window, so that nothing saturates; what a step has beyond 16 bits is a step of its own. The sums are the same
+//!    integers.
+//! 6. **Weights come before they are needed.** The weights of a network are larger than a core's cache, so each block's
+//!    come from further away. The tiles of a block ask for the next one's: they compute meanwhile, and need not wait.
 
 mod chains;
 mod float;

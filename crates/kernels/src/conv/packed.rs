@@ -1,5 +1,7 @@
 //! Weights in the order in which the tile reads them.
 
+use std::ops::Range;
+
 use super::ConvGeometry;
 use super::chains::Chains;
 use crate::lines::{Lines, Plain};
@@ -109,10 +111,9 @@ impl<W: Copy + Default + Plain> Arranged<W> {
 
     /// The number of vectors of a block, and its weights.
     pub(super) fn block(&self, block: usize) -> (usize, &[W]) {
-        let start = block * self.block;
-        let vectors = self.block.min(self.vectors.len() - start);
-        let of_vector = self.frame.steps(self.geometry) * self.frame.step();
-        (vectors, &self.weights[start * of_vector..][..vectors * of_vector])
+        let vectors = vectors_of(block, self.block, self.vectors.len());
+        let weights = in_runs(self.frame, self.geometry, &vectors);
+        (vectors.len(), &self.weights[weights])
     }
 
     /// In the order of the runs.
@@ -129,6 +130,19 @@ impl<W: Copy + Default + Plain> Arranged<W> {
 }
 
 impl Packed {
+    /// The vectors of a block among all.
+    pub(super) fn vectors_of(&self, block: usize) -> Range<usize> {
+        vectors_of(block, self.block, self.vectors.len())
+    }
+
+    /// The weights of a block among all.
+    pub(super) fn weights_of(&self, block: usize) -> Range<usize> {
+        match &self.chains {
+            Some(chains) => chains.blocks[block].weights.clone(),
+            None => in_runs(self.frame, self.geometry, &self.vectors_of(block)),
+        }
+    }
+
     /// One value for each lane of each vector, from one for each output channel of each part.
     pub(super) fn by_lane(&self, parts: &[&[f32]]) -> Vec<f32> {
         let mut values = vec![0.0; self.vectors.len() * self.frame.lanes];
@@ -143,6 +157,18 @@ impl Packed {
     pub(super) fn bytes(&self) -> usize {
         self.weights.bytes() + self.chains.as_ref().map_or(0, Chains::bytes)
     }
+}
+
+/// The vectors of a block, of `count` in blocks of `of_block`; the last block may have fewer.
+fn vectors_of(block: usize, of_block: usize, count: usize) -> Range<usize> {
+    let first = block * of_block;
+    first..count.min(first + of_block)
+}
+
+/// Where the weights of some vectors lie among all, in the order of the runs.
+fn in_runs(frame: Frame, geometry: ConvGeometry, vectors: &Range<usize>) -> Range<usize> {
+    let of_vector = frame.steps(geometry) * frame.step();
+    vectors.start * of_vector..vectors.end * of_vector
 }
 
 impl Frame {

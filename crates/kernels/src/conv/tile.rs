@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::ConvGeometry;
-use super::chains::BlockChains;
+use super::chains::BlockCounts;
 use super::order::{Order, Windows};
 use super::packed::{PIXEL_VECTORS, Packed, VectorSlot};
 use crate::map::{Destination, MapView};
@@ -126,9 +126,37 @@ pub(super) struct Block<'a, W, O> {
     pub(super) weights: *const W,
     pub(super) bias: *const f32,
     pub(super) targets: &'a [(Target<O>, usize)],
-    pub(super) chains: Option<BlockChains>,
+    pub(super) weights_bytes: usize,
+    /// Cache lines that a tile asks for.
+    pub(super) asks: usize,
+    /// How the steps are chained, where they are.
+    pub(super) chains: BlockCounts,
     /// Where the taps of each step of the chains stand, behind the first of a window.
     pub(super) behind: &'a [usize],
+}
+
+/// The weights that a tile asks memory for while it computes, a cache line a step or a chain.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    pub(super) first: *const u8,
+    /// Bytes from one to the next; 0 where there is nothing to ask for.
+    pub(super) step: usize,
+}
+
+impl<W, O> Block<'_, W, O> {
+    const LINE: usize = 64;
+
+    /// What the `tile`-th tile asks for: its share of the next block's weights, which follow this one's. Behind the last
+    /// block lies what was packed next, often the weights that are read next.
+    fn ahead(&self, tile: usize) -> Ahead {
+        let (own, asked) = (self.weights_bytes, tile * self.asks * Self::LINE);
+        let first = self.weights.cast::<u8>();
+        if asked < own {
+            Ahead { first: first.wrapping_add(own + asked), step: Self::LINE }
+        } else {
+            Ahead { first, step: 0 }
+        }
+    }
 }
 
 /// Runs a part of a product: some blocks of channels, some rows. `bias` has a value for each lane of each
@@ -138,7 +166,7 @@ pub(super) struct Block<'a, W, O> {
 /// The machine has the instructions of `P`; the product was packed for its frame, from weights of its type,
 /// and in chains if it has any; no other thread runs the same rows of the same blocks.
 #[inline(always)]
-pub(super) unsafe fn run<P: Product, R: Order, F: Finish>(
+pub(super) unsafe fn run<P: Product, R: Order<P>, F: Finish>(
     work: &Work<'_, P::Element, F::Output>,
     (blocks, rows): (Range<usize>, Range<usize>),
     bias: &[f32],
@@ -154,28 +182,23 @@ pub(super) unsafe fn run<P: Product, R: Order, F: Finish>(
     if layout.rows == 0 {
         return;
     }
-    let target = |slot: &VectorSlot| {
-        let target = work.targets[slot.part];
-        // SAFETY: a slot has channels of its part, and the window has them all.
-        (Target { first: unsafe { target.first.add(slot.channel) }, ..target }, slot.lanes)
-    };
     let mut behind = Vec::new();
     for index in blocks {
-        let first = index * packed.block;
-        let slots = &packed.vectors[first..packed.vectors.len().min(first + packed.block)];
-        let mut targets = [target(&slots[0]); PIXEL_VECTORS];
-        for (to, slot) in targets.iter_mut().zip(slots) {
-            *to = target(slot);
-        }
-        let (chains, steps_before) = chains_of(packed, index, work.input_row, &mut behind);
-        // SAFETY: the weights have so many steps for each vector before this block, the bias has its lanes.
+        let vectors = packed.vectors_of(index);
+        let first = vectors.start;
+        let slots = &packed.vectors[vectors];
+        let targets = targets_of(work, slots);
+        let weights = packed.weights_of(index);
+        let chains = chains_of(packed, index, work.input_row, &mut behind);
+        // SAFETY: the weights have those of this block from there on, the bias has its lanes.
         unsafe {
-            let weights = packed.weights.first::<P::Weight>();
             let block = Block {
                 first,
-                weights: weights.add(steps_before * packed.block * P::FRAME.step()),
+                weights: packed.weights.first::<P::Weight>().add(weights.start),
                 bias: bias.as_ptr().add(first * lanes),
                 targets: &targets[..slots.len()],
+                weights_bytes: weights.len() * size_of::<P::Weight>(),
+                asks: if R::CHAINS { chains.total() } else { P::FRAME.steps(packed.geometry) },
                 chains,
                 behind: &behind,
             };
@@ -190,22 +213,33 @@ pub(super) unsafe fn run<P: Product, R: Order, F: Finish>(
     }
 }
 
-/// The chains of a block, if it has any, and how many steps the blocks before it have. Writes where the taps of
-/// the chains stand.
+/// Where the vectors of a block are written, and how many channels each has; the first again where there are fewer.
+#[inline(always)]
+fn targets_of<E, O>(
+    work: &Work<'_, E, O>,
+    slots: &[VectorSlot],
+) -> [(Target<O>, usize); PIXEL_VECTORS] {
+    let target = |slot: &VectorSlot| {
+        let target = work.targets[slot.part];
+        // SAFETY: a slot has channels of its part, and the window has them all.
+        (Target { first: unsafe { target.first.add(slot.channel) }, ..target }, slot.lanes)
+    };
+    from_fn(|index| target(slots.get(index).unwrap_or(&slots[0])))
+}
+
+/// How the steps of a block are chained, if they are. Writes where the taps of its chains stand.
 fn chains_of(
     packed: &Packed,
     block: usize,
     input_row: usize,
     behind: &mut Vec<usize>,
-) -> (Option<BlockChains>, usize) {
-    let Some(chains) = &packed.chains else {
-        return (None, block * packed.frame.steps(packed.geometry));
-    };
-    let of_block = chains.blocks[block];
-    let steps = &chains.steps[of_block.first..][..of_block.steps()];
+) -> BlockCounts {
+    let Some(chains) = &packed.chains else { return BlockCounts::default() };
+    let of_block = &chains.blocks[block];
+    let steps = &chains.steps[of_block.steps.clone()];
     behind.clear();
     behind.extend(steps.iter().map(|step| step.row as usize * input_row + step.tap as usize));
-    (Some(of_block), of_block.first)
+    of_block.counts
 }
 
 /// One block of channels, more than a tile has, for one pixel after the other.
@@ -213,7 +247,7 @@ fn chains_of(
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn one_by_one<P: Product, R: Order, F: Finish>(
+unsafe fn one_by_one<P: Product, R: Order<P>, F: Finish>(
     layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
 ) {
@@ -237,7 +271,7 @@ unsafe fn one_by_one<P: Product, R: Order, F: Finish>(
 /// # Safety
 /// As [`run`]; the block has `VECTORS` vectors.
 #[inline(always)]
-unsafe fn map<P: Product, R: Order, F: Finish, const VECTORS: usize>(
+unsafe fn map<P: Product, R: Order<P>, F: Finish, const VECTORS: usize>(
     layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
 ) {
@@ -249,8 +283,9 @@ unsafe fn map<P: Product, R: Order, F: Finish, const VECTORS: usize>(
             done = layout.work.width / 7 * 7;
         }
         match P::FRAME.pixels {
+            TilePixels::Three => pixels::<P, R, F, 3, VECTORS>(layout, block, done),
             TilePixels::Five => pixels::<P, R, F, 5, VECTORS>(layout, block, done),
-            TilePixels::Eight => pixels::<P, R, F, 8, VECTORS>(layout, block, done),
+            TilePixels::Six => pixels::<P, R, F, 6, VECTORS>(layout, block, done),
             TilePixels::Four | TilePixels::TwoStripsOfSeven => {
                 pixels::<P, R, F, 4, VECTORS>(layout, block, done)
             }
@@ -263,7 +298,7 @@ unsafe fn map<P: Product, R: Order, F: Finish, const VECTORS: usize>(
 /// # Safety
 /// As [`map`].
 #[inline(always)]
-unsafe fn strips_of_seven<P: Product, R: Order, F: Finish, const VECTORS: usize>(
+unsafe fn strips_of_seven<P: Product, R: Order<P>, F: Finish, const VECTORS: usize>(
     layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
 ) {
@@ -280,11 +315,11 @@ unsafe fn strips_of_seven<P: Product, R: Order, F: Finish, const VECTORS: usize>
     };
     // SAFETY: `strips` strips lie within the rows and the width.
     unsafe {
-        for _ in 0..strips / 2 {
-            tile::<P, R, F, 14, 7, VECTORS>(layout, block, &mut next);
+        for number in 0..strips / 2 {
+            tile::<P, R, F, 14, 7, VECTORS>(layout, block, number, &mut next);
         }
         if strips % 2 == 1 {
-            tile::<P, R, F, 7, 7, VECTORS>(layout, block, next);
+            tile::<P, R, F, 7, 7, VECTORS>(layout, block, strips / 2, next);
         }
     }
 }
@@ -294,7 +329,7 @@ unsafe fn strips_of_seven<P: Product, R: Order, F: Finish, const VECTORS: usize>
 /// # Safety
 /// As [`map`]; `start` is at most the width.
 #[inline(always)]
-unsafe fn pixels<P: Product, R: Order, F: Finish, const PIXELS: usize, const VECTORS: usize>(
+unsafe fn pixels<P: Product, R: Order<P>, F: Finish, const PIXELS: usize, const VECTORS: usize>(
     layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
     start: usize,
@@ -306,17 +341,17 @@ unsafe fn pixels<P: Product, R: Order, F: Finish, const PIXELS: usize, const VEC
         if count < PIXELS {
             for pixel in 0..count {
                 let at = |_| (pixel / in_row, start + pixel % in_row);
-                tile::<P, R, F, 1, 1, VECTORS>(layout, block, at);
+                tile::<P, R, F, 1, 1, VECTORS>(layout, block, pixel, at);
             }
             return;
         }
         let (mut row, mut column) = (0, start);
-        for first in (0..count).step_by(PIXELS) {
+        for (number, first) in (0..count).step_by(PIXELS).enumerate() {
             if first + PIXELS > count {
                 let first = count - PIXELS;
                 (row, column) = (first / in_row, start + first % in_row);
             }
-            tile::<P, R, F, PIXELS, 1, VECTORS>(layout, block, |_| {
+            tile::<P, R, F, PIXELS, 1, VECTORS>(layout, block, number, |_| {
                 let at = (row, column);
                 column += 1;
                 if column == layout.work.width {
@@ -328,15 +363,15 @@ unsafe fn pixels<P: Product, R: Order, F: Finish, const PIXELS: usize, const VEC
     }
 }
 
-/// `PIXELS` pixels by `VECTORS` vectors of channels, in registers. `at` gives the row and the column of
-/// the first pixel of each strip of `STRIP` neighbours, in turn.
+/// The `number`-th tile: `PIXELS` pixels by `VECTORS` vectors of channels, in registers. `at` gives the row and the
+/// column of the first pixel of each strip of `STRIP` neighbours, in turn.
 ///
 /// # Safety
 /// As [`map`]; the strips lie within the map.
 #[inline(always)]
 unsafe fn tile<
     P: Product,
-    R: Order,
+    R: Order<P>,
     F: Finish,
     const PIXELS: usize,
     const STRIP: usize,
@@ -344,6 +379,7 @@ unsafe fn tile<
 >(
     layout: &Layout<'_, P::Element, F::Output, F>,
     block: &Block<'_, P::Weight, F::Output>,
+    number: usize,
     mut at: impl FnMut(usize) -> (usize, usize),
 ) {
     let work = layout.work;
@@ -365,7 +401,8 @@ unsafe fn tile<
         let start: [P::Sums; VECTORS] =
             from_fn(|vector| P::start(block.bias.add(vector * P::FRAME.lanes)));
         let mut sums = [start; PIXELS];
-        R::add::<P, F, _, _, _>(layout, block, &windows, &mut sums);
+        let ahead = block.ahead(number);
+        R::add::<F, _, _, _>(layout, block, &windows, ahead, &mut sums);
         for (pixel, sums) in sums.into_iter().enumerate() {
             let (row, column) = strips[pixel / STRIP];
             let column = column + pixel % STRIP;

@@ -1,8 +1,9 @@
 //! AVX2 and FMA, and AVX-VNNI: vectors of 8, 16 registers.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::{Frame, Product, TilePixels, Vector};
+use super::{Chained, Frame, Product, Stepped, TilePixels, Vector};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(__m256);
@@ -172,31 +173,48 @@ pub(crate) struct Avx2Bytes;
 impl Product for Avx2Bytes {
     bytes_in_256_bits!();
     const FRAME: Frame =
-        Frame { lanes: 8, vectors: 2, pixels: TilePixels::Four, taps: 4, group: 4 };
-    const LONGEST_CHAIN: usize = 3;
+        Frame { lanes: 8, vectors: 2, pixels: TilePixels::Three, taps: 4, group: 4 };
+}
+
+impl Chained for Avx2Bytes {
+    type Links = __m256i;
 
     #[inline(always)]
-    unsafe fn step(sums: __m256i, taps: __m256i, weights: __m256i) -> __m256i {
-        // SAFETY: the caller has AVX2, and chained these weights.
-        unsafe { Self::chain(sums, [taps], [weights]) }
+    unsafe fn first(taps: __m256i, weights: __m256i) -> __m256i {
+        // SAFETY: the caller has AVX2; no pointer is read or written.
+        unsafe { _mm256_maddubs_epi16(taps, weights) }
     }
 
     #[inline(always)]
-    unsafe fn chain<const N: usize>(
-        sums: __m256i,
-        taps: [__m256i; N],
-        weights: [__m256i; N],
-    ) -> __m256i {
-        // SAFETY: the caller has AVX2, and these weights are those of a chain; no pointer is read or written.
-        unsafe {
-            let mut pairs = _mm256_maddubs_epi16(taps[0], weights[0]);
-            for step in 1..N {
-                let of_step = _mm256_maddubs_epi16(taps[step], weights[step]);
-                pairs = _mm256_add_epi16(pairs, of_step);
-            }
-            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-        }
+    unsafe fn next(links: __m256i, taps: __m256i, weights: __m256i) -> __m256i {
+        // SAFETY: the caller has AVX2; no pointer is read or written.
+        unsafe { add_in_turn(links, _mm256_maddubs_epi16(taps, weights)) }
     }
+
+    #[inline(always)]
+    unsafe fn widen(sums: __m256i, links: __m256i) -> __m256i {
+        // SAFETY: the caller has AVX2; no pointer is read or written.
+        unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(links, _mm256_set1_epi16(1))) }
+    }
+}
+
+/// `a + b` in 16 bits. The compiler adds the steps of a chain in pairs if it may, and then has more sums at a time than
+/// registers.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_in_turn(a: __m256i, b: __m256i) -> __m256i {
+    let sum;
+    // SAFETY: the caller has AVX2; no memory, stack or flag is touched.
+    unsafe {
+        asm!(
+            "vpaddw {sum}, {a}, {b}",
+            sum = lateout(ymm_reg) sum,
+            a = in(ymm_reg) a,
+            b = in(ymm_reg) b,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    sum
 }
 
 /// Bytes, four taps a step, by `vpdpbusd` of AVX-VNNI.
@@ -207,7 +225,9 @@ impl Product for AvxVnni {
     bytes_in_256_bits!();
     const FRAME: Frame =
         Frame { lanes: 8, vectors: 2, pixels: TilePixels::Five, taps: 4, group: 4 };
+}
 
+impl Stepped for AvxVnni {
     #[inline(always)]
     unsafe fn step(sums: __m256i, taps: __m256i, weights: __m256i) -> __m256i {
         // SAFETY: the caller has AVX-VNNI; no pointer is read or written.

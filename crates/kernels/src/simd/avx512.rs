@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Frame, Product, TilePixels, Vector};
+use super::{Chained, Frame, Product, Stepped, TilePixels, Vector};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(__m512);
@@ -145,30 +145,28 @@ pub(crate) struct Avx512Bytes;
 impl Product for Avx512Bytes {
     bytes_in_512_bits!();
     const FRAME: Frame =
-        Frame { lanes: 16, vectors: 2, pixels: TilePixels::Eight, taps: 4, group: 4 };
-    const LONGEST_CHAIN: usize = 3;
+        Frame { lanes: 16, vectors: 2, pixels: TilePixels::Six, taps: 4, group: 4 };
+}
+
+impl Chained for Avx512Bytes {
+    type Links = __m512i;
 
     #[inline(always)]
-    unsafe fn step(sums: __m512i, taps: __m512i, weights: __m512i) -> __m512i {
-        // SAFETY: the caller has AVX-512, and chained these weights.
-        unsafe { Self::chain(sums, [taps], [weights]) }
+    unsafe fn first(taps: __m512i, weights: __m512i) -> __m512i {
+        // SAFETY: the caller has AVX-512 BW; no pointer is read or written.
+        unsafe { _mm512_maddubs_epi16(taps, weights) }
     }
 
     #[inline(always)]
-    unsafe fn chain<const N: usize>(
-        sums: __m512i,
-        taps: [__m512i; N],
-        weights: [__m512i; N],
-    ) -> __m512i {
-        // SAFETY: the caller has AVX-512 BW, and these weights are those of a chain; no pointer is read or written.
-        unsafe {
-            let mut pairs = _mm512_maddubs_epi16(taps[0], weights[0]);
-            for step in 1..N {
-                let of_step = _mm512_maddubs_epi16(taps[step], weights[step]);
-                pairs = _mm512_add_epi16(pairs, of_step);
-            }
-            _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
-        }
+    unsafe fn next(links: __m512i, taps: __m512i, weights: __m512i) -> __m512i {
+        // SAFETY: the caller has AVX-512 BW; no pointer is read or written.
+        unsafe { _mm512_add_epi16(links, _mm512_maddubs_epi16(taps, weights)) }
+    }
+
+    #[inline(always)]
+    unsafe fn widen(sums: __m512i, links: __m512i) -> __m512i {
+        // SAFETY: the caller has AVX-512 BW; no pointer is read or written.
+        unsafe { _mm512_add_epi32(sums, _mm512_madd_epi16(links, _mm512_set1_epi16(1))) }
     }
 }
 
@@ -180,7 +178,9 @@ impl Product for Avx512Vnni {
     bytes_in_512_bits!();
     const FRAME: Frame =
         Frame { lanes: 16, vectors: 2, pixels: TilePixels::TwoStripsOfSeven, taps: 4, group: 4 };
+}
 
+impl Stepped for Avx512Vnni {
     #[inline(always)]
     unsafe fn step(sums: __m512i, taps: __m512i, weights: __m512i) -> __m512i {
         // SAFETY: the caller has AVX-512 with VNNI; no pointer is read or written.

@@ -85,9 +85,6 @@ pub(super) trait Product {
 
     /// How a step's weights lie in memory, and what is in a tile.
     const FRAME: Frame;
-    /// Steps whose products it can add up before it widens them, weights permitting: more than one only where
-    /// [`crate::conv`] has to see to it that nothing saturates.
-    const LONGEST_CHAIN: usize = 1;
 
     /// The sums before the first step.
     ///
@@ -104,32 +101,43 @@ pub(super) trait Product {
     /// # Safety
     /// The machine has the instruction set; `from` has [`Frame::step`] elements.
     unsafe fn weights(from: *const Self::Weight) -> Self::Weights;
-    /// Adds to each channel's sum the products of the taps by its weights.
-    ///
-    /// # Safety
-    /// The machine has the instruction set; where there are chains, the weights are those of one.
-    unsafe fn step(sums: Self::Sums, taps: Self::Taps, weights: Self::Weights) -> Self::Sums;
-    /// Does `N` steps, which were chained: at most [`Product::LONGEST_CHAIN`].
-    ///
-    /// # Safety
-    /// The machine has the instruction set; the weights are those of one chain.
-    #[inline(always)]
-    unsafe fn chain<const N: usize>(
-        mut sums: Self::Sums,
-        taps: [Self::Taps; N],
-        weights: [Self::Weights; N],
-    ) -> Self::Sums {
-        for (taps, weights) in taps.into_iter().zip(weights) {
-            // SAFETY: as this function's.
-            sums = unsafe { Self::step(sums, taps, weights) };
-        }
-        sums
-    }
     /// The sums as numbers.
     ///
     /// # Safety
     /// The machine has the instruction set.
     unsafe fn floats(sums: Self::Sums) -> Self::Floats;
+}
+
+/// A product that adds every step to the sums.
+pub(super) trait Stepped: Product {
+    /// Adds to each channel's sum the products of the taps by its weights.
+    ///
+    /// # Safety
+    /// The machine has the instruction set.
+    unsafe fn step(sums: Self::Sums, taps: Self::Taps, weights: Self::Weights) -> Self::Sums;
+}
+
+/// A product that adds the steps of a chain in fewer bits than a sum has, and widens them once. [`crate::conv`] sees to it
+/// that nothing saturates.
+pub(super) trait Chained: Product {
+    /// The products of a chain's steps so far.
+    type Links: Copy;
+
+    /// The products of the first step.
+    ///
+    /// # Safety
+    /// The machine has the instruction set; the weights are those of a chain.
+    unsafe fn first(taps: Self::Taps, weights: Self::Weights) -> Self::Links;
+    /// Adds those of the next one.
+    ///
+    /// # Safety
+    /// The machine has the instruction set; the weights are of the same chain.
+    unsafe fn next(links: Self::Links, taps: Self::Taps, weights: Self::Weights) -> Self::Links;
+    /// Adds the chain to the sums.
+    ///
+    /// # Safety
+    /// The machine has the instruction set.
+    unsafe fn widen(sums: Self::Sums, links: Self::Links) -> Self::Sums;
 }
 
 /// How a [`Product`] lays weights out, and the tile that the registers hold.
@@ -158,15 +166,36 @@ impl Frame {
 /// The pixels of a tile. Their windows are read through pointers, which have to fit into registers too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TilePixels {
-    /// Any four: a pointer for each.
+    /// Any three: a pointer for each.
+    Three,
+    /// Any four.
     Four,
     /// Any five.
     Five,
-    /// Any eight.
-    Eight,
+    /// Any six.
+    Six,
     /// Two times seven neighbours in a row: two pointers and seven offsets.
     TwoStripsOfSeven,
 }
+
+/// Asks memory for the cache line of `at`, which soon will be read. Any address will do: nothing is read.
+#[inline(always)]
+pub(super) fn prefetch(at: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: every x86-64 has the instruction, and it changes nothing but the cache, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
+/// On a kernel's stack, it makes the compiler align all of it, which it does not do for the vectors alone that find no
+/// register. They would lie across two cache lines or even pages, depending on the caller: convolutions of bytes on AVX2
+/// then took twice the time.
+#[repr(align(64))]
+pub(super) struct AlignedStack(#[allow(dead_code)] pub(super) u8);
 
 /// Runs `body::<Types>(arguments)`, compiled for `$features`.
 macro_rules! compiled_for {
@@ -174,6 +203,7 @@ macro_rules! compiled_for {
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = $features)]
         fn compiled($($argument: $of),*) {
+            std::hint::black_box(&mut $crate::simd::AlignedStack(0));
             // SAFETY: this function runs only where its features were found; the body checks its bounds.
             unsafe { $body::<$($type),*>($($argument),*) }
         }

@@ -1,7 +1,7 @@
 //! Plain Rust: the specification of the other vectors, and the fallback for machines without them. Its fixed-size
 //! arrays without branches let the compiler use the target's own vectors.
 
-use super::{Frame, Product, TilePixels, Vector};
+use super::{Frame, Product, Stepped, TilePixels, Vector};
 
 const LANES: usize = 8;
 
@@ -159,16 +159,18 @@ impl Product for PortableIntegers {
     }
 
     #[inline(always)]
+    unsafe fn floats(sums: [i32; LANES]) -> Portable {
+        Portable(sums.map(|sum| sum as f32))
+    }
+}
+
+impl Stepped for PortableIntegers {
+    #[inline(always)]
     unsafe fn step(mut sums: [i32; LANES], tap: i32, weights: [i32; LANES]) -> [i32; LANES] {
         for (sum, weight) in sums.iter_mut().zip(weights) {
             *sum += tap * weight;
         }
         sums
-    }
-
-    #[inline(always)]
-    unsafe fn floats(sums: [i32; LANES]) -> Portable {
-        Portable(sums.map(|sum| sum as f32))
     }
 }
 
@@ -200,13 +202,15 @@ impl Product for PortableFloats {
     }
 
     #[inline(always)]
+    unsafe fn floats(sums: Portable) -> Portable {
+        sums
+    }
+}
+
+impl Stepped for PortableFloats {
+    #[inline(always)]
     unsafe fn step(sums: Portable, tap: Portable, weights: Portable) -> Portable {
         // SAFETY: portable vectors need no instruction set.
         unsafe { sums.add_product(tap, weights) }
-    }
-
-    #[inline(always)]
-    unsafe fn floats(sums: Portable) -> Portable {
-        sums
     }
 }

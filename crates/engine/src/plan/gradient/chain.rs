@@ -55,7 +55,7 @@ fn step(
         }
         Layer::Inception(module) => {
             let index = modules.iter().position(|&output| output == found.output)?;
-            let step = ModuleStep::new(index, module, found, network.units, packed)?;
+            let step = ModuleStep::new(index, module, found, network.scales, packed)?;
             Some(Step::Module(Box::new(step)))
         }
         _ => None,

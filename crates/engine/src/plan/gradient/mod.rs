@@ -12,7 +12,7 @@
 //! | join | those of its parts, side by side; several readers of a map add up |
 //!
 //! So the packed convolutions that run the network run its gradient as well. What the ReLU let pass inside a module is
-//! read in the scratch of the worker right after the module ran.
+//! read in what the module has left, right after it ran.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -33,6 +33,7 @@ use std::sync::Arc;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
+use super::operators::MapMemory;
 use super::place_operators::{Network, Packed};
 use super::team::Team;
 use crate::model::{Activations, Classifier, GradientMap};
@@ -86,9 +87,9 @@ impl Gradient {
             + self.modules().map(module::ModuleStep::run_bytes).max().unwrap_or(0)
     }
 
-    /// What the ReLU inside module `index` let pass in the run that has just written `state`.
-    pub(super) fn passed(&self, index: usize, state: &(dyn OpState + 'static)) -> Option<Passed> {
-        self.modules().find(|module| module.index == index)?.passed(state)
+    /// What the ReLU inside module `index` let pass in the run that has just left its maps in `maps`.
+    pub(super) fn passed(&self, index: usize, maps: &MapMemory) -> Option<Passed> {
+        self.modules().find(|module| module.index == index)?.passed(maps)
     }
 
     /// For each of `modules` the gradient of `logit[class]`, less that of `logit[against]`, times the module's map, summed
@@ -151,17 +152,18 @@ impl Gradient {
                 steps.next();
             }
             let Some(Step::Module(before)) = steps.peek() else { break };
-            let mut inputs = vec![trace(before.index)?.output.clone()];
+            let first = &trace(before.index)?.output;
+            let mut pooled: Vec<Activations> = Vec::with_capacity(pools.len());
             for pool in pools.iter().rev() {
-                let pooled = pool.forward(self.isa, &inputs[inputs.len() - 1]);
-                inputs.push(pooled);
+                let next = pool.forward(self.isa, pooled.last().unwrap_or(first));
+                pooled.push(next);
             }
-            let own = inputs.pop().context("a module reads a map")?;
-            gradient = module.back(&gradient, written, &own, team);
+            gradient = module.back(&gradient, written, pooled.last().unwrap_or(first), team);
             for pool in &pools {
-                let input = inputs.pop().context("a pool reads a map")?;
+                pooled.pop();
+                let input = pooled.last().unwrap_or(first);
                 let mut before = vec![0.0; input.values.len()];
-                pool.back(&input, &gradient, &mut before);
+                pool.back(self.isa, input, &gradient, &mut before);
                 gradient = before;
             }
         }
@@ -189,10 +191,20 @@ impl Gradient {
 
 /// The sum over the channels of gradient times map, for each pixel.
 fn times_map(map: &Activations, gradient: &[f32]) -> GradientMap {
-    let sums =
-        map.pixels().zip(gradient.chunks_exact(map.channels.max(1))).map(|(map, gradient)| {
-            // Thousands of terms of both signs.
-            map.iter().zip(gradient).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>() as f32
-        });
+    let pixels = map.pixels().zip(gradient.chunks_exact(map.channels.max(1)));
+    let sums = pixels.map(|(map, gradient)| product(map, gradient) as f32);
     GradientMap { height: map.height, width: map.width, values: sums.collect() }
+}
+
+/// The sum of the products of `a` and `b`: hundreds of terms of both signs.
+fn product(a: &[f32], b: &[f32]) -> f64 {
+    /// Sums side by side: each addition waits only for its own.
+    const SUMS: usize = 8;
+    let mut sums = [0.0; SUMS];
+    for (a, b) in a.chunks(SUMS).zip(b.chunks(SUMS)) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += f64::from(*a) * f64::from(*b);
+        }
+    }
+    sums.iter().sum()
 }

@@ -4,17 +4,16 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use tract_onnx::prelude::OutletId;
-use tract_onnx::tract_core::internal::OpState;
 
 use super::Trace;
 use super::pooling::{Pool, shape};
 use super::responses::{Linear, SameGeometry, transposed};
 use crate::model::Activations;
-use crate::plan::calibration::ActivationUnits;
-use crate::plan::operators::arithmetic::{Arithmetic, Float, FloatWeights, Int8, Units};
-use crate::plan::operators::inception::{Inception, InceptionShapes};
-use crate::plan::operators::scratch_of;
-use crate::plan::packing::{InceptionUnits, Pack, Part};
+use crate::plan::calibration::ActivationScales;
+use crate::plan::operators::arithmetic::{Arithmetic, Float, FloatWeights, Int8, Scales};
+use crate::plan::operators::inception::{Branches, Inception, InceptionShapes};
+use crate::plan::operators::{MapElement, MapMemory};
+use crate::plan::packing::{InceptionScales, Pack, Part};
 use crate::plan::place_operators::Packed;
 use crate::plan::recognition::{self, Convolution, FoundLayer};
 use googlenet_kernels::conv::ConvGeometry;
@@ -34,7 +33,7 @@ pub(super) struct ModuleStep {
     pool: Pool,
     /// Sizes of the kernels of branches 2 and 3.
     kernels: [usize; 2],
-    units: InceptionUnits,
+    scales: InceptionScales,
     /// Packed when they are needed for the first time.
     weights: OnceLock<Transposed>,
 }
@@ -65,7 +64,7 @@ impl ModuleStep {
         index: usize,
         module: &recognition::Inception,
         found: &FoundLayer,
-        units: &ActivationUnits,
+        scales: &ActivationScales,
         packed: &Packed,
     ) -> Option<Self> {
         let operator = packed.get(&found.output)?.clone();
@@ -81,45 +80,44 @@ impl ModuleStep {
             }
         };
         let kernels = [kernel(&module.o_3)?, kernel(&module.o_5)?];
-        let unit = |outlet| match &operator {
+        let scale = |outlet| match &operator {
             Operator::Float(_) => 1.0,
-            Operator::Int8(_) => units.at(outlet).unwrap_or(1.0),
+            Operator::Int8(_) => scales.at(outlet).unwrap_or(1.0),
         };
-        let units = InceptionUnits {
-            input: unit(found.input),
-            reduced_3: unit(module.r_3.output),
-            reduced_5: unit(module.r_5.output),
-            output: unit(found.output),
+        let scales = InceptionScales {
+            input: scale(found.input),
+            reduced_3: scale(module.r_3.output),
+            reduced_5: scale(module.r_5.output),
+            output: scale(found.output),
         };
         let pool =
             Pool { geometry: module.window, output: (shapes.input.height, shapes.input.width) };
         let weights = OnceLock::new();
-        Some(Self { index, operator, isa, shapes, pool, kernels, units, weights })
+        Some(Self { index, operator, isa, shapes, pool, kernels, scales, weights })
     }
 
-    /// What the ReLU inside let pass in the run that has just written `state`.
-    pub(super) fn passed(&self, state: &(dyn OpState + 'static)) -> Option<Passed> {
+    /// What the ReLU inside let pass in the run that has just left its maps in `maps`.
+    pub(super) fn passed(&self, maps: &MapMemory) -> Option<Passed> {
+        match &self.operator {
+            Operator::Float(_) => self.positive::<f32>(maps),
+            Operator::Int8(_) => self.positive::<u8>(maps),
+        }
+    }
+
+    fn positive<T: MapElement + PartialOrd>(&self, maps: &MapMemory) -> Option<Passed> {
         let [three, five] = [self.shapes.reduced_3, self.shapes.reduced_5];
         let read = |pixel: usize| (pixel / three.width, pixel % three.width);
         let pixels = three.height * three.width;
-        let mut passed = Vec::with_capacity(pixels * (three.channels + five.channels));
-        match &self.operator {
-            Operator::Float(_) => {
-                let scratch = scratch_of::<Inception<Float>>(state)?;
-                for pixel in (0..pixels).map(read) {
-                    passed.extend(at(three, &scratch.reduced_3, pixel).iter().map(|v| *v > 0.0));
-                    passed.extend(at(five, &scratch.reduced_5, pixel).iter().map(|v| *v > 0.0));
-                }
+        maps.left(|branches: &Branches<T>| {
+            let mut passed = Vec::with_capacity(pixels * (three.channels + five.channels));
+            let is_positive = |value: &T| *value > T::default();
+            for pixel in (0..pixels).map(read) {
+                let of_3 = at(three, branches.reduced_3.values(), pixel);
+                let of_5 = at(five, branches.reduced_5.values(), pixel);
+                passed.extend(of_3.iter().chain(of_5).map(is_positive));
             }
-            Operator::Int8(_) => {
-                let scratch = scratch_of::<Inception<Int8>>(state)?;
-                for pixel in (0..pixels).map(read) {
-                    passed.extend(at(three, &scratch.reduced_3, pixel).iter().map(|v| *v > 0));
-                    passed.extend(at(five, &scratch.reduced_5, pixel).iter().map(|v| *v > 0));
-                }
-            }
-        }
-        Some(Passed(passed))
+            Passed(passed)
+        })
     }
 
     /// From the gradient at the output to that at `input`, the map that the module read.
@@ -159,7 +157,7 @@ impl ModuleStep {
         let mut at_pooled = vec![0.0; to.len()];
         let mut rows = MapRowsMut::whole(to, &mut at_pooled);
         run(&weights.pool, MapView::new(pool, &of_pool), &mut rows, 0..to.channels, threads);
-        self.pool.back(input, &at_pooled, &mut at_input);
+        self.pool.back(self.isa, input, &at_pooled, &mut at_input);
         at_input
     }
 
@@ -190,10 +188,10 @@ impl ModuleStep {
 
     fn transposed_of<A: Linear>(&self, module: &Inception<A>, threads: &dyn Threads) -> Transposed {
         let InceptionShapes { input, reduced_3, reduced_5, output, begin, .. } = self.shapes;
-        let InceptionUnits { input: x, reduced_3: r_3, reduced_5: r_5, output: y } = self.units;
+        let InceptionScales { input: x, reduced_3: r_3, reduced_5: r_5, output: y } = self.scales;
         let [begin_3, begin_5, begin_pool] = begin;
-        let ask = |weights: &A::Weights, kernel, inputs, outputs: &[usize], units: &[f32]| {
-            transposed::<A>(weights, SameGeometry { kernel, inputs }, outputs, units, threads)
+        let ask = |weights: &A::Weights, kernel, inputs, outputs: &[usize], scales: &[f32]| {
+            transposed::<A>(weights, SameGeometry { kernel, inputs }, outputs, scales, threads)
         };
         let pack = |kernel: usize, from: usize, to: usize, weights: Vec<f32>| {
             self.pack(kernel, from, to, weights)
@@ -231,8 +229,8 @@ impl ModuleStep {
             // Nobody asks which tensor it writes.
             output: OutletId::new(0, 0),
         };
-        let units = Units { input: 1.0, output: 1.0 };
-        let part = Part { convolution: &convolution, units };
+        let scales = Scales { input: 1.0, output: 1.0 };
+        let part = Part { convolution: &convolution, scales };
         Float::pack(self.isa, &[part], self.shapes.output.width)
     }
 

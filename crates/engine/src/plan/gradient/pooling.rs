@@ -34,31 +34,27 @@ impl Pool {
 
     /// Adds `gradient`, that at the pool's output, to `to`, that at its input `map`: each value where the first of the
     /// largest of its window is, row by row.
-    pub(super) fn back(self, map: &Activations, gradient: &[f32], to: &mut [f32]) {
+    pub(super) fn back(self, isa: Isa, map: &Activations, gradient: &[f32], to: &mut [f32]) {
         let channels = map.channels;
-        let mut largest = vec![0.0_f32; channels];
-        let mut place = vec![0_u32; channels];
-        let pixels = gradient.chunks_exact(channels.max(1));
-        for (index, gradient) in pixels.enumerate() {
+        let largest = self.forward(isa, map);
+        // What is yet to be given to a pixel of the window.
+        let mut left = vec![0.0_f32; channels];
+        let pixels = gradient.chunks_exact(channels.max(1)).zip(largest.pixels());
+        for (index, (gradient, largest)) in pixels.enumerate() {
             let (row, column) = (index / self.output.1, index % self.output.1);
             let rows = self.window(row, map.height);
             let columns = self.window(column, map.width);
-            let taps =
-                || rows.clone().flat_map(|y| columns.clone().map(move |x| y * map.width + x));
-            largest.fill(f32::NEG_INFINITY);
-            for (tap, pixel) in taps().enumerate() {
+            let taps = rows.flat_map(|y| columns.clone().map(move |x| y * map.width + x));
+            left.copy_from_slice(gradient);
+            for pixel in taps {
                 let values = &map.values[pixel * channels..][..channels];
-                // Plain code over contiguous channels: the compiler makes vectors of it.
-                for ((largest, place), &value) in largest.iter_mut().zip(&mut place).zip(values) {
-                    let is_larger = value > *largest;
-                    *largest = if is_larger { value } else { *largest };
-                    *place = if is_larger { tap as u32 } else { *place };
-                }
-            }
-            for (tap, pixel) in taps().enumerate() {
                 let to = &mut to[pixel * channels..][..channels];
-                for ((to, &place), &value) in to.iter_mut().zip(&place).zip(gradient) {
-                    *to += if place == tap as u32 { value } else { 0.0 };
+                // Plain code over contiguous channels: the compiler makes vectors of it.
+                let channels = to.iter_mut().zip(&mut left).zip(values).zip(largest);
+                for (((to, left), value), largest) in channels {
+                    let given = if value == largest { *left } else { 0.0 };
+                    *to += given;
+                    *left -= given;
                 }
             }
         }
@@ -88,7 +84,7 @@ mod tests {
             first.iter().zip(&second).flat_map(|(a, b)| [*a as f32, *b as f32]).collect();
         let map = Activations { height: 3, width: 5, channels: 2, values: values.into() };
         let mut to = vec![0.0; 30];
-        pool.back(&map, &[1.0, 10.0, 2.0, 20.0], &mut to);
+        pool.back(Isa::best(), &map, &[1.0, 10.0, 2.0, 20.0], &mut to);
         let mut expected = vec![0.0; 30];
         (expected[2], expected[8]) = (1.0, 2.0);
         // Both windows have the pixel (0, 2) first.
@@ -113,7 +109,7 @@ mod tests {
             let gradient: Vec<f32> =
                 (0..pooled.values.len()).map(|index| value(index * 31 + 5) - 50.0).collect();
             let mut to = vec![0.0; map.values.len()];
-            pool.back(&map, &gradient, &mut to);
+            pool.back(Isa::best(), &map, &gradient, &mut to);
             let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
             // Whole numbers: exact.
             assert_eq!(

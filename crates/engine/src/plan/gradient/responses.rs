@@ -14,7 +14,7 @@ pub(super) trait Linear: Arithmetic {
     /// A value that is large beside a bias, and what it is as a number.
     const IMPULSE: (Self::Element, f32);
 
-    /// Writes the sums and biases of each convolution of `weights`, in units of its output.
+    /// Writes the sums and biases of each convolution of `weights`, divided by the scale of its output.
     fn convolve_linearly(
         weights: &Self::Weights,
         input: MapView<'_, Self::Element>,
@@ -69,13 +69,13 @@ pub(super) struct SameGeometry {
 }
 
 /// The transposed weights of the convolutions of `weights`, which read the same map and give `outputs` channels each:
-/// `[input][output][kernel][kernel]`, turned by half a turn. `units` has for each of them what a unit of its output is
-/// worth in one of its input.
+/// `[input][output][kernel][kernel]`, turned by half a turn. `scales` has, for each of them, the scale of
+/// its output divided by that of its input.
 pub(super) fn transposed<A: Linear>(
     weights: &A::Weights,
     SameGeometry { kernel, inputs }: SameGeometry,
     outputs: &[usize],
-    units: &[f32],
+    scales: &[f32],
     threads: &dyn Threads,
 ) -> Vec<Vec<f32>> {
     let nothing = A::Element::default();
@@ -90,10 +90,10 @@ pub(super) fn transposed<A: Linear>(
         impulses[row * fields.row_len() + column * inputs + input] = A::IMPULSE.0;
     }
     let answers = answers::<A>(weights, fields, &impulses, outputs, threads);
-    let parts = answers.iter().zip(&biases).zip(outputs.iter().zip(units));
+    let parts = answers.iter().zip(&biases).zip(outputs.iter().zip(scales));
     parts
-        .map(|((answers, bias), (&outputs, unit))| {
-            let factor = unit / A::IMPULSE.1;
+        .map(|((answers, bias), (&outputs, scale))| {
+            let factor = scale / A::IMPULSE.1;
             let mut weights = Vec::with_capacity(inputs * outputs * kernel * kernel);
             for (input, output) in (0..inputs).flat_map(|i| (0..outputs).map(move |o| (i, o))) {
                 for (row, column) in (0..kernel).flat_map(|y| (0..kernel).map(move |x| (y, x))) {
@@ -139,7 +139,7 @@ fn answers<A: Linear>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::operators::arithmetic::Units;
+    use crate::plan::operators::arithmetic::Scales;
     use crate::plan::packing::{Pack, Part};
     use crate::plan::recognition::Convolution;
     use googlenet_kernels::conv::ConvGeometry;
@@ -170,10 +170,10 @@ mod tests {
             for (kernel, width) in [(1, 14), (3, 7), (3, 14), (3, 28), (5, 28)] {
                 let parts = [convolution(kernel, 48, 40), convolution(kernel, 48, 33)];
                 for part in &parts {
-                    compare::<Float>(isa, part, width, Units { input: 1.0, output: 1.0 }, 2e-6);
-                    let units = Units { input: 0.02, output: 0.5 };
+                    compare::<Float>(isa, part, width, Scales { input: 1.0, output: 1.0 }, 2e-6);
+                    let scales = Scales { input: 0.02, output: 0.5 };
                     // Half a step of 127 in the largest weight, 0.2.
-                    compare::<Int8>(isa, part, width, units, 0.2 / 127.0 / 2.0 + 1e-6);
+                    compare::<Int8>(isa, part, width, scales, 0.2 / 127.0 / 2.0 + 1e-6);
                 }
             }
         }
@@ -183,15 +183,15 @@ mod tests {
         isa: Isa,
         convolution: &Convolution,
         width: usize,
-        units: Units,
+        scales: Scales,
         tolerance: f32,
     ) {
-        let packed = A::pack(isa, &[Part { convolution, units }], width);
+        let packed = A::pack(isa, &[Part { convolution, scales }], width);
         let (kernel, inputs) = (convolution.geometry.kernel.0, convolution.geometry.input_channels);
         let outputs = convolution.output_channels();
         let geometry = SameGeometry { kernel, inputs };
-        let unit = units.output / units.input;
-        let found = transposed::<A>(&packed, geometry, &[outputs], &[unit], &CallingThread);
+        let scale = scales.output / scales.input;
+        let found = transposed::<A>(&packed, geometry, &[outputs], &[scale], &CallingThread);
         let taps = kernel * kernel;
         for (index, weight) in convolution.weights.iter().enumerate() {
             let (output, input, tap) =

@@ -15,8 +15,9 @@ use crate::model::{
 };
 use crate::network::seeded::seeded_model;
 use crate::network::{GoogLeNet, ParsedGraph};
-use crate::plan::calibration::ActivationUnits;
+use crate::plan::calibration::ActivationScales;
 use crate::plan::load::typed_model;
+use crate::plan::operators::{MapMemory, map_memory};
 use crate::plan::place_operators::{Network, Source, place_operators};
 use crate::plan::recognition::{self, Convolution, FoundLayer, Layer, Layers};
 use crate::plan::sighted::Sighted;
@@ -207,12 +208,12 @@ impl Traced {
         let (graph, preprocessing) = (graph(), preprocessing());
         let model = typed_model(&graph, SIDE).unwrap();
         let layers = Layers::find(&model).unwrap();
-        let units = ActivationUnits::default();
+        let scales = ActivationScales::default();
         let network = Network {
             model: &model,
             layers: &layers,
             preprocessing: &preprocessing,
-            units: &units,
+            scales: &scales,
         };
         let (team, isa) = (team(), Isa::best());
         let sights = Sights::find(network);
@@ -226,10 +227,11 @@ impl Traced {
         let Input::Pixels(pixels) = photo(5) else { unreachable!("a photo is pixels") };
         let input = Tensor::from_shape(&[SIDE, SIDE, 3], pixels.as_bytes()).unwrap();
         let mut state = runnable.spawn().unwrap();
+        state.turn_state.shared.insert(MapMemory::default());
         state
             .run_plan_with_eval(tvec!(input.into()), |context, mut state, node, inputs| {
                 let outputs = eval(context, state.as_deref_mut(), node, inputs)?;
-                sighted.after(node, &outputs, state.as_deref(), std::time::Duration::ZERO)?;
+                sighted.after(node, &outputs, map_memory(context), std::time::Duration::ZERO)?;
                 TractResult::Ok(outputs)
             })
             .unwrap();
@@ -343,7 +345,7 @@ fn plain_loops_agree() {
                     let pooled = pool.forward(Isa::best(), input);
                     let at_pooled = back(&written, &of_branch, &pooled, &module.pool);
                     let mut at_input = vec![0.0; input.values.len()];
-                    pool.back(input, &at_pooled, &mut at_input);
+                    pool.back(Isa::best(), input, &at_pooled, &mut at_input);
                     at_input
                 }
             };

@@ -2,21 +2,19 @@
 
 use std::fmt::Debug;
 
-use tract_onnx::prelude::Datum;
-
+use super::MapElement;
 use googlenet_kernels::average_pool::{average_pool, average_pool_u8};
 use googlenet_kernels::conv::{Activation, ConvWeights, Int8ConvWeights};
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::lrn::{LrnParameters, LrnScales, lrn, lrn_u8};
 use googlenet_kernels::map::{Destination, MapView};
-use googlenet_kernels::max_pool::PoolElement;
 use googlenet_kernels::threads::Threads;
 use googlenet_kernels::winograd::WinogradWeights;
 
 /// A number format: the elements of a map, and convolutions from maps to maps.
 pub(in crate::plan) trait Arithmetic: Debug + Send + Sync + 'static {
     /// An element of a map.
-    type Element: Datum + PoolElement + Default + Debug;
+    type Element: MapElement;
     /// Packed weights of convolutions that read the same map.
     type Weights: Send + Sync + 'static;
     /// Its name.
@@ -34,13 +32,13 @@ pub(in crate::plan) trait Arithmetic: Debug + Send + Sync + 'static {
     fn normalise(
         isa: Isa,
         parameters: LrnParameters,
-        units: Units,
+        scales: Scales,
         input: MapView<'_, Self::Element>,
         output: &mut Destination<'_, Self::Element>,
     );
 
     /// The mean of each channel.
-    fn average(units: Units, input: MapView<'_, Self::Element>, output: &mut [Self::Element]);
+    fn average(scales: Scales, input: MapView<'_, Self::Element>, output: &mut [Self::Element]);
 }
 
 /// The name of a number format.
@@ -48,13 +46,13 @@ pub(in crate::plan) trait Arithmetic: Debug + Send + Sync + 'static {
 pub(in crate::plan) enum Format {
     /// f32.
     Float,
-    /// u8, each unit worth the same in the whole map.
+    /// u8, with one scale for the whole map.
     Int8,
 }
 
-/// What one unit of the input's and of the output's numbers is worth; 1 in f32.
+/// The scales of the input and of the output: a value is a number of the map times its scale. 1 in f32.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::plan) struct Units {
+pub(in crate::plan) struct Scales {
     pub(in crate::plan) input: f32,
     pub(in crate::plan) output: f32,
 }
@@ -99,14 +97,14 @@ impl Arithmetic for Float {
     fn normalise(
         isa: Isa,
         parameters: LrnParameters,
-        _: Units,
+        _: Scales,
         input: MapView<'_, f32>,
         output: &mut Destination<'_, f32>,
     ) {
         lrn(isa, parameters, input, output);
     }
 
-    fn average(_: Units, input: MapView<'_, f32>, output: &mut [f32]) {
+    fn average(_: Scales, input: MapView<'_, f32>, output: &mut [f32]) {
         average_pool(input, output);
     }
 }
@@ -132,15 +130,15 @@ impl Arithmetic for Int8 {
     fn normalise(
         isa: Isa,
         parameters: LrnParameters,
-        units: Units,
+        scales: Scales,
         input: MapView<'_, u8>,
         output: &mut Destination<'_, u8>,
     ) {
-        let scales = LrnScales { input: units.input, output: units.output };
+        let scales = LrnScales { input: scales.input, output: scales.output };
         lrn_u8(isa, parameters, scales, input, output);
     }
 
-    fn average(units: Units, input: MapView<'_, u8>, output: &mut [u8]) {
-        average_pool_u8(input, units.input / units.output, output);
+    fn average(scales: Scales, input: MapView<'_, u8>, output: &mut [u8]) {
+        average_pool_u8(input, scales.input / scales.output, output);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use tract_onnx::prelude::*;
 
 use super::arithmetic::{Arithmetic, Float, FloatWeights, Int8};
-use super::{Operator, map_fact, rows, view};
+use super::{MapMemory, Operator, map_fact, slice_mut, view};
 use crate::plan::team::Team;
 use googlenet_kernels::conv::Int8ConvWeights;
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
@@ -25,27 +25,18 @@ impl<A: Arithmetic> fmt::Debug for Convolution<A> {
 }
 
 impl<A: Arithmetic> Operator for Convolution<A> {
-    type Scratch = ();
     const NAME: &'static str = "Convolution";
 
     fn output_fact(&self) -> TypedFact {
         map_fact::<A::Element>(self.output)
     }
 
-    fn scratch(&self) {}
-
-    fn run(
-        &self,
-        input: &Tensor,
-        (): &mut (),
-        output: &mut Tensor,
-        team: &Team,
-    ) -> TractResult<()> {
+    fn run(&self, input: &Tensor, maps: &MapMemory, team: &Team) -> TractResult<Tensor> {
         let input = view::<A::Element>(input, self.input)?;
         let channels = self.output.channels;
-        let mut output = rows(output, self.output)?;
-        A::convolve(&self.weights, input, &mut [output.channels(0..channels)], team);
-        Ok(())
+        let mut output = maps.map(self.output);
+        A::convolve(&self.weights, input, &mut [output.rows().channels(0..channels)], team);
+        Ok(output.into_tensor())
     }
 }
 
@@ -97,24 +88,16 @@ impl<A: ToLogits> fmt::Debug for FullyConnected<A> {
 }
 
 impl<A: ToLogits> Operator for FullyConnected<A> {
-    type Scratch = ();
     const NAME: &'static str = "FullyConnected";
 
     fn output_fact(&self) -> TypedFact {
         f32::fact([1, self.classes])
     }
 
-    fn scratch(&self) {}
-
-    fn run(
-        &self,
-        input: &Tensor,
-        (): &mut (),
-        output: &mut Tensor,
-        team: &Team,
-    ) -> TractResult<()> {
-        let input = super::elements::<A::Element>(input, pixel(self.channels))?;
-        A::logits(&self.weights, input, super::slice_mut(output)?, team);
-        Ok(())
+    fn run(&self, input: &Tensor, _: &MapMemory, team: &Team) -> TractResult<Tensor> {
+        let input = view::<A::Element>(input, pixel(self.channels))?.values();
+        let mut output = Tensor::zero::<f32>(&[1, self.classes])?;
+        A::logits(&self.weights, input, slice_mut(&mut output)?, team);
+        Ok(output)
     }
 }

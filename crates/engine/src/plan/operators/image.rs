@@ -2,10 +2,10 @@
 
 use tract_onnx::prelude::*;
 
-use super::{Operator, elements, map_fact, map_sizes, rows, slice, slice_mut};
+use super::{MapMemory, Operator, map_fact, slice, view};
 use crate::model::Preprocessing;
 use crate::plan::team::Team;
-use googlenet_kernels::map::MapShape;
+use googlenet_kernels::map::{MapShape, fill_border};
 
 /// `(byte - mean) * scale`, RGB to the model's own order of channels. The border is 0, as the padding of
 /// a normalised image is.
@@ -16,20 +16,18 @@ pub(in crate::plan) struct Normalise {
 }
 
 impl Operator for Normalise {
-    type Scratch = ();
     const NAME: &'static str = "Normalise";
 
     fn output_fact(&self) -> TypedFact {
         map_fact::<f32>(self.output)
     }
 
-    fn scratch(&self) {}
-
-    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+    fn run(&self, input: &Tensor, maps: &MapMemory, _: &Team) -> TractResult<Tensor> {
         let (pixels, _) = slice::<u8>(input)?.as_chunks::<3>();
         let order = self.preprocessing.channels.from_rgb();
         let (mean, scale) = (self.preprocessing.mean, self.preprocessing.scale);
-        let mut whole = rows::<f32>(output, self.output)?;
+        let mut output = maps.map::<f32>(self.output);
+        let mut whole = output.rows();
         for (row, pixels) in pixels.chunks_exact(self.output.width).enumerate() {
             let (values, _) = whole.row_mut(row).as_chunks_mut::<3>();
             for (values, pixel) in values.iter_mut().zip(pixels) {
@@ -39,7 +37,7 @@ impl Operator for Normalise {
                 }
             }
         }
-        Ok(())
+        Ok(output.into_tensor())
     }
 }
 
@@ -53,29 +51,22 @@ pub(in crate::plan) struct Bytes {
 }
 
 impl Operator for Bytes {
-    type Scratch = ();
     const NAME: &'static str = "Bytes";
 
     fn output_fact(&self) -> TypedFact {
         map_fact::<u8>(self.output)
     }
 
-    fn output(&self) -> TractResult<Tensor> {
-        let mut tensor = Tensor::zero::<u8>(&map_sizes(self.output))?;
-        let (pixels, _) = slice_mut::<u8>(&mut tensor)?.as_chunks_mut::<3>();
-        pixels.fill(self.border);
-        Ok(tensor)
-    }
-
-    fn scratch(&self) {}
-
-    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
-        let mut whole = rows::<u8>(output, self.output)?;
+    fn run(&self, input: &Tensor, maps: &MapMemory, _: &Team) -> TractResult<Tensor> {
+        let mut output = maps.unfilled::<u8>(self.output);
+        let (pixels, _) = output.values_mut().as_chunks_mut::<3>();
+        fill_border(MapShape { channels: 1, ..self.output }, pixels, self.border);
+        let mut whole = output.rows();
         let bytes = slice::<u8>(input)?.chunks_exact(3 * self.output.width);
         for (row, bytes) in bytes.enumerate() {
             whole.row_mut(row).copy_from_slice(bytes);
         }
-        Ok(())
+        Ok(output.into_tensor())
     }
 }
 
@@ -89,19 +80,17 @@ pub(in crate::plan) struct ScaleChannels {
 }
 
 impl Operator for ScaleChannels {
-    type Scratch = ();
     const NAME: &'static str = "ScaleChannels";
 
     fn output_fact(&self) -> TypedFact {
         map_fact::<f32>(self.output)
     }
 
-    fn scratch(&self) {}
-
-    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
-        let from = elements::<f32>(input, self.input)?;
+    fn run(&self, input: &Tensor, maps: &MapMemory, _: &Team) -> TractResult<Tensor> {
+        let from = view::<f32>(input, self.input)?.values();
         let border = self.input.border;
-        let mut whole = rows::<f32>(output, self.output)?;
+        let mut output = maps.map::<f32>(self.output);
+        let mut whole = output.rows();
         for row in 0..self.output.height {
             let (to, _) = whole.row_mut(row).as_chunks_mut::<3>();
             let first = (row + border) * self.input.row_len() + 3 * border;
@@ -112,6 +101,6 @@ impl Operator for ScaleChannels {
                 }
             }
         }
-        Ok(())
+        Ok(output.into_tensor())
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use tract_onnx::prelude::*;
 
 use super::arithmetic::Arithmetic;
-use super::{Operator, map_fact, on_rows, rows, view};
+use super::{Map, MapElement, MapMemory, Operator, map_fact, on_rows, view};
 use crate::plan::team::Team;
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
@@ -39,12 +39,11 @@ pub(in crate::plan) struct InceptionShapes {
     pub(in crate::plan) begin: [usize; 3],
 }
 
-/// What one worker keeps between the two steps of a module.
-#[derive(Clone, Debug, Default)]
-pub(in crate::plan) struct Branches<T> {
-    pub(in crate::plan) reduced_3: Vec<T>,
-    pub(in crate::plan) reduced_5: Vec<T>,
-    pooled: Vec<T>,
+/// The maps inside the branches, between the two steps of a module.
+pub(in crate::plan) struct Branches<T: MapElement> {
+    pub(in crate::plan) reduced_3: Map<T>,
+    pub(in crate::plan) reduced_5: Map<T>,
+    pooled: Map<T>,
 }
 
 impl<A: Arithmetic> fmt::Debug for Inception<A> {
@@ -54,33 +53,25 @@ impl<A: Arithmetic> fmt::Debug for Inception<A> {
 }
 
 impl<A: Arithmetic> Operator for Inception<A> {
-    type Scratch = Branches<A::Element>;
     const NAME: &'static str = "Inception";
 
     fn output_fact(&self) -> TypedFact {
         map_fact::<A::Element>(self.shapes.output)
     }
 
-    fn scratch(&self) -> Self::Scratch {
-        let map = |shape: MapShape| vec![A::Element::default(); shape.len()];
-        Branches {
-            reduced_3: map(self.shapes.reduced_3),
-            reduced_5: map(self.shapes.reduced_5),
-            pooled: map(self.shapes.pooled),
-        }
-    }
-
-    fn run(
-        &self,
-        input: &Tensor,
-        branches: &mut Self::Scratch,
-        output: &mut Tensor,
-        team: &Team,
-    ) -> TractResult<()> {
+    fn run(&self, input: &Tensor, maps: &MapMemory, team: &Team) -> TractResult<Tensor> {
+        maps.clear();
         let input = view::<A::Element>(input, self.shapes.input)?;
-        self.read_input(input, branches, rows(output, self.shapes.output)?, team);
-        self.read_branches(branches, rows(output, self.shapes.output)?, team);
-        Ok(())
+        let mut output = maps.map(self.shapes.output);
+        let mut branches = Branches {
+            reduced_3: maps.map(self.shapes.reduced_3),
+            reduced_5: maps.map(self.shapes.reduced_5),
+            pooled: maps.map(self.shapes.pooled),
+        };
+        self.read_input(input, &mut branches, output.rows(), team);
+        self.read_branches(&branches, output.rows(), team);
+        maps.leave(branches);
+        Ok(output.into_tensor())
     }
 }
 
@@ -94,8 +85,7 @@ impl<A: Arithmetic> Inception<A> {
         team: &Team,
     ) {
         let shapes = &self.shapes;
-        let mut reduced_3 = MapRowsMut::whole(shapes.reduced_3, &mut branches.reduced_3);
-        let mut reduced_5 = MapRowsMut::whole(shapes.reduced_5, &mut branches.reduced_5);
+        let (mut reduced_3, mut reduced_5) = (branches.reduced_3.rows(), branches.reduced_5.rows());
         let heads = &mut [
             output.channels(0..shapes.begin[0]),
             reduced_3.channels(0..shapes.reduced_3.channels),
@@ -103,7 +93,7 @@ impl<A: Arithmetic> Inception<A> {
         ];
         A::convolve(&self.heads, input, heads, team);
         let channels = shapes.pooled.channels;
-        on_rows(team, MapRowsMut::whole(shapes.pooled, &mut branches.pooled), |mut pooled| {
+        on_rows(team, branches.pooled.rows(), |mut pooled| {
             max_pool(self.isa, self.window, input, &mut pooled.channels(0..channels));
         });
     }
@@ -117,9 +107,8 @@ impl<A: Arithmetic> Inception<A> {
     ) {
         let shapes = &self.shapes;
         let [begin_3, begin_5, begin_pool] = shapes.begin;
-        let reduced_3 = MapView::new(shapes.reduced_3, &branches.reduced_3);
-        let reduced_5 = MapView::new(shapes.reduced_5, &branches.reduced_5);
-        let pooled = MapView::new(shapes.pooled, &branches.pooled);
+        let [reduced_3, reduced_5, pooled] =
+            [&branches.reduced_3, &branches.reduced_5, &branches.pooled].map(Map::view);
         let end = shapes.output.channels;
         A::convolve(&self.o_3, reduced_3, &mut [output.channels(begin_3..begin_5)], team);
         A::convolve(&self.o_5, reduced_5, &mut [output.channels(begin_5..begin_pool)], team);

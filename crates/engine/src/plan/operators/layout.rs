@@ -2,7 +2,7 @@
 
 use tract_onnx::prelude::*;
 
-use super::{Operator, elements, map_fact, rows, slice, slice_mut};
+use super::{MapMemory, Operator, map_fact, slice, slice_mut, view};
 use crate::plan::team::Team;
 use googlenet_kernels::map::MapShape;
 
@@ -13,19 +13,17 @@ pub(in crate::plan) struct ToNhwc {
 }
 
 impl Operator for ToNhwc {
-    type Scratch = ();
     const NAME: &'static str = "ToNhwc";
 
     fn output_fact(&self) -> TypedFact {
         map_fact::<f32>(self.output)
     }
 
-    fn scratch(&self) {}
-
-    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+    fn run(&self, input: &Tensor, maps: &MapMemory, _: &Team) -> TractResult<Tensor> {
         let MapShape { height, width, channels, .. } = self.output;
         let planes = slice::<f32>(input)?;
-        let mut whole = rows::<f32>(output, self.output)?;
+        let mut output = maps.map::<f32>(self.output);
+        let mut whole = output.rows();
         for row in 0..height {
             let to = whole.row_mut(row);
             for (channel, plane) in planes.chunks_exact(height * width).enumerate() {
@@ -35,7 +33,7 @@ impl Operator for ToNhwc {
                 }
             }
         }
-        Ok(())
+        Ok(output.into_tensor())
     }
 }
 
@@ -46,7 +44,6 @@ pub(in crate::plan) struct ToNchw {
 }
 
 impl Operator for ToNchw {
-    type Scratch = ();
     const NAME: &'static str = "ToNchw";
 
     fn output_fact(&self) -> TypedFact {
@@ -54,12 +51,11 @@ impl Operator for ToNchw {
         f32::fact([1, channels, height, width])
     }
 
-    fn scratch(&self) {}
-
-    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+    fn run(&self, input: &Tensor, _: &MapMemory, _: &Team) -> TractResult<Tensor> {
         let MapShape { height, width, channels, border } = self.input;
-        let from = elements::<f32>(input, self.input)?;
-        let planes = slice_mut::<f32>(output)?;
+        let from = view::<f32>(input, self.input)?.values();
+        let mut output = Tensor::zero::<f32>(&[1, channels, height, width])?;
+        let planes = slice_mut::<f32>(&mut output)?;
         for (channel, plane) in planes.chunks_exact_mut(height * width).enumerate() {
             for (row, to) in plane.chunks_exact_mut(width).enumerate() {
                 let first = (row + border) * self.input.row_len() + border * channels + channel;
@@ -68,6 +64,6 @@ impl Operator for ToNchw {
                 }
             }
         }
-        Ok(())
+        Ok(output)
     }
 }

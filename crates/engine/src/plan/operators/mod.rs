@@ -9,23 +9,26 @@
 //! | `layout` | maps to and from tract's NCHW |
 //! | `quantise` | maps from f32 to u8 and back |
 //! | `arithmetic` | the number format of these |
-//! | `plan_operator` | the `TypedOp` around each: its output and scratch, made once for each worker |
+//! | `map_memory` | the memory that the maps of a worker take turns in |
+//! | `plan_operator` | the `TypedOp` around each |
 
 pub(super) mod arithmetic;
 pub(super) mod convolution;
 pub(super) mod image;
 pub(super) mod inception;
 pub(super) mod layout;
+pub(super) mod map_memory;
 mod plan_operator;
 pub(super) mod pooling;
 pub(super) mod quantise;
 
-pub(super) use plan_operator::{Operator, PlanOperator, own_name, scratch_of};
+pub(super) use map_memory::{Map, MapElement, MapMemory};
+pub(super) use plan_operator::{Operator, PlanOperator, map_memory, own_name};
 
 use std::sync::{Mutex, PoisonError};
 
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::internal::format_err;
+use tract_onnx::tract_core::internal::*;
 
 use super::team::Team;
 use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
@@ -43,40 +46,22 @@ pub(super) fn map_sizes(shape: MapShape) -> [usize; 3] {
 }
 
 /// Reads a map.
-fn view<T: Datum>(tensor: &Tensor, shape: MapShape) -> TractResult<MapView<'_, T>> {
-    Ok(MapView::new(shape, elements(tensor, shape)?))
-}
-
-fn elements<T: Datum>(tensor: &Tensor, shape: MapShape) -> TractResult<&[T]> {
-    let elements = slice::<T>(tensor)?;
-    check_length(elements.len(), shape)?;
-    Ok(elements)
-}
-
-fn slice<T: Datum>(tensor: &Tensor) -> TractResult<&[T]> {
-    tensor.to_plain_array_view::<T>()?.to_slice().ok_or_else(no_slice)
-}
-
-/// All rows of a map, to be written.
-fn rows<T: Datum>(tensor: &mut Tensor, shape: MapShape) -> TractResult<MapRowsMut<'_, T>> {
-    let elements = slice_mut::<T>(tensor)?;
-    check_length(elements.len(), shape)?;
-    Ok(MapRowsMut::whole(shape, elements))
-}
-
-fn slice_mut<T: Datum>(tensor: &mut Tensor) -> TractResult<&mut [T]> {
-    tensor.to_plain_array_view_mut::<T>()?.into_slice().ok_or_else(no_slice)
-}
-
-fn no_slice() -> TractError {
-    format_err!("the tensor of a map is not contiguous")
-}
-
-fn check_length(length: usize, shape: MapShape) -> TractResult<()> {
-    if length == shape.len() {
-        return Ok(());
+fn view<T: MapElement>(tensor: &Tensor, shape: MapShape) -> TractResult<MapView<'_, T>> {
+    let view = Map::of(tensor)?.view();
+    if view.shape() != shape {
+        bail!("a map of {shape:?} is one of {:?}", view.shape());
     }
-    Err(format_err!("a map of {shape:?} has {length} elements"))
+    Ok(view)
+}
+
+/// Reads a tensor of tract's.
+fn slice<T: Datum>(tensor: &Tensor) -> TractResult<&[T]> {
+    tensor.to_plain_array_view::<T>()?.to_slice().context("a tensor is contiguous")
+}
+
+/// Writes a tensor of tract's.
+fn slice_mut<T: Datum>(tensor: &mut Tensor) -> TractResult<&mut [T]> {
+    tensor.to_plain_array_view_mut::<T>()?.into_slice().context("a tensor is contiguous")
 }
 
 /// Writes all rows of `output`, on as many threads as are free.

@@ -5,14 +5,14 @@ use std::marker::PhantomData;
 
 use tract_onnx::prelude::*;
 
-use super::arithmetic::{Arithmetic, Units};
+use super::arithmetic::{Arithmetic, Scales};
 use super::convolution::pixel;
-use super::{Operator, map_fact, on_rows, rows, slice_mut, view};
+use super::{MapElement, MapMemory, Operator, map_fact, on_rows, view};
 use crate::plan::team::Team;
 use googlenet_kernels::isa::Isa;
 use googlenet_kernels::lrn::LrnParameters;
 use googlenet_kernels::map::MapShape;
-use googlenet_kernels::max_pool::{PoolElement, PoolGeometry, max_pool};
+use googlenet_kernels::max_pool::{PoolGeometry, max_pool};
 
 /// The largest value of each window.
 #[derive(Debug)]
@@ -24,29 +24,21 @@ pub(in crate::plan) struct MaxPooling<T> {
     pub(in crate::plan) element: PhantomData<T>,
 }
 
-impl<T: Datum + PoolElement + Default + Debug> Operator for MaxPooling<T> {
-    type Scratch = ();
+impl<T: MapElement> Operator for MaxPooling<T> {
     const NAME: &'static str = "MaxPooling";
 
     fn output_fact(&self) -> TypedFact {
         map_fact::<T>(self.output)
     }
 
-    fn scratch(&self) {}
-
-    fn run(
-        &self,
-        input: &Tensor,
-        (): &mut (),
-        output: &mut Tensor,
-        team: &Team,
-    ) -> TractResult<()> {
+    fn run(&self, input: &Tensor, maps: &MapMemory, team: &Team) -> TractResult<Tensor> {
         let input = view::<T>(input, self.input)?;
         let channels = self.output.channels;
-        on_rows(team, rows(output, self.output)?, |mut part| {
+        let mut output = maps.map::<T>(self.output);
+        on_rows(team, output.rows(), |mut part| {
             max_pool(self.isa, self.window, input, &mut part.channels(0..channels));
         });
-        Ok(())
+        Ok(output.into_tensor())
     }
 }
 
@@ -55,43 +47,35 @@ impl<T: Datum + PoolElement + Default + Debug> Operator for MaxPooling<T> {
 pub(in crate::plan) struct LocalResponseNormalization<A> {
     pub(in crate::plan) isa: Isa,
     pub(in crate::plan) parameters: LrnParameters,
-    pub(in crate::plan) units: Units,
+    pub(in crate::plan) scales: Scales,
     pub(in crate::plan) input: MapShape,
     pub(in crate::plan) output: MapShape,
     pub(in crate::plan) arithmetic: PhantomData<A>,
 }
 
 impl<A: Arithmetic> Operator for LocalResponseNormalization<A> {
-    type Scratch = ();
     const NAME: &'static str = "LocalResponseNorm";
 
     fn output_fact(&self) -> TypedFact {
         map_fact::<A::Element>(self.output)
     }
 
-    fn scratch(&self) {}
-
-    fn run(
-        &self,
-        input: &Tensor,
-        (): &mut (),
-        output: &mut Tensor,
-        team: &Team,
-    ) -> TractResult<()> {
+    fn run(&self, input: &Tensor, maps: &MapMemory, team: &Team) -> TractResult<Tensor> {
         let input = view::<A::Element>(input, self.input)?;
         let channels = self.output.channels;
-        on_rows(team, rows(output, self.output)?, |mut part| {
+        let mut output = maps.map::<A::Element>(self.output);
+        on_rows(team, output.rows(), |mut part| {
             let mut window = part.channels(0..channels);
-            A::normalise(self.isa, self.parameters, self.units, input, &mut window);
+            A::normalise(self.isa, self.parameters, self.scales, input, &mut window);
         });
-        Ok(())
+        Ok(output.into_tensor())
     }
 }
 
 /// The mean of each channel over the whole map.
 #[derive(Debug)]
 pub(in crate::plan) struct AveragePooling<A> {
-    pub(in crate::plan) units: Units,
+    pub(in crate::plan) scales: Scales,
     pub(in crate::plan) input: MapShape,
     pub(in crate::plan) border: usize,
     pub(in crate::plan) arithmetic: PhantomData<A>,
@@ -104,21 +88,19 @@ impl<A> AveragePooling<A> {
 }
 
 impl<A: Arithmetic> Operator for AveragePooling<A> {
-    type Scratch = ();
     const NAME: &'static str = "AveragePooling";
 
     fn output_fact(&self) -> TypedFact {
         map_fact::<A::Element>(self.shape())
     }
 
-    fn scratch(&self) {}
-
-    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
+    fn run(&self, input: &Tensor, maps: &MapMemory, _: &Team) -> TractResult<Tensor> {
         let input = view::<A::Element>(input, self.input)?;
         let side = self.border * self.input.channels;
         let middle = self.border * self.shape().row_len() + side;
-        let output = &mut slice_mut::<A::Element>(output)?[middle..middle + self.input.channels];
-        A::average(self.units, input, output);
-        Ok(())
+        let mut output = maps.map::<A::Element>(self.shape());
+        let means = &mut output.values_mut()[middle..middle + self.input.channels];
+        A::average(self.scales, input, means);
+        Ok(output.into_tensor())
     }
 }

@@ -2,7 +2,7 @@
 
 use tract_onnx::prelude::*;
 
-use super::{Operator, elements, map_fact, slice_mut};
+use super::{MapMemory, Operator, map_fact, view};
 use crate::plan::team::Team;
 use googlenet_kernels::map::MapShape;
 use googlenet_kernels::quantise::{dequantise, quantise};
@@ -11,23 +11,22 @@ use googlenet_kernels::quantise::{dequantise, quantise};
 #[derive(Debug)]
 pub(in crate::plan) struct Quantise {
     pub(in crate::plan) shape: MapShape,
-    /// What one unit of the bytes is worth.
-    pub(in crate::plan) unit: f32,
+    /// The scale of the bytes.
+    pub(in crate::plan) scale: f32,
 }
 
 impl Operator for Quantise {
-    type Scratch = ();
     const NAME: &'static str = "Quantise";
 
     fn output_fact(&self) -> TypedFact {
         map_fact::<u8>(self.shape)
     }
 
-    fn scratch(&self) {}
-
-    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
-        quantise(1.0 / self.unit, elements(input, self.shape)?, slice_mut(output)?);
-        Ok(())
+    fn run(&self, input: &Tensor, maps: &MapMemory, _: &Team) -> TractResult<Tensor> {
+        let input = view(input, self.shape)?;
+        let mut output = maps.unfilled(self.shape);
+        quantise(1.0 / self.scale, input.values(), output.values_mut());
+        Ok(output.into_tensor())
     }
 }
 
@@ -35,22 +34,21 @@ impl Operator for Quantise {
 #[derive(Debug)]
 pub(in crate::plan) struct Dequantise {
     pub(in crate::plan) shape: MapShape,
-    /// What one unit of the bytes is worth.
-    pub(in crate::plan) unit: f32,
+    /// The scale of the bytes.
+    pub(in crate::plan) scale: f32,
 }
 
 impl Operator for Dequantise {
-    type Scratch = ();
     const NAME: &'static str = "Dequantise";
 
     fn output_fact(&self) -> TypedFact {
         map_fact::<f32>(self.shape)
     }
 
-    fn scratch(&self) {}
-
-    fn run(&self, input: &Tensor, (): &mut (), output: &mut Tensor, _: &Team) -> TractResult<()> {
-        dequantise(self.unit, elements(input, self.shape)?, slice_mut(output)?);
-        Ok(())
+    fn run(&self, input: &Tensor, maps: &MapMemory, _: &Team) -> TractResult<Tensor> {
+        let input = view(input, self.shape)?;
+        let mut output = maps.unfilled(self.shape);
+        dequantise(self.scale, input.values(), output.values_mut());
+        Ok(output.into_tensor())
     }
 }

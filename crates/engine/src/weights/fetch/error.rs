@@ -10,13 +10,15 @@ use crate::weights::Sha256;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The address is no address.
-    #[error("{url} is no address to download from: it must be https://HOST/… or http://HOST/…")]
+    #[error("{url} is not an address to download from: it must be https://HOST/… or http://HOST/…")]
     Url {
         /// What was given.
         url: String,
     },
     /// The proxy that was asked for cannot be used.
-    #[error("{proxy} is no proxy's address: it must be http://HOST:PORT or socks5://HOST:PORT")]
+    #[error(
+        "{proxy} is not the address of a proxy: it must be http://HOST:PORT or socks5://HOST:PORT"
+    )]
     Proxy {
         /// What was given, without a user name and password.
         proxy: String,

@@ -11,6 +11,16 @@ fn bytes(count: usize, seed: usize) -> Vec<u8> {
     (0..count).map(|i| ((i * 7919 + seed * 104_729) % 2003) as u8).collect()
 }
 
+/// One of `outliers` weights is any; the others are small.
+fn weights(count: usize, seed: usize, outliers: usize) -> Vec<i8> {
+    let any = bytes(count, seed + 1).into_iter().map(|byte| byte as i8).enumerate();
+    any.map(|(index, any)| {
+        let mixed = (index as u64 + seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        if mixed.is_multiple_of(outliers as u64) { any } else { any / 8 }
+    })
+    .collect()
+}
+
 /// The sums of the textbook's loops, over a map with its border.
 fn textbook(
     geometry: ConvGeometry,
@@ -54,9 +64,10 @@ proptest! {
         (height, width) in (1_usize..9, 1_usize..31),
         (inputs, channels) in (1_usize..21, 1_usize..40),
         (kernel, stride, wider) in (1_usize..6, 1_usize..3, 0_usize..2),
-        seed in 0_usize..1000,
+        (seed, outliers) in (0_usize..1000, 1_usize..40),
     ) {
         prop_assume!(kernel * inputs >= Int8ConvWeights::LEAST_RUN);
+        let (width, channels) = if seed % 4 == 0 { (1, channels * 8) } else { (width, channels) };
         let padding = kernel / 2;
         let size = |outputs: usize| (outputs - 1) * stride + kernel - 2 * padding;
         let shape = MapShape {
@@ -70,7 +81,7 @@ proptest! {
         let input = bytes(shape.len(), seed);
         let input = MapView::new(shape, &input);
         let weights: Vec<i8> =
-            bytes(channels * kernel * kernel * inputs, 1).into_iter().map(|b| b as i8).collect();
+            weights(channels * kernel * kernel * inputs, seed, outliers);
         let scale: Vec<f32> = (0..channels).map(|c| 0.001 + c as f32 * 0.0007).collect();
         let bias: Vec<f32> = (0..channels).map(|c| 100.0 - c as f32 * 3.3).collect();
         let sums = textbook(geometry, &weights, channels, input, (height, width));
