@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
@@ -15,7 +16,9 @@ use crate::http::{self, AppState, BodyMemory, ConnectionLimits, Service, Unanswe
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::machine::{self, MemoryBudget};
 use crate::metrics::Metrics;
-use crate::pipeline::{BlockingPool, BlockingThreads, Decoder, ImageDecoder, Pipeline};
+use crate::pipeline::{
+    BlockingPool, BlockingThreads, Decoder, ImageDecoder, Pipeline, photo_to_measure,
+};
 use crate::preprocess::{PreprocessError, Preprocessor};
 use googlenet_engine::loaded_model::{LoadedModel, ModelError};
 
@@ -127,6 +130,8 @@ impl App {
         let mut servers = serve(listener, admin_listener, &state, &unanswered);
         let started = Instant::now();
         tokio::pin!(shutdown);
+        // Made while the model is loaded.
+        let photo = tokio::task::spawn_blocking(photo_to_measure);
         let loaded = tokio::select! {
             loaded = tokio::task::spawn_blocking(load) => Some(loaded),
             () = shutdown.as_mut() => None,
@@ -134,7 +139,8 @@ impl App {
         let batcher = match loaded {
             Some(loaded) => {
                 let model = loaded.map_err(|_| AppError::LoadPanicked)??;
-                let batcher = start(&state, model, decoder)?;
+                let photo = photo.await.unwrap_or_default();
+                let batcher = start(&state, model, decoder, photo)?;
                 state.lifecycle.enter(Phase::Ready);
                 let milliseconds = started.elapsed().as_millis() as u64;
                 tracing::info!(milliseconds, page, "ready");
@@ -180,7 +186,8 @@ fn serve(
     servers
 }
 
-/// Blocking threads that the service needs: to prepare images, to load the model and to join threads.
+/// Blocking threads that the service needs: to prepare images, to load the model, to make the photo by which decoding is
+/// measured, and to join threads.
 pub fn blocking_threads(workers: usize) -> usize {
     BlockingThreads::for_workers(workers).total() + 2
 }
@@ -208,24 +215,16 @@ fn start(
     state: &AppState,
     model: LoadedModel,
     decoder: Arc<dyn Decoder>,
+    photo: Bytes,
 ) -> Result<Batcher, AppError> {
     let settings = &state.settings;
     let threads = BlockingThreads::for_workers(settings.workers);
-    let batcher_config = BatcherConfig {
-        workers: settings.workers,
-        max_batch_size: settings.max_batch_size,
-        max_wait: settings.batch_max_wait,
-        queue_capacity: settings.queue_capacity,
-        // The other half is for decoding, for computing, and for the estimate's error.
-        max_expected_wait: settings.request_timeout / 2,
-        decode_threads: threads.by_effort,
-    };
+    let batcher_config = batcher_config(settings, &threads);
     let (operators, views) = (model.engine.operators(), model.engine.views());
     let colour_filters = model.engine.colour_filters();
     let batcher = Batcher::start(model.engine, batcher_config, state.metrics.batcher.clone())?;
     machine::give_back_freed_memory();
-    // All that stays is in memory now; what is left is for images.
-    // All but the weights for gradients, which come with the first request for one.
+    // All that stays is in memory now, except the weights for gradients, which the first request for one makes.
     let later = views.gradients.filter(|_| settings.explain).map_or(0, |views| views.weights_bytes);
     let resident = machine::resident_bytes() + later;
     let memory = memory_budget(settings.memory, resident, settings.max_body_bytes);
@@ -250,13 +249,14 @@ fn start(
         reject_damaged: settings.reject_damaged,
         metrics: state.metrics.clone(),
     };
-    let slowness = pipeline.measure_decoding();
+    let slowness = pipeline.measure_decoding(photo);
     pipeline.queue.calibrate_decoding(slowness);
     tracing::debug!(slowness, "decoding measured");
     machine::give_back_freed_memory();
     let service = Service {
         model: Arc::new(model.info),
-        body_memory: BodyMemory::new(memory.body_bytes),
+        body_memory: BodyMemory::new(memory.body_bytes, state.metrics.body_memory.clone()),
+        answer_memory: BodyMemory::new(memory.answer_bytes, state.metrics.answer_memory.clone()),
         operators,
         colour_filters,
         pipeline,
@@ -266,20 +266,35 @@ fn start(
     Ok(batcher)
 }
 
+fn batcher_config(settings: &Settings, threads: &BlockingThreads) -> BatcherConfig {
+    BatcherConfig {
+        workers: settings.workers,
+        max_batch_size: settings.max_batch_size,
+        max_wait: settings.batch_max_wait,
+        queue_capacity: settings.queue_capacity,
+        // The other half is for decoding, for computing, and for the estimate's error.
+        max_expected_wait: settings.request_timeout / 2,
+        decode_threads: threads.by_effort,
+    }
+}
+
 /// What images may take, as the memory limit and the user say.
 fn memory_budget(settings: MemorySettings, resident: u64, max_body_bytes: usize) -> MemoryBudget {
     let limit = settings.limit_bytes;
     // A larger share is what the largest body may need: it would never be taken otherwise.
     let one_body = (http::BODY_COPIES * max_body_bytes) as u64;
     let default = MemoryBudget::new(limit, resident, one_body);
+    let body_bytes = settings.body_bytes.unwrap_or(default.body_bytes).max(one_body);
     let budget = MemoryBudget {
-        body_bytes: settings.body_bytes.unwrap_or(default.body_bytes).max(one_body),
+        body_bytes,
+        answer_bytes: MemoryBudget::answer_bytes(body_bytes),
         decode_bytes: settings.decode_bytes.unwrap_or(default.decode_bytes),
     };
     tracing::info!(
         limit_bytes = limit,
         resident_bytes = resident,
         body_memory_bytes = budget.body_bytes,
+        answer_memory_bytes = budget.answer_bytes,
         decode_memory_bytes = budget.decode_bytes,
         "memory"
     );

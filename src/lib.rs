@@ -11,6 +11,7 @@ pub mod batcher;
 pub mod cli;
 pub mod config;
 pub mod decode;
+pub mod drawing;
 pub mod evidence;
 pub mod http;
 pub mod inside;

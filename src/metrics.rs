@@ -114,7 +114,8 @@ pub struct Metrics {
     pub decode_seconds: Histogram,
     /// The best class's probability of each image.
     pub top1_probability: Histogram,
-    /// Requests refused before any work, by the error's code and, when the queue is full, the bound that was met.
+    /// Requests refused because of the service's state, by the error's code and, when the queue is full, the bound that
+    /// was met.
     pub rejected: IntCounterVec,
     /// Images explained, by the method.
     pub explanations: IntCounterVec,
@@ -125,6 +126,10 @@ pub struct Metrics {
     pub log_lines_lost: IntCounter,
     /// Open connections.
     pub connections: IntGauge,
+    /// Bytes of the bodies of requests that are in memory.
+    pub body_memory: IntGauge,
+    /// Bytes of the bodies of answers that are in memory.
+    pub answer_memory: IntGauge,
     /// The batcher's part.
     pub batcher: BatcherMetrics,
     build_info: IntGaugeVec,
@@ -177,7 +182,7 @@ impl Metrics {
             rejected: counters(
                 &registry,
                 "googlenet_rejected_total",
-                "Requests refused before any work",
+                "Requests refused because a bound was met, or because the service is not ready",
                 &["reason", "bound"],
             )?,
             explanations: explanations(&registry)?,
@@ -194,6 +199,16 @@ impl Metrics {
                 "Lines of the log that could not be written",
             )?,
             connections: gauge(&registry, "googlenet_connections", "Open connections")?,
+            body_memory: gauge(
+                &registry,
+                "googlenet_body_memory_bytes",
+                "Memory that the bodies of requests take",
+            )?,
+            answer_memory: gauge(
+                &registry,
+                "googlenet_answer_memory_bytes",
+                "Memory that the bodies of large answers take until they have been sent",
+            )?,
             build_info,
             batcher,
             registry,

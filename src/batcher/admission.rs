@@ -40,6 +40,10 @@ pub enum Bound {
     Work,
     /// All places for patient work are taken.
     Patience,
+    /// The client has its share of those.
+    PatientShare,
+    /// Patient work would not be done in time even if nothing else were to be done.
+    PatientWork,
 }
 
 /// Grants places, or says which bound is met.

@@ -47,8 +47,8 @@ impl Queue {
         let now = Instant::now();
         let view = self.view(&mut state, client, asks, time_left, now);
         if let Err(bound) = admission::decide(view) {
-            let inputs = state.all_inputs();
-            let retry_after = state.drain_rate.retry_after(now, inputs);
+            let runs = state.all_runs();
+            let retry_after = state.drain_rate.retry_after(now, runs);
             let retry_after = retry_after.max(view.wait_of_all / 2).min(DrainRate::LONGEST);
             return Err(AdmitError::Full { retry_after, bound });
         }
@@ -59,7 +59,7 @@ impl Queue {
             state.next_id += 1;
             let effort = Effort::of(ask.decode_time).index();
             state.reserved[effort] += 1;
-            state.reserved_inputs[effort] += ask.inputs;
+            state.reserved_runs[effort] += ask.runs;
             state.backlog.add(ask.decode_time);
         }
         self.report(&state);
@@ -131,7 +131,7 @@ pub(super) mod tests {
         images: usize,
         decode_ms: u64,
     ) -> Result<Vec<Place>, AdmitError> {
-        let ask = Ask { decode_time: Duration::from_millis(decode_ms), inputs: 1 };
+        let ask = Ask { decode_time: Duration::from_millis(decode_ms), runs: 1 };
         queue.admit(ClientKey(client), &vec![ask; images], Duration::from_secs(60))
     }
 
@@ -181,7 +181,7 @@ pub(super) mod tests {
         assert_eq!(bound(admit(&queue, 30, 1, 300)), Some(Bound::Time));
         assert!(admit(&queue, 30, 1, 2).is_ok());
         let soon = Duration::from_millis(30);
-        let ask = Ask { decode_time: Duration::from_millis(20), inputs: 1 };
+        let ask = Ask { decode_time: Duration::from_millis(20), runs: 1 };
         let hurried = queue.admit(ClientKey(31), &[ask], soon);
         assert_eq!(bound(hurried), Some(Bound::Work), "20 ms of decoding in half of 30 ms");
         queue.calibrate_decoding(0.25);

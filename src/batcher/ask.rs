@@ -9,19 +9,19 @@ use super::effort::Effort;
 pub struct Ask {
     /// The time that decoding it is estimated to take; zero for a tensor.
     pub decode_time: Duration,
-    /// Inputs that it will be: its crops.
-    pub inputs: usize,
+    /// Runs of the network that it takes: one for each crop, and what a gradient takes beside.
+    pub runs: usize,
 }
 
 impl Ask {
     /// An image of a tensor. Elements are read, not decoded: what that takes is in the time of a run.
-    pub const TENSOR: Self = Self { decode_time: Duration::ZERO, inputs: 1 };
+    pub const TENSOR: Self = Self { decode_time: Duration::ZERO, runs: 1 };
 }
 
 /// What the runs of an image count in the share of its client, beside the decoding.
 pub(super) fn run_time(ask: Ask) -> Duration {
     const RUN: Duration = Duration::from_millis(10);
-    RUN * u32::try_from(ask.inputs).unwrap_or(u32::MAX)
+    RUN * u32::try_from(ask.runs).unwrap_or(u32::MAX)
 }
 
 /// What the images of an effort are estimated to take together.

@@ -2,9 +2,9 @@
 //!
 //! `admission` decides who gets a place, and `policy` when a batch starts (both are pure). `clients` decides whose turn
 //! it is. `queue` holds the waiting images, `admit` gives out its places, and `place` is one image's place in it.
-//! `patient` is a lane beside it, for work that
-//! waits for idle workers. `worker` is the thread of one worker. `drain_rate` and `effort` estimate how long the queue and the decoding will
-//! take.
+//! `patient` is a lane beside it, for work that waits for idle workers. `worker` is the thread of one worker.
+//! `drain_rate`, `effort` and `pace` estimate how long the queue, the decoding and the lane will take, `gradient_cost` how
+//! many runs of the network a gradient is worth, both by a `moving_mean`.
 
 mod admission;
 mod admit;
@@ -12,6 +12,9 @@ mod ask;
 mod clients;
 mod drain_rate;
 mod effort;
+mod gradient_cost;
+mod moving_mean;
+mod pace;
 mod patient;
 mod place;
 mod policy;
@@ -131,15 +134,36 @@ mod tests {
     use crate::metrics::Metrics;
     use googlenet_engine::model::{Input, OperatorCount, Probabilities, Session};
 
-    /// The first session is opened, the second is not.
+    /// What the second session does not do.
+    #[derive(Clone, Copy)]
+    enum Step {
+        Open,
+        WarmUp,
+    }
+
+    /// The first session is opened and warmed up, the second is not.
     struct OneSession {
         opened: std::sync::atomic::AtomicUsize,
+        fails_to: Step,
         panics: bool,
     }
 
-    struct Nothing;
+    fn fail<T>() -> Result<T, EngineError> {
+        Err(EngineError::Plan("injected".into()))
+    }
+
+    fn panic<T>() -> Result<T, EngineError> {
+        panic!("injected")
+    }
+
+    /// Warms up as it is told.
+    struct Nothing(fn() -> Result<(), EngineError>);
 
     impl Session for Nothing {
+        fn warm_up(&mut self) -> Result<(), EngineError> {
+            self.0()
+        }
+
         fn run(&mut self, _: &[Input]) -> Result<Vec<Probabilities>, EngineError> {
             Ok(Vec::new())
         }
@@ -147,10 +171,13 @@ mod tests {
 
     impl Engine for OneSession {
         fn session(&self) -> Result<Box<dyn Session>, EngineError> {
-            match self.opened.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
-                0 => Ok(Box::new(Nothing)),
-                _ if self.panics => panic!("injected"),
-                _ => Err(EngineError::Plan("injected".into())),
+            let is_first = self.opened.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            match self.fails_to {
+                _ if is_first => Ok(Box::new(Nothing(|| Ok(())))),
+                Step::Open if self.panics => panic(),
+                Step::Open => fail(),
+                Step::WarmUp if self.panics => Ok(Box::new(Nothing(panic))),
+                Step::WarmUp => Ok(Box::new(Nothing(fail))),
             }
         }
 
@@ -159,7 +186,7 @@ mod tests {
         }
     }
 
-    fn start(panics: bool) -> Result<Batcher, StartError> {
+    fn start(fails_to: Step, panics: bool) -> Result<Batcher, StartError> {
         let config = BatcherConfig {
             workers: 2,
             max_batch_size: 1,
@@ -168,13 +195,15 @@ mod tests {
             max_expected_wait: Duration::from_secs(1),
             decode_threads: [1, 1],
         };
-        let engine = OneSession { opened: 0.into(), panics };
+        let engine = OneSession { opened: 0.into(), fails_to, panics };
         Batcher::start(Arc::new(engine), config, Metrics::new().unwrap().batcher)
     }
 
     #[test]
-    fn a_worker_that_cannot_open_the_plan_ends_the_start_and_the_other_workers() {
-        assert!(matches!(start(false).err(), Some(StartError::Session(_))));
-        assert!(matches!(start(true).err(), Some(StartError::Panicked)));
+    fn a_worker_that_cannot_open_the_plan_or_warm_it_up_ends_the_start_and_the_other_workers() {
+        for fails_to in [Step::Open, Step::WarmUp] {
+            assert!(matches!(start(fails_to, false).err(), Some(StartError::Session(_))));
+            assert!(matches!(start(fails_to, true).err(), Some(StartError::Panicked)));
+        }
     }
 }

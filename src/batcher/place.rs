@@ -106,6 +106,7 @@ impl Place {
         let (answer, receive) = oneshot::channel();
         let job = Job {
             computation,
+            runs: self.ask.runs,
             client: self.client,
             turn: self.turn,
             admitted: self.admitted,
@@ -122,7 +123,7 @@ impl Place {
                 return Err(InferError::Closed);
             }
             state.joined(self.ask);
-            state.inputs += job.computation.inputs();
+            state.runs += job.runs;
             state.turns.insert((job.turn, self.id));
             state.waiting.insert(self.id, job);
             self.stage = Stage::Queued;

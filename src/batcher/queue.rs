@@ -17,6 +17,7 @@ use super::ask::{Ask, decode_time};
 use super::clients::{ClientKey, Clients, Turn};
 use super::drain_rate::DrainRate;
 use super::effort::{Backlog, Effort};
+use super::gradient_cost::GradientCost;
 use super::patient::{PatientJob, PatientLane, end_all};
 use super::policy::{Decision, View, decide};
 use crate::metrics::BatcherMetrics;
@@ -71,6 +72,8 @@ pub enum InferError {
 /// An image that waits.
 pub(super) struct Job {
     pub computation: Computation,
+    /// Runs of the network that it was admitted as.
+    pub runs: usize,
     pub client: ClientKey,
     pub turn: Turn,
     /// When it got its place.
@@ -92,21 +95,22 @@ pub struct Queue {
 pub(super) struct State {
     /// Admitted, not yet queued: being decoded.
     pub(super) reserved: [usize; 2],
-    /// The inputs that those will be.
-    pub(super) reserved_inputs: [usize; 2],
+    /// The runs that those will take.
+    pub(super) reserved_runs: [usize; 2],
     pub(super) backlog: Backlog,
     /// By order of admission.
     pub(super) waiting: BTreeMap<u64, Job>,
     /// The same by their turn.
     pub(super) turns: BTreeSet<(Turn, u64)>,
-    /// Inputs of all that wait.
-    pub(super) inputs: usize,
+    /// Runs of the network that all that wait will take.
+    pub(super) runs: usize,
     pub(super) next_id: u64,
     pub(super) clients: Clients,
     free_workers: usize,
     pub(super) closed: bool,
     pub(super) drain_rate: DrainRate,
     pub(super) patient: PatientLane,
+    pub(super) gradient_cost: GradientCost,
 }
 
 /// What a free worker does next.
@@ -121,17 +125,18 @@ impl State {
     fn new(config: &BatcherConfig) -> Self {
         Self {
             reserved: [0; 2],
-            reserved_inputs: [0; 2],
+            reserved_runs: [0; 2],
             backlog: Backlog::new(config.decode_threads),
             waiting: BTreeMap::new(),
             turns: BTreeSet::new(),
-            inputs: 0,
+            runs: 0,
             next_id: 0,
             clients: Clients::default(),
             free_workers: 0,
             closed: false,
             drain_rate: DrainRate::default(),
             patient: PatientLane::default(),
+            gradient_cost: GradientCost::default(),
         }
     }
 
@@ -142,7 +147,7 @@ impl State {
     pub(super) fn remove(&mut self, id: u64) -> Option<Job> {
         let job = self.waiting.remove(&id)?;
         self.turns.remove(&(job.turn, id));
-        self.inputs -= job.computation.inputs();
+        self.runs -= job.runs;
         Some(job)
     }
 
@@ -160,7 +165,7 @@ impl State {
     /// others, 0..=1.
     pub(super) fn wait(&mut self, asks: &[Ask], share: f64, now: Instant) -> Duration {
         // Ordinary images are not behind dear ones.
-        let behind = self.reserved_inputs[Effort::Ordinary.index()] + self.inputs;
+        let behind = self.reserved_runs[Effort::Ordinary.index()] + self.runs;
         let behind = (behind as f64 * share).ceil() as usize;
         let to_run = self.drain_rate.wait(now, behind).unwrap_or_default();
         let to_decode = Effort::ALL.map(|effort| {
@@ -185,12 +190,12 @@ impl State {
     pub(super) fn joined(&mut self, ask: Ask) {
         let effort = Effort::of(ask.decode_time).index();
         self.reserved[effort] -= 1;
-        self.reserved_inputs[effort] -= ask.inputs;
+        self.reserved_runs[effort] -= ask.runs;
     }
 
-    /// Inputs that will be run, those of images being decoded included.
-    pub(super) fn all_inputs(&self) -> usize {
-        self.inputs + self.reserved_inputs[0] + self.reserved_inputs[1]
+    /// Runs of the network that are to be done, those of images being decoded included.
+    pub(super) fn all_runs(&self) -> usize {
+        self.runs + self.reserved_runs[0] + self.reserved_runs[1]
     }
 }
 
@@ -207,6 +212,14 @@ impl Queue {
         self.lock().backlog.calibrate(slowness);
     }
 
+    /// Runs of the network that a look takes, by what others took before.
+    pub fn runs_of(&self, look: &Look) -> usize {
+        match first_module(look) {
+            Some(first) => self.lock().gradient_cost.runs(first),
+            None => 1,
+        }
+    }
+
     /// Images that wait, those being decoded included.
     pub fn depth(&self) -> usize {
         self.lock().depth()
@@ -221,7 +234,7 @@ impl Queue {
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.inputs = 0;
+        state.runs = 0;
         state.turns.clear();
         let left = std::mem::take(&mut state.waiting);
         let patient = state.patient.close();
@@ -247,15 +260,15 @@ impl Queue {
                 break None;
             }
             let view = View {
-                queued: state.inputs,
+                queued: state.runs,
                 oldest: state.waiting.first_key_value().map(|(_, job)| job.arrived),
                 free_workers: state.free_workers,
                 was_idle,
                 now: Instant::now(),
             };
             match decide(view, self.config.max_batch_size, self.config.max_wait) {
-                Decision::Run(inputs) => {
-                    let batch = take(&mut state, inputs, self.config.max_expected_wait);
+                Decision::Run(runs) => {
+                    let batch = take(&mut state, runs, self.config.max_expected_wait);
                     break Some(NextWork::Images(batch));
                 }
                 Decision::Wait => {
@@ -284,7 +297,7 @@ impl Queue {
 
     /// Whether an image waits for a worker.
     pub(super) fn has_images(&self) -> bool {
-        self.lock().inputs > 0
+        self.lock().runs > 0
     }
 
     pub(super) fn report(&self, state: &State) {
@@ -297,14 +310,19 @@ impl Queue {
     }
 }
 
-/// Takes the images whose turn it is: as many as fit into `inputs` inputs, at least one.
-fn take(state: &mut State, inputs: usize, long: Duration) -> Vec<Job> {
+/// The module that a gradient goes back to, if a look asks for one.
+pub(super) fn first_module(look: &Look) -> Option<usize> {
+    look.gradient.as_ref()?.modules.iter().min().copied()
+}
+
+/// Takes the images whose turn it is: as many as fit into `runs` runs of the network, at least one.
+fn take(state: &mut State, runs: usize, long: Duration) -> Vec<Job> {
     let now = Instant::now();
     let mut batch: Vec<Job> = Vec::new();
     let mut taken = 0;
     while let Some(id) = state.next(now, long) {
-        let more = state.waiting.get(&id).map_or(0, |job| job.computation.inputs());
-        if taken > 0 && taken + more > inputs {
+        let more = state.waiting.get(&id).map_or(0, |job| job.runs);
+        if taken > 0 && taken + more > runs {
             break;
         }
         taken += more;
@@ -328,10 +346,11 @@ mod tests {
     fn put(queue: &Arc<Queue>, place: &mut Place, admitted: Instant) {
         let mut state = queue.lock();
         state.joined(place.ask);
-        state.inputs += 1;
+        state.runs += 1;
         state.turns.insert((place.turn, place.id));
         let job = Job {
             computation: Computation::Run(vec![Input::Tensor(Arc::new([]))]),
+            runs: 1,
             client: place.client,
             turn: place.turn,
             admitted,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::origins::Origins;
 use super::photo::Photo;
+use super::untrained::warn_of_untrained;
 use super::{CliError, log, output, photo};
 use crate::config::ModelConfig;
 use crate::decode::Warning;
@@ -38,7 +39,7 @@ pub(super) struct ClassifyArgs {
         default_missing_value = "0.9", value_parser = parse_sure_at)]
     sure: Option<SureAt>,
 
-    /// List only classes under these groups and classes: ids, or names of groups, parted by commas (dog,n02121808).
+    /// List only classes under these groups and classes: ids, or names of groups, separated by commas (dog,n02121808).
     #[arg(long, value_name = "GROUPS")]
     within: Option<String>,
 
@@ -82,11 +83,12 @@ fn within(names: &str, model: &ModelInfo) -> Result<ClassSet, CliError> {
     model.groups.within(names).map_err(|error| {
         CliError::Failed(match error {
             WithinError::Count => format!(
-                "--within takes 1 to {} ids or names of groups, parted by commas, such as dog,n02121808",
+                "--within takes 1 to {} ids or names of groups, separated by commas, such as dog,n02121808",
                 Groups::MOST_NAMES
             ),
             WithinError::Unknown(name) => format!(
-                "--within has `{}`, which is neither an id nor the name of a shown group of this network's classes",
+                "--within has `{}`, which is neither an id nor the name of a shown group of this network's classes: \
+                 GET /model/groups of the service lists them",
                 name.escape_debug()
             ),
         })
@@ -96,6 +98,9 @@ fn within(names: &str, model: &ModelInfo) -> Result<ClassSet, CliError> {
 #[derive(Default, Serialize)]
 struct Row<'a> {
     file: String,
+    /// `false`, or left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trained: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     predictions: Vec<ClassRow<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,6 +126,7 @@ pub(super) fn classify(args: ClassifyArgs, origins: &Origins) -> Result<(), CliE
     log::warnings_only();
     let model = load_model(&args.model.resolve(&Machine::of_this_process()))
         .map_err(|e| origins.model(e))?;
+    warn_of_untrained(&model.info);
     let question = Question::of(&args, &model.info)?;
     let preprocessor =
         Preprocessor::new(model.info.preprocessing.clone()).map_err(CliError::failed)?;
@@ -180,6 +186,7 @@ fn row<'a>(
     });
     Row {
         file: file.display().to_string(),
+        trained: (!model.identity.trained).then_some(false),
         predictions: classes.collect(),
         sure: question.sure.map(|at| model.sure(probabilities, at, within)),
         elsewhere: within.map(|set| set.elsewhere(probabilities)),

@@ -6,16 +6,20 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 
 use super::origins::Origins;
-use super::{CliError, log, output, photo};
+use super::untrained::warn_of_untrained;
+use super::{CliError, log, messages, output, photo};
 use crate::config::ModelConfig;
 use crate::evidence::{Compared, Evidence, Grid, LastMap, overlay};
 use crate::inside::{Covers, drops};
 use crate::machine::Machine;
 use crate::preprocess::Preprocessor;
 use googlenet_engine::loaded_model::{LoadedModel, load_model};
-use googlenet_engine::model::{GradientOf, Input, Look, Seen, Session, Views};
+use googlenet_engine::model::{Classifier, GradientOf, Input, Look, Seen, Session, Views};
 use googlenet_engine::model_info::ModelInfo;
 use googlenet_engine::weights::{ClassNameError, Label};
+
+/// As over HTTP.
+const SQUARES: usize = 8;
 
 #[derive(Args)]
 pub(super) struct ExplainArgs {
@@ -23,8 +27,8 @@ pub(super) struct ExplainArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The PNG to write: the part of the photo that the network read, in grey; orange squares speak for the class, blue
-    /// ones against it.
+    /// The PNG to write; `-` is standard output. It shows the part of the photo that the network read, in grey; orange
+    /// squares speak for the class, blue ones against it.
     #[arg(short, long, value_name = "PNG")]
     output: PathBuf,
 
@@ -45,9 +49,9 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "MODULE")]
     module: Option<String>,
 
-    /// Parts on a side that occlusion covers, one after the other.
-    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = RangedU64ValueParser::<usize>::new().range(2..=12))]
-    squares: usize,
+    /// Parts on a side that occlusion covers, one after the other [default: 8].
+    #[arg(long, value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(2..=12))]
+    squares: Option<usize>,
 
     /// Width and height of the picture in pixels.
     #[arg(long, value_name = "PIXELS", default_value_t = 448, value_parser = RangedU64ValueParser::<usize>::new().range(224..=1024))]
@@ -68,10 +72,17 @@ enum Method {
 /// Writes the picture, and prints what the logit consists of.
 pub(super) fn explain(args: &ExplainArgs, origins: &Origins) -> Result<(), CliError> {
     log::warnings_only();
+    if args.squares.is_some() && args.method != Method::Occlusion {
+        return Err(CliError::Failed("--squares needs --method occlusion".into()));
+    }
     let LoadedModel { engine, info } = load_model(&args.model.resolve(&Machine::of_this_process()))
         .map_err(|e| origins.model(e))?;
+    warn_of_untrained(&info);
     let views = engine.views();
     let module = module(args, &views)?;
+    if args.method == Method::Cam {
+        classifier(&views)?;
+    }
     let class = |flag, text: &Option<String>| {
         text.as_deref().map(|text| class(flag, text, &info)).transpose()
     };
@@ -86,16 +97,26 @@ pub(super) fn explain(args: &ExplainArgs, origins: &Origins) -> Result<(), CliEr
     let mut session = engine.session().map_err(CliError::failed)?;
     let seen = session.look(&input, &look).map_err(CliError::failed)?;
     let compared = Compared { class: asked.unwrap_or_else(|| seen.probabilities.best()), against };
+    if compared.against == Some(compared.class) {
+        return Err(CliError::Failed(
+            "--against is the class itself: compare it with another".into(),
+        ));
+    }
     let (grid, said) = match args.method {
         Method::Cam => cam(&views, &seen, compared, &info)?,
         Method::Gradient => gradient_grid(&seen, compared, &info)?,
         Method::Occlusion => {
-            let covers = covers(&input, args.squares, &info)?;
+            let covers = covers(&input, args.squares.unwrap_or(SQUARES), &info)?;
             occlusion(session.as_mut(), &covers, compared, &info)?
         }
     };
     let png = overlay(picture.as_bytes(), picture.side(), &grid);
     write(&args.output, &png.map_err(CliError::failed)?)?;
+    // The picture is alone on standard output.
+    if args.output == Path::new("-") {
+        messages::say(&said);
+        return Ok(());
+    }
     Ok(output::print_line(said)?)
 }
 
@@ -120,20 +141,23 @@ fn module(args: &ExplainArgs, views: &Views) -> Result<Option<usize>, CliError> 
     }
 }
 
+fn classifier(views: &Views) -> Result<&Classifier, CliError> {
+    views.classifier.as_deref().ok_or_else(|| {
+        CliError::Failed(
+            "the answers of this network cannot be explained by cam: it does not end in the average pooling of a map and \
+             one fully connected layer; use --method occlusion"
+                .into(),
+        )
+    })
+}
+
 fn cam(
     views: &Views,
     seen: &Seen,
     compared: Compared,
     info: &ModelInfo,
 ) -> Result<(Grid, String), CliError> {
-    let classifier = views.classifier.as_ref().ok_or_else(|| {
-        CliError::Failed(
-            "the answers of this network cannot be explained by cam: it does not end in the average pooling of a map and \
-             one fully connected layer; use --method occlusion"
-                .into(),
-        )
-    })?;
-    let last = LastMap::of(classifier, seen);
+    let last = LastMap::of(classifier(views)?, seen);
     let last = last.ok_or_else(|| CliError::Failed("the last map was not seen".into()))?;
     let evidence = last.evidence(compared);
     let said = told(&evidence, compared, info);
@@ -201,6 +225,9 @@ fn class(flag: &str, text: &str, info: &ModelInfo) -> Result<usize, CliError> {
 }
 
 fn write(path: &Path, png: &[u8]) -> Result<(), CliError> {
+    if path == Path::new("-") {
+        return Ok(output::print_bytes(png)?);
+    }
     std::fs::write(path, png)
         .map_err(|e| CliError::Failed(format!("cannot write {}: {e}", path.display())))
 }

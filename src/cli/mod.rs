@@ -16,6 +16,7 @@ mod photo;
 mod serve;
 mod stop_signal;
 mod summary;
+mod untrained;
 mod usage;
 
 use std::process::ExitCode;

@@ -35,6 +35,13 @@ pub(super) fn print(text: impl Display) -> Result<(), OutputError> {
     Ok(output.flush()?)
 }
 
+/// Prints a file.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), OutputError> {
+    let mut output = stdout().lock();
+    output.write_all(bytes)?;
+    Ok(output.flush()?)
+}
+
 /// Prints the help or the version, in colours where the terminal has them.
 pub(super) fn print_help(help: &clap::Error) -> Result<(), OutputError> {
     help.print()?;

@@ -48,9 +48,12 @@ pub(super) fn read_with_picture(
     preprocessor: &Preprocessor,
     side: usize,
 ) -> Result<(Input, Pixels), CliError> {
-    let decoded = decoded(bytes, preprocessor.source_side(side))?;
-    let crops = preprocessor.crops(&decoded.pixels, Crops::One).map_err(CliError::failed)?;
-    let picture = preprocessor.picture(&decoded.pixels, side).map_err(CliError::failed)?;
+    // What the network reads does not depend on the size of the picture.
+    let pixels = decoded(bytes, preprocessor.preprocessing().resize.size())?.pixels;
+    let crops = preprocessor.crops(&pixels, Crops::One).map_err(CliError::failed)?;
+    drop(pixels);
+    let pixels = decoded(bytes, preprocessor.source_side(side))?.pixels;
+    let picture = preprocessor.picture(&pixels, side).map_err(CliError::failed)?;
     let input = crops.into_iter().next().map(Input::Pixels);
     Ok((input.ok_or_else(|| CliError::Failed("it has no crop".into()))?, picture))
 }

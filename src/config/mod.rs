@@ -161,8 +161,9 @@ pub struct ServeConfig {
     pub decode_memory_bytes: Option<u64>,
 
     /// Memory that the bodies of all requests may take together, never less than the largest one;
-    /// past it they are refused as when the queue is full [default: three eighths of what the memory
-    /// limit leaves beside the loaded model and a reserve, at most 1 GiB].
+    /// past it they are refused as when the queue is full. Answers that clients have yet to read may take a
+    /// quarter as much beside it [default: three eighths of what the memory limit leaves beside the
+    /// loaded model and a reserve, at most 1 GiB].
     #[arg(long, env = "GOOGLENET_BODY_MEMORY_BYTES", value_name = "BYTES", value_parser = number(0, u64::MAX))]
     pub body_memory_bytes: Option<u64>,
 

@@ -75,6 +75,14 @@ impl ImageFile {
         }
     }
 
+    /// Whether decoding for these two shorter sides gives the same pixels.
+    pub fn is_same_at(&self, one: usize, other: usize) -> bool {
+        match &self.picture {
+            Picture::Jpeg(photo) => photo.scale(one) == photo.scale(other),
+            _ => true,
+        }
+    }
+
     fn is_reduced(&self, at_least: usize) -> bool {
         self.format == Format::Jpeg && self.width.min(self.height) as usize / 4 >= at_least
     }
@@ -114,8 +122,7 @@ pub fn read_header(file: &Bytes, limits: &DecodeLimits) -> Result<ImageFile, Dec
     }
     let turned_bytes =
         if swaps_sides(orientation) { pixels.saturating_mul(rgb::RGB_BYTES) } else { 0 };
-    // zune-jpeg keeps copies of metadata, and of TIFF a profile is copied; the others take what they
-    // count themselves.
+    // Of JPEG and TIFF a colour profile is copied; the others take what they count themselves.
     let metadata_bytes = match format {
         Format::Jpeg | Format::Tiff => file.len() as u64,
         Format::Png | Format::Gif | Format::WebP | Format::Bmp => 0,

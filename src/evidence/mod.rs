@@ -23,5 +23,7 @@ mod picture;
 mod products;
 mod shares;
 
-pub use picture::{PictureError, overlay, picture_bytes};
-pub use shares::{ChannelShare, ClassShare, Compared, Evidence, Grid, LastMap, MOST_CHANNELS};
+pub use picture::{overlay, picture_bytes};
+pub use shares::{
+    ChannelShare, ClassShare, Compared, Evidence, Grid, LastMap, MOST_EXPLAINED_CHANNELS,
+};

@@ -1,22 +1,17 @@
 //! The photo with the squares' shares over it, and a scale in its corner.
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
+use image::ExtendedColorType;
 
 use super::colours::{Colour, over, over_white, pale_grey};
 use super::digits;
 use super::shares::Grid;
+use crate::drawing::{PictureError, png};
 
 const CHANNELS: usize = 3;
 /// How much of the photo the strongest square covers.
 const COVER: f32 = 0.75;
 /// The scale is so many dots wide.
 const SCALE_DOTS: usize = 64;
-
-/// There is no picture.
-#[derive(Debug, thiserror::Error)]
-#[error("the picture cannot be written: {0}")]
-pub struct PictureError(String);
 
 /// A PNG of `photo`, `[side, side, 3]`, in pale grey, with `grid` over it: orange squares speak for the class, blue
 /// ones against it, and the strongest has the strongest colour. The scale in the corner says what that is worth.
@@ -39,12 +34,7 @@ pub fn overlay(photo: &[u8], side: usize, grid: &Grid) -> Result<Vec<u8>, Pictur
         pixels.push(over(pale_grey(pixel), value / unit, COVER));
     }
     draw_scale(&mut pixels, side, most);
-    let mut png = Vec::new();
-    let size = u32::try_from(side).map_err(|e| PictureError(e.to_string()))?;
-    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
-        .write_image(pixels.as_flattened(), size, size, ExtendedColorType::Rgb8)
-        .map_err(|e| PictureError(e.to_string()))?;
-    Ok(png)
+    png((side, side), ExtendedColorType::Rgb8, pixels.as_flattened())
 }
 
 /// Memory that a picture of `side` pixels takes while it is made, the photo not included, in bytes.

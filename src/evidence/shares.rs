@@ -7,7 +7,7 @@ use googlenet_engine::model::{Activations, Branch, Classifier, Seen};
 use super::products::{ROWS, products};
 
 /// Most channels that [`LastMap::channels`] lists.
-pub const MOST_CHANNELS: usize = 50;
+pub const MOST_EXPLAINED_CHANNELS: usize = 50;
 
 /// The last map of one image, and what makes logits of it.
 #[derive(Clone, Copy, Debug)]

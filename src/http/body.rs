@@ -26,7 +26,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct ReceivedBody {
     /// The content.
     pub bytes: Bytes,
-    /// To be held until its images are answered.
+    /// To be held until its images are decoded, or its elements read.
     pub share: BodyShare,
 }
 

@@ -30,8 +30,8 @@ pub enum ApiError {
     #[error("{0}")]
     InvalidParameter(String),
     #[error(
-        "the answers of this network cannot be explained: it does not end in the average pooling of a map and one fully \
-         connected layer"
+        "the answers of this network cannot be explained by cam: it does not end in the average pooling of a map and one \
+         fully connected layer; POST /explain with method=occlusion works for every network"
     )]
     NotExplainable,
     #[error("this network has no inception modules whose maps could be shown")]
@@ -58,7 +58,9 @@ pub enum ApiError {
     InvalidInput(String),
     #[error("{0}")]
     InvalidRequest(String),
-    #[error("there is nothing at this path; GET /openapi.json lists what there is")]
+    #[error(
+        "there is nothing at this path; GET / with Accept: application/json lists what there is"
+    )]
     NotFound,
     #[error("{0}")]
     UnknownName(String),
@@ -82,7 +84,7 @@ pub enum ApiError {
     #[error("{0}")]
     UnsupportedContentType(String),
     #[error(
-        "the body has a Content-Encoding that is not taken: send it with gzip or deflate, or as it is, without \
+        "the body has a Content-Encoding that is not supported: send it with gzip or deflate, or as it is, without \
          Content-Encoding"
     )]
     UnsupportedContentCoding,
@@ -93,7 +95,7 @@ pub enum ApiError {
     #[error("{}: try again after the seconds in Retry-After", .bound.sentence())]
     QueueFull { bound: FullBy, retry_after: Duration, status: StatusCode },
     #[error(
-        "the body has a transfer coding that is not taken: send it with `chunked` alone, or with Content-Length"
+        "the body has a transfer coding that is not supported: send it with `chunked` alone, or with Content-Length"
     )]
     UnknownTransferCoding,
     #[error("this replica is shutting down: send the request to another")]
@@ -105,6 +107,11 @@ pub enum ApiError {
         .0.as_millis()
     )]
     DeadlineExceeded(Duration),
+    #[error(
+        "the occlusion took longer than {} ms (--request-timeout-ms): ask for fewer squares, or try again later",
+        .0.as_millis()
+    )]
+    OcclusionTooSlow(Duration),
     #[error("something failed inside the service; its log has the details under this request id")]
     Internal(String),
 }
@@ -114,6 +121,9 @@ const NOT_BEGUN_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 const TOO_MUCH_WORK: &str = "the images of this request would take longer to decode than a request may take \
     (half of --request-timeout-ms): send fewer at once, smaller ones, or JPEG";
+
+const TOO_MANY_SQUARES: &str = "this occlusion would take longer than a request may take \
+    (--request-timeout-ms): ask for fewer squares";
 
 /// Which bound a refused request met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,8 +136,12 @@ pub enum FullBy {
     Time,
     /// The memory for the bodies of requests.
     Bodies,
+    /// The memory for answers that are yet to be sent.
+    Answers,
     /// The places for work that waits for idle workers.
     Patience,
+    /// The client's share of those.
+    PatientShare,
 }
 
 impl FullBy {
@@ -138,7 +152,8 @@ impl FullBy {
             Self::Share => "share",
             Self::Time => "time",
             Self::Bodies => "body_memory",
-            Self::Patience => "patience",
+            Self::Answers => "answer_memory",
+            Self::Patience | Self::PatientShare => "patience",
         }
     }
 
@@ -147,8 +162,12 @@ impl FullBy {
             Self::Places => "the queue is full",
             Self::Share => "you have your share of a queue that is filling up",
             Self::Time => "the service is so busy that this would not be answered in time",
-            Self::Patience => "as many occlusions as may wait are being computed",
+            Self::Patience => "too many occlusions are waiting already",
+            Self::PatientShare => "as many of your occlusions are waiting as may",
             Self::Bodies => "the bodies of other requests take all memory that there is for bodies",
+            Self::Answers => {
+                "answers that other clients have yet to read take all memory that there is for answers"
+            }
         }
     }
 }
@@ -181,7 +200,7 @@ impl ApiError {
             Self::QueueFull { .. } => ErrorKind::QueueFull,
             Self::ShuttingDown => ErrorKind::ShuttingDown,
             Self::NotReady => ErrorKind::NotReady,
-            Self::DeadlineExceeded(_) => ErrorKind::DeadlineExceeded,
+            Self::DeadlineExceeded(_) | Self::OcclusionTooSlow(_) => ErrorKind::DeadlineExceeded,
             Self::Internal(_) => ErrorKind::Internal,
         }
     }
@@ -219,7 +238,9 @@ impl ApiError {
                     Bound::Share => FullBy::Share,
                     Bound::Time => FullBy::Time,
                     Bound::Patience => FullBy::Patience,
+                    Bound::PatientShare => FullBy::PatientShare,
                     Bound::Work => return Self::ImageTooLarge(TOO_MUCH_WORK.into()),
+                    Bound::PatientWork => return Self::ImageTooLarge(TOO_MANY_SQUARES.into()),
                 };
                 Self::QueueFull { bound, retry_after, status: overload_status }
             }

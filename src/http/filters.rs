@@ -16,7 +16,7 @@ use crate::inside;
 use googlenet_engine::model::ColourFilters;
 use googlenet_engine::model_info::ModelIdentity;
 
-route_errors!(FilterErrors: NotFound, Internal, NotReady, ShuttingDown);
+route_errors!(FilterErrors: NotFound, QueueFull, Internal, NotReady, ShuttingDown);
 
 /// The filters of the first layer.
 #[derive(Serialize, ToSchema)]

@@ -38,7 +38,7 @@ fn check_host(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
         (None, _) => wrong("no header Host, which HTTP/1.1 demands"),
         (Some(_), Some(_)) => wrong("more than one header Host"),
         (Some(host), None) if is_host(host) => Ok(()),
-        (Some(_), None) => wrong("a header Host that is no host"),
+        (Some(_), None) => wrong("a header Host that is not a host"),
     }
 }
 

@@ -20,7 +20,7 @@ use googlenet_engine::network::summary;
 /// A table for people.
 const TEXT: Ranges = ["text/plain", "text/*", "*/*"];
 
-route_errors!(ModelErrors: NotReady, ShuttingDown);
+route_errors!(ModelErrors: QueueFull, NotReady, ShuttingDown);
 route_errors!(LayerErrors: InvalidParameter, NotFound, NotReady, ShuttingDown);
 
 /// The network at a glance.

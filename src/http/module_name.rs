@@ -11,7 +11,7 @@ pub fn module(name: &str, modules: &[ModuleView]) -> Result<usize, ApiError> {
     modules.iter().position(|module| module.name == name).ok_or_else(|| {
         let names: Vec<&str> = modules.iter().map(|module| module.name.as_str()).collect();
         ApiError::InvalidParameter(format!(
-            "module has `{}`, which is no inception module of this network: use {}",
+            "module has `{}`, which is not an inception module of this network: use {}",
             shown(name),
             names.join(", ")
         ))

@@ -3,8 +3,7 @@
 use axum::extract::Request;
 use bytes::Bytes;
 
-use super::body::{ReceivedBody, read_body};
-use super::body_memory::BodyShare;
+use super::body::read_body;
 use super::client::Client;
 use super::deadline::before;
 use super::error::ApiError;
@@ -29,12 +28,10 @@ pub fn explaining_service(state: &AppState) -> Result<&Service, ApiError> {
 
 /// The image of a request.
 pub struct OneImage {
-    /// Encoded.
+    /// Encoded; they hold the share of the memory of all bodies.
     pub bytes: Bytes,
     /// Those of the query and those of the body.
     pub parameters: UnparsedParameters,
-    /// Of the memory of all bodies; to be held until the image is answered.
-    pub share: BodyShare,
 }
 
 impl OneImage {
@@ -50,12 +47,12 @@ impl OneImage {
     ) -> Result<Self, ApiError> {
         let service = state.service()?;
         let copies = form.body_copies();
-        let ReceivedBody { bytes, share } = read_body(request, copies, state, service).await?;
-        let read = read_upload(form, bytes, query, state, &service.pipeline);
+        let body = read_body(request, copies, state, service).await?;
+        let read = read_upload(form, body, query, state, &service.pipeline);
         let Uploaded { images, parameters } = before(client.deadline, state, read).await??;
         let bytes = images.only()??;
         tally.set_images(1);
-        Ok(Self { bytes, parameters, share })
+        Ok(Self { bytes, parameters })
     }
 }
 

@@ -1,20 +1,19 @@
-//! `GET /` and `GET /assets/{file}`: the page, whose files are inside the program, and for programs the list of what
-//! this address serves.
+//! `GET /` and `GET /assets/{file}`: the page, whose files are inside the program; programs get the list of what this
+//! address serves.
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
+use axum::Router;
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use bytes::Bytes;
-use serde::Serialize;
-use utoipa::openapi::OpenApi;
-use utoipa::openapi::path::{Operation, PathItem};
 
 use super::accept::{Ranges, prefers};
 use super::error::ApiError;
+use super::index::Index;
+use super::path_name::Name;
 use super::state::AppState;
 use super::static_file::{CHECK_EACH_TIME, StaticFile};
 
@@ -88,57 +87,13 @@ static ASSETS: LazyLock<Vec<StaticFile>> = LazyLock::new(|| {
     FILES.iter().map(file).collect()
 });
 
-/// What an address serves, for programs and for the page, which shows no tab that has nothing to ask.
-#[derive(Clone, Serialize)]
-pub(super) struct Index {
-    service: &'static str,
-    /// Of the program.
-    version: &'static str,
-    paths: Vec<Served>,
-}
-
-/// One request that can be sent.
-#[derive(Clone, Serialize)]
-struct Served {
-    method: &'static str,
-    path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary: Option<String>,
-}
-
-impl Index {
-    /// What these documents describe, and the page about all of it where that is served.
-    pub(super) fn new(documents: &[OpenApi], has_docs: bool) -> Self {
-        let paths = documents.iter().flat_map(|document| document.paths.paths.iter());
-        let mut paths: Vec<Served> = paths.flat_map(|(path, item)| served(path, item)).collect();
-        if has_docs {
-            let page = |path: &str, summary: &str| Served {
-                method: "GET",
-                path: path.to_owned(),
-                summary: Some(summary.to_owned()),
-            };
-            paths.push(page("/docs", "All of this, to read and to try."));
-            paths.push(page("/openapi.json", "All of this, for generators of clients."));
-        }
-        Self { service: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION"), paths }
-    }
-}
-
-fn served<'a>(path: &'a str, item: &'a PathItem) -> impl Iterator<Item = Served> + 'a {
-    let operations: [(&str, &Option<Operation>); 2] = [("GET", &item.get), ("POST", &item.post)];
-    operations.into_iter().filter_map(move |(method, operation)| {
-        let summary = operation.as_ref()?.summary.clone();
-        Some(Served { method, path: path.to_owned(), summary })
-    })
-}
-
 /// `/` and `/assets/{file}`; without the page only the list at `/`.
 pub(super) fn page(index: Index, has_page: bool) -> Router<AppState> {
-    let root = move |headers: HeaderMap| async move {
+    let root = move |State(state): State<AppState>, headers: HeaderMap| async move {
         let mut answer = if has_page && prefers(&headers, PAGE) {
             file("index.html", &headers)
         } else {
-            ([(header::CACHE_CONTROL, "no-store")], Json(index)).into_response()
+            index.answer(state.service.get())
         };
         answer.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
         answer
@@ -147,7 +102,7 @@ pub(super) fn page(index: Index, has_page: bool) -> Router<AppState> {
     if !has_page {
         return router;
     }
-    let asset = |Path(name): Path<String>, headers: HeaderMap| async move { file(&name, &headers) };
+    let asset = |Name(name): Name, headers: HeaderMap| async move { file(&name, &headers) };
     router.route("/assets/{file}", get(asset))
 }
 

@@ -29,6 +29,12 @@ const PROBES: [&str; 7] = [
 ];
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Whether a request is one of them.
+pub(super) fn is_probe(request: &Request) -> bool {
+    let endpoint = request.extensions().get::<MatchedPath>();
+    endpoint.is_some_and(|endpoint| PROBES.contains(&endpoint.as_str()))
+}
+
 /// The middleware, outside of all others.
 pub async fn request_context(
     State(state): State<AppState>,

@@ -13,12 +13,14 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::answer_memory::answer_memory;
 use super::docs::docs;
 use super::error::ApiError;
+use super::index::Index;
 use super::message_checks::message_checks;
 use super::model;
 use super::openapi::offered;
-use super::page::{Index, page};
+use super::page::page;
 use super::request_context::request_context;
 use super::routes::{admin_routes, health_routes, photo_routes, public_routes};
 use super::state::AppState;
@@ -47,7 +49,7 @@ pub fn routers(state: &AppState) -> Routers {
     if state.settings.admin_listen.is_none() {
         let index = Index::new(&[described(&public), described(&admin)], true);
         let all =
-            Router::from(public).merge(operators(admin, explains)).merge(page(index, has_page));
+            measured(public, state).merge(operators(admin, state)).merge(page(index, has_page));
         return Routers { public: surround(all, state), admin: None };
     }
     let mut beside = health_routes();
@@ -57,21 +59,27 @@ pub fn routers(state: &AppState) -> Routers {
     }
     let for_clients = Index::new(&[described(&public)], false);
     let for_operators = Index::new(&[described(&beside), described(&admin)], true);
-    let public = Router::from(public).merge(page(for_clients, has_page));
-    let beside = Router::from(beside).merge(page(for_operators, has_page));
+    let public = measured(public, state).merge(page(for_clients, has_page));
+    let beside = measured(beside, state).merge(page(for_operators, has_page));
     Routers {
         public: surround(public, state),
-        admin: Some(surround(beside.merge(operators(admin, explains)), state)),
+        admin: Some(surround(beside.merge(operators(admin, state)), state)),
     }
 }
 
 /// The routes of operators, with those that no document describes.
-fn operators(described: OpenApiRouter<AppState>, explains: bool) -> Router<AppState> {
-    Router::from(described)
+fn operators(described: OpenApiRouter<AppState>, state: &AppState) -> Router<AppState> {
+    measured(described, state)
         // Names of layers contain a slash.
         .route("/model/layers/{*name}", get(model::layer))
-        .merge(docs(explains))
+        .merge(docs(state.settings.explain))
         .layer(CompressionLayer::new())
+}
+
+/// The routes whose answers are made anew for each request: their memory counts until they are sent. Files inside the
+/// program have it anyway.
+fn measured(described: OpenApiRouter<AppState>, state: &AppState) -> Router<AppState> {
+    Router::from(described).layer(from_fn_with_state(state.clone(), answer_memory))
 }
 
 /// What every request passes, from the outside in: context, what is left of the body, checks of the message,

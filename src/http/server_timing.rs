@@ -24,13 +24,18 @@ fn server_timing(timings: impl Iterator<Item = Timing>) -> String {
         preprocess: a.preprocess.max(b.preprocess),
         queue: a.queue.max(b.queue),
         inference: a.inference.max(b.inference),
+        occlusion: a.occlusion.max(b.occlusion),
     });
     let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
-    format!(
+    let mut stages = format!(
         "decode;dur={:.3}, preprocess;dur={:.3}, queue;dur={:.3}, inference;dur={:.3}",
         ms(longest.decode),
         ms(longest.preprocess),
         ms(longest.queue),
         ms(longest.inference)
-    )
+    );
+    if let Some(occlusion) = longest.occlusion {
+        stages += &format!(", occlusion;dur={:.3}", ms(occlusion));
+    }
+    stages
 }

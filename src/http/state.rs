@@ -31,6 +31,8 @@ pub struct Service {
     pub model: Arc<ModelInfo>,
     /// What the bodies of all requests may take.
     pub body_memory: BodyMemory,
+    /// What answers may take that their clients have yet to take.
+    pub answer_memory: BodyMemory,
     /// What runs it.
     pub operators: Vec<OperatorCount>,
     /// The filters of its first layer, if they read colours.
@@ -89,10 +91,16 @@ impl AppState {
     /// Takes a place for the variants of an image.
     ///
     /// # Errors
-    /// [`ApiError::QueueFull`] when there is none now.
-    pub fn admit_patient(&self, service: &Service) -> Result<PatientPlace, ApiError> {
+    /// [`ApiError::QueueFull`] when there is none now, [`ApiError::ImageTooLarge`] when they are never computed in time.
+    pub fn admit_patient(
+        &self,
+        service: &Service,
+        client: Client,
+        variants: usize,
+    ) -> Result<PatientPlace, ApiError> {
         let status = self.settings.overload_status.into();
-        service.pipeline.admit_patient().map_err(|error| ApiError::from_admission(error, status))
+        let admitted = service.pipeline.admit_patient(client.key, variants, client.deadline.0);
+        admitted.map_err(|error| ApiError::from_admission(error, status))
     }
 
     /// Takes a place for each image, all or none.

@@ -33,7 +33,7 @@ impl Covers {
 
     /// How many variants there are: the photo as it is, and one for each square.
     pub fn count(&self) -> usize {
-        self.squares * self.squares + 1
+        variants(self.squares)
     }
 
     /// The photo as it is for 0, then with each square covered, row by row.
@@ -64,6 +64,11 @@ impl Covers {
         let (side, squares) = (self.photo.side(), self.squares.max(1));
         side * index / squares..side * (index + 1) / squares
     }
+}
+
+/// How many variants there are of a photo that is covered in `squares` x `squares` parts.
+pub fn variants(squares: usize) -> usize {
+    squares * squares + 1
 }
 
 /// What covering each square took away: the scores of all variants, the first that of the photo as it is. None if there is

@@ -3,7 +3,7 @@
 use image::ExtendedColorType;
 
 use super::tiles::Tiles;
-use super::{PictureError, png};
+use crate::drawing::{PictureError, png};
 use googlenet_engine::model::Activations;
 
 /// Tiles in a row.

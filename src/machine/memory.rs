@@ -22,6 +22,8 @@ pub fn resident_bytes() -> u64 {
 pub struct MemoryBudget {
     /// The bodies of all requests together.
     pub body_bytes: u64,
+    /// All answers together that their clients have yet to take.
+    pub answer_bytes: u64,
     /// All images together, from their decoding to their answer.
     pub decode_bytes: u64,
 }
@@ -33,7 +35,7 @@ impl MemoryBudget {
     const LEAST_DECODE: u64 = 8 * MIB;
 
     /// Splits what `limit` leaves beside what is `resident`: three eighths for bodies, but at least
-    /// `one_body`, the rest for decoding.
+    /// `one_body`, a quarter of that for answers, the rest for decoding.
     ///
     /// A part is held back, for connections, stacks, the system's own buffers, and what the allocator
     /// cannot give back.
@@ -41,14 +43,22 @@ impl MemoryBudget {
         let spare = limit
             .map_or(2 * Self::MOST, |limit| limit.saturating_sub(resident + Self::reserve(limit)));
         let body_bytes = (spare / 8 * 3).min(Self::MOST).max(one_body);
-        let decode_bytes = spare.saturating_sub(body_bytes).clamp(Self::LEAST_DECODE, Self::MOST);
-        Self { body_bytes, decode_bytes }
+        let answer_bytes = Self::answer_bytes(body_bytes);
+        let decode_bytes = spare.saturating_sub(body_bytes + answer_bytes);
+        let decode_bytes = decode_bytes.clamp(Self::LEAST_DECODE, Self::MOST);
+        Self { body_bytes, answer_bytes, decode_bytes }
     }
 
-    /// Whether both parts, what is resident and the reserve go into `limit`.
+    /// What answers may take beside the bodies of requests: most are small, and clients take them at once.
+    pub fn answer_bytes(body_bytes: u64) -> u64 {
+        body_bytes / 4
+    }
+
+    /// Whether all parts, what is resident and the reserve go into `limit`.
     pub fn fits(&self, limit: Option<u64>, resident: u64) -> bool {
         limit.is_none_or(|limit| {
-            resident + self.body_bytes + self.decode_bytes + Self::reserve(limit) <= limit
+            let parts = self.body_bytes + self.answer_bytes + self.decode_bytes;
+            resident + parts + Self::reserve(limit) <= limit
         })
     }
 
@@ -71,17 +81,22 @@ mod tests {
     #[test]
     fn a_large_machine_gives_no_more_than_helps() {
         let budget = MemoryBudget::new(Some(64 << 30), 150 * MIB, 40 * MIB);
-        assert_eq!(budget, MemoryBudget { body_bytes: 1 << 30, decode_bytes: 1 << 30 });
+        let decode_bytes = 1 << 30;
+        assert_eq!(
+            budget,
+            MemoryBudget { body_bytes: 1 << 30, answer_bytes: 256 * MIB, decode_bytes }
+        );
         assert_eq!(
             MemoryBudget::new(None, 150 * MIB, 40 * MIB),
-            MemoryBudget { body_bytes: 768 * MIB, decode_bytes: 1 << 30 }
+            MemoryBudget { body_bytes: 768 * MIB, answer_bytes: 192 * MIB, decode_bytes }
         );
     }
 
     #[test]
     fn a_limit_that_is_too_low_still_gives_the_least_and_is_told() {
         let budget = MemoryBudget::new(Some(100 * MIB), 150 * MIB, 40 * MIB);
-        assert_eq!(budget, MemoryBudget { body_bytes: 40 * MIB, decode_bytes: 8 * MIB });
+        let (body_bytes, answer_bytes) = (40 * MIB, 10 * MIB);
+        assert_eq!(budget, MemoryBudget { body_bytes, answer_bytes, decode_bytes: 8 * MIB });
         assert!(!budget.fits(Some(100 * MIB), 150 * MIB));
     }
 

@@ -71,18 +71,40 @@ const MOST_IMAGE_BYTES: u64 = 192 << 20;
 const MADE_WIDTH: u32 = 500;
 const MADE_HEIGHT: u32 = 375;
 
+/// A photo for [`Pipeline::measure_decoding`]; it takes longer to make than to decode.
+pub fn photo_to_measure() -> Bytes {
+    // Making it cannot fail, because both sides have pixels; if it did, nothing would be measured.
+    decode::made_photo(MADE_WIDTH, MADE_HEIGHT).unwrap_or_default().into()
+}
+
 /// An encoded image, its header read: what is known before it has a place in the queue.
 pub struct Encoded {
     file: ImageFile,
     need: MemoryNeed,
     decode_time: Duration,
+    runs: usize,
     wanted: Wanted,
+    decodings: Decodings,
 }
 
 impl Encoded {
     /// What it asks of the queue.
     pub fn ask(&self) -> Ask {
-        Ask { decode_time: self.decode_time, inputs: self.wanted.crops.count() }
+        Ask { decode_time: self.decode_time, runs: self.runs }
+    }
+}
+
+/// The shorter sides in pixels that a photo keeps when it is decoded at a reduced scale. What the network reads must not
+/// depend on the picture that is drawn of it, so a larger picture is decoded by itself.
+#[derive(Clone, Copy, Debug)]
+struct Decodings {
+    network: usize,
+    picture: Option<usize>,
+}
+
+impl Decodings {
+    fn all(self) -> impl Iterator<Item = usize> {
+        std::iter::once(self.network).chain(self.picture)
     }
 }
 
@@ -98,6 +120,33 @@ struct Prepared {
 /// For the log: to three decimals.
 pub fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
+}
+
+/// Decodes a photo, and makes the crops and the picture that are wanted of it.
+fn prepare(
+    decoder: &dyn Decoder,
+    preprocessor: &Preprocessor,
+    file: &ImageFile,
+    wanted: &Wanted,
+    decodings: Decodings,
+) -> Result<Prepared, ClassifyError> {
+    let started = Instant::now();
+    let mut decoded = decoder.decode(file, decodings.network)?;
+    let mut decode = started.elapsed();
+    // The pixels are not kept beside the crops.
+    let mut pixels = std::mem::take(&mut decoded.pixels);
+    let crops = preprocessor.crops(&pixels, wanted.crops)?;
+    if let Some(at_least) = decodings.picture {
+        // There is memory for one at a time.
+        drop(std::mem::take(&mut pixels));
+        let began = Instant::now();
+        pixels = decoder.decode(file, at_least)?.pixels;
+        decode += began.elapsed();
+    }
+    let side = wanted.picture_side;
+    let picture = side.map(|side| preprocessor.picture(&pixels, side)).transpose()?;
+    let preprocess = started.elapsed() - decode;
+    Ok(Prepared { crops, picture, decoded, decode, preprocess })
 }
 
 impl Pipeline {
@@ -117,12 +166,19 @@ impl Pipeline {
         self.queue.admit(client, asks, deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Takes a place for the variants of an image, which are computed while no other image waits.
+    /// Takes a place for the `variants` of an image of a client that is to be answered by `deadline`; they are computed
+    /// while no other image waits.
     ///
     /// # Errors
-    /// [`AdmitError`] when there is none now.
-    pub fn admit_patient(&self) -> Result<PatientPlace, AdmitError> {
-        self.queue.admit_patient()
+    /// [`AdmitError`] when there is none for it now.
+    pub fn admit_patient(
+        &self,
+        client: ClientKey,
+        variants: usize,
+        deadline: Instant,
+    ) -> Result<PatientPlace, AdmitError> {
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        self.queue.admit_patient(client, variants, time_left)
     }
 
     /// Images that can ever have places at the same time.
@@ -213,16 +269,18 @@ impl Pipeline {
             }
             read => read??,
         };
-        let at_least = self.at_least(&wanted);
+        let decodings = self.decodings(&file, &wanted);
         let kept_bytes = self.preprocessor.crops_bytes(wanted.crops) + wanted.bytes(&self.views);
-        let decode_bytes = file.decode_bytes_at(at_least);
+        // One after the other.
+        let decode_bytes = decodings.all().map(|at_least| file.decode_bytes_at(at_least)).max();
+        let decode_bytes = decode_bytes.unwrap_or_default();
         if decode_bytes > MOST_IMAGE_BYTES {
             let (needed_bytes, limit_bytes) = (decode_bytes, MOST_IMAGE_BYTES);
             return Err(WorkError::Memory { needed_bytes, limit_bytes }.into());
         }
         let need = MemoryNeed { running_bytes: decode_bytes + kept_bytes, kept_bytes };
         self.pool.check(need)?;
-        let decode_time = file.decode_time(at_least);
+        let decode_time = decodings.all().map(|at_least| file.decode_time(at_least)).sum();
         tracing::debug!(
             format = file.format.as_str(),
             width = file.width,
@@ -232,7 +290,11 @@ impl Pipeline {
             estimate_ms = milliseconds(decode_time),
             "header read"
         );
-        Ok(Encoded { file, need, decode_time, wanted })
+        let runs = match &wanted.look {
+            Some(look) => self.queue.runs_of(look),
+            None => wanted.crops.count(),
+        };
+        Ok(Encoded { file, need, decode_time, runs, wanted, decodings })
     }
 
     /// Classifies one encoded image. The future may be dropped at any time: the place is freed, and
@@ -272,8 +334,13 @@ impl Pipeline {
         let Decoded { format, width, height, warnings, .. } = prepared.decoded;
         let region = self.preprocessor.region(width, height, crops);
         let region = region.ok_or(ClassifyError::Preprocess(PreprocessError::NoPixels))?;
-        let timing =
-            Timing { decode: prepared.decode, preprocess: prepared.preprocess, queue, inference };
+        let timing = Timing {
+            decode: prepared.decode,
+            preprocess: prepared.preprocess,
+            queue,
+            inference,
+            occlusion: None,
+        };
         let picture = prepared.picture;
         let seen = seen.map(|seen| Looked { seen, input: looked_at, picture, _kept: kept });
         Ok(Classified { probabilities, format, width, height, region, warnings, timing, seen })
@@ -290,28 +357,17 @@ impl Pipeline {
         place: &mut Place,
         image: Encoded,
     ) -> Result<(Prepared, KeptMemory), ClassifyError> {
-        let Encoded { file, need, wanted, .. } = image;
+        let Encoded { file, need, wanted, decodings, .. } = image;
         let format = file.format;
         let work =
             Work { need, effort: place.effort(), turn: place.turn(), begin_by: place.begin_by() };
         let (decoder, preprocessor) = (Arc::clone(&self.decoder), Arc::clone(&self.preprocessor));
-        let at_least = self.at_least(&wanted);
         let decoding = place.begin_decoding();
-        let prepare = move |started: Instant| -> Result<Prepared, ClassifyError> {
-            let _decoding = decoding;
-            let mut decoded = decoder.decode(&file, at_least)?;
-            let decode = started.elapsed();
-            // The pixels are not kept beside the crops.
-            let pixels = std::mem::take(&mut decoded.pixels);
-            let crops = preprocessor.crops(&pixels, wanted.crops)?;
-            let side = wanted.picture_side;
-            let picture = side.map(|side| preprocessor.picture(&pixels, side)).transpose()?;
-            let preprocess = started.elapsed() - decode;
-            Ok(Prepared { crops, picture, decoded, decode, preprocess })
-        };
         let timed = move || {
+            let _decoding = decoding;
             let started = Instant::now();
-            (prepare(started), started.elapsed())
+            let prepared = prepare(decoder.as_ref(), &preprocessor, &file, &wanted, decodings);
+            (prepared, started.elapsed())
         };
         let ((prepared, taken), kept) = match self.pool.run(work, timed).await {
             Err(WorkError::Panicked) => return Err(self.decoder_panicked(Some(format))),
@@ -336,10 +392,9 @@ impl Pipeline {
         }
     }
 
-    /// How this machine decodes a made photo, by the estimate of its header: 2 is half as fast.
-    pub fn measure_decoding(&self) -> f64 {
-        let Ok(photo) = decode::made_photo(MADE_WIDTH, MADE_HEIGHT) else { return 1.0 };
-        let Ok(file) = decode::read_header(&photo.into(), &self.limits) else { return 1.0 };
+    /// How this machine decodes [`photo_to_measure`], by the estimate of its header: 2 is half as fast.
+    pub fn measure_decoding(&self, photo: Bytes) -> f64 {
+        let Ok(file) = decode::read_header(&photo, &self.limits) else { return 1.0 };
         let estimate = file.decode_time(usize::MAX).as_secs_f64();
         // The first run is slower: pages are touched and code is read for the first time.
         let seconds = (0..3).map(|_| {
@@ -351,10 +406,13 @@ impl Pipeline {
         seconds.fold(f64::INFINITY, f64::min) / estimate
     }
 
-    /// Shorter side that a photo keeps when it is decoded at a reduced scale, in pixels.
-    fn at_least(&self, wanted: &Wanted) -> usize {
-        let side = self.preprocessor.preprocessing().side;
-        self.preprocessor.source_side(wanted.picture_side.unwrap_or(side))
+    /// How a photo is decoded for what is wanted of it.
+    fn decodings(&self, file: &ImageFile, wanted: &Wanted) -> Decodings {
+        let source_side = |side| self.preprocessor.source_side(side);
+        let network = source_side(self.preprocessor.preprocessing().side);
+        let picture = wanted.picture_side.map(source_side);
+        let picture = picture.filter(|&picture| !file.is_same_at(network, picture));
+        Decodings { network, picture }
     }
 
     fn decoder_panicked(&self, format: Option<Format>) -> ClassifyError {

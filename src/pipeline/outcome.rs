@@ -53,6 +53,8 @@ pub struct Timing {
     pub queue: Duration,
     /// The run of the batch.
     pub inference: Duration,
+    /// The runs with a part of the image covered, and the pauses between them, if that was asked for.
+    pub occlusion: Option<Duration>,
 }
 
 /// Why an image has no answer.

@@ -123,11 +123,6 @@ impl Frame {
         !self.has_end || !self.has_all_coefficients() || self.scans.iter().any(lacks_restarts)
     }
 
-    /// Whether there are restart markers where none belong.
-    pub(super) fn has_stray_restarts(&self) -> bool {
-        self.scans.iter().any(|scan| scan.restarts as u64 > self.restarts_due(scan))
-    }
-
     /// Whether there is anything of the picture.
     pub(super) fn has_data(&self) -> bool {
         self.scans.iter().any(|scan| scan.data_bytes > 0)
@@ -273,17 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn missing_and_stray_restart_markers_are_seen() {
+    fn missing_restart_markers_are_seen() {
         // 3 x 2 units of 16 x 16 pixels.
         let mut frame = frame(false, &USUAL, &[(&[0, 1, 2], 0, 63, 0)]);
         frame.scans[0].restart_interval = 2;
         frame.scans[0].restarts = 2;
         assert!(!frame.is_cut());
-        assert!(!frame.has_stray_restarts());
         frame.scans[0].restarts = 1;
         assert!(frame.is_cut());
-        frame.scans[0].restarts = 3;
-        assert!(frame.has_stray_restarts());
         // 5 x 3 blocks of the first component alone.
         frame.scans[0].components = vec![0];
         assert_eq!(frame.units(&frame.scans[0]), 15);

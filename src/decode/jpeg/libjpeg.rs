@@ -21,8 +21,11 @@ pub(super) const FULL_SCALE: u8 = 8;
 
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
 
-/// The decoder gets the file in pieces of this size, so that it is known how far it has come.
+/// Pieces in which the decoder gets a file when it is to say what is wrong, and where.
 const PIECE_BYTES: usize = 512;
+
+/// More bits of 1 than a code and its value have, as stuffed bytes (F.1.2.3): there may be an impossible code.
+const LONG_RUN: [u8; 6] = [0xff, 0, 0xff, 0, 0xff, 0];
 
 thread_local! {
     /// The decoder that runs on this thread: it hands its callbacks nothing of ours.
@@ -57,7 +60,22 @@ pub(super) struct Picture {
 }
 
 /// Decodes at `scale` eighths, 1..=8; none when the decoder gives up.
+///
+/// Where the decoder has much of a file at hand, it is faster, but passes over impossible codes and cannot say how far it
+/// was. So a file that may be damaged comes in small pieces, and one that turns out to be comes again.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, scale: u8) -> Option<Picture> {
+    let has_long_run = || memchr::memmem::find(&bytes[..frame.end], &LONG_RUN).is_some();
+    if frame.strays == 0 && !frame.is_cut() && !has_long_run() {
+        let picture = decode_in_pieces(bytes, frame, scale, usize::MAX)?;
+        if picture.warnings == 0 {
+            return Some(picture);
+        }
+    }
+    decode_in_pieces(bytes, frame, scale, PIECE_BYTES)
+}
+
+/// `largest` bytes of the file at a time.
+fn decode_in_pieces(bytes: &[u8], frame: &Frame, scale: u8, largest: usize) -> Option<Picture> {
     RUN.set(Run::new(frame.strays));
     let mut file = Spliced::default();
     file.push(&bytes[..frame.end]);
@@ -65,7 +83,7 @@ pub(super) fn decode(bytes: &[u8], frame: &Frame, scale: u8) -> Option<Picture> 
         file.push(&END_OF_IMAGE[..]);
     }
     // The decoder reports errors by unwinding.
-    let read = catch_unwind(AssertUnwindSafe(|| read(file, frame, scale)));
+    let read = catch_unwind(AssertUnwindSafe(|| read(Pieces { file, largest }, frame, scale)));
     let (pixels, before_the_last_row) = read.ok().flatten()?;
     let run = RUN.get();
     let at_the_end = run.first + (PIECE_BYTES as u64) >= frame.end as u64;
@@ -74,31 +92,34 @@ pub(super) fn decode(bytes: &[u8], frame: &Frame, scale: u8) -> Option<Picture> 
 }
 
 /// Hands out pieces, and takes note of how far it is.
-struct Pieces<'a>(Spliced<'a>);
+struct Pieces<'a> {
+    file: Spliced<'a>,
+    /// Bytes of a piece, at most.
+    largest: usize,
+}
 
 impl Read for Pieces<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
+        self.file.read(into)
     }
 }
 
 impl BufRead for Pieces<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        let rest = self.0.fill_buf()?;
-        let piece = &rest[..rest.len().min(PIECE_BYTES)];
+        let rest = self.file.fill_buf()?;
+        let piece = &rest[..rest.len().min(self.largest)];
         let run = RUN.get();
         RUN.set(Run { handed_out: run.handed_out + piece.len() as u64, ..run });
         Ok(piece)
     }
 
     fn consume(&mut self, count: usize) {
-        self.0.consume(count);
+        self.file.consume(count);
     }
 }
 
 /// The pixels, and the warnings that came before all rows were there.
-fn read(file: Spliced<'_>, frame: &Frame, scale: u8) -> Option<(RgbImage, usize)> {
-    let file = Pieces(file);
+fn read(file: Pieces<'_>, frame: &Frame, scale: u8) -> Option<(RgbImage, usize)> {
     let mut decoder = DecompressBuilder::new().with_err(unwinding()).from_reader(file).ok()?;
     if decoder.size() != (frame.width.into(), frame.height.into()) {
         return None;

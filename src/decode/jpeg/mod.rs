@@ -1,16 +1,13 @@
 //! JPEG to RGB.
 //!
-//! Two decoders share the work: zune-jpeg for the layouts that cameras and programs usually write, and libjpeg for all
-//! others, for large photos at a reduced scale, and for files with errors. A file that ends before its picture does is
-//! decoded as browsers do: the missing part is filled in, and the answer says so. Bytes behind the end-of-image marker,
-//! which phones append, are ignored.
+//! By libjpeg, large photos at a reduced scale. A file that ends before its picture does is decoded as browsers do: the
+//! missing part is filled in, and the answer says so. Bytes behind the end-of-image marker, which phones append, are
+//! ignored.
 
 mod frame;
 mod libjpeg;
 mod markers;
 mod profile;
-mod zune;
-mod zune_reader;
 
 use bytes::Bytes;
 
@@ -20,7 +17,7 @@ use frame::Frame;
 use libjpeg::Picture;
 use markers::read_frame;
 
-/// At larger scales, in eighths, the decoder of full scale is as fast.
+/// At larger scales, in eighths, decoding saves little.
 const LARGEST_REDUCED_SCALE: u8 = 2;
 
 /// A file and what its segments say.
@@ -34,6 +31,11 @@ impl Photo {
     /// Whether a reduced scale saves most of the time.
     pub(super) fn is_faster_reduced(&self) -> bool {
         self.frame.is_one_scan()
+    }
+
+    /// The reduced scale, in eighths, at which [`decode`] leaves `at_least` pixels on the shorter side, if it does.
+    pub(super) fn scale(&self, at_least: usize) -> Option<u8> {
+        reduced_scale(&self.frame, at_least)
     }
 }
 
@@ -57,23 +59,11 @@ pub(super) fn decode(
     Photo { file, frame }: &Photo,
     at_least: usize,
 ) -> Result<Stored, DecodeError> {
-    let reduced = reduced_scale(frame, at_least);
-    let fast = match reduced {
-        None if zune::is_right_for(frame) => zune::decode(file, frame),
-        _ => None,
-    };
-    let (pixels, warnings) = match fast {
-        Some(pixels) => (pixels, Vec::new()),
-        None => {
-            let scale = reduced.unwrap_or(libjpeg::FULL_SCALE);
-            let picture = libjpeg::decode(file, frame, scale).ok_or_else(|| {
-                DecodeError::corrupt(Format::Jpeg, "its compressed data cannot be read")
-            })?;
-            let warnings = warnings(frame, &picture);
-            (picture.pixels, warnings)
-        }
-    };
-    Ok(Stored { pixels, colour_profile: profile::collect(file, frame), warnings })
+    let scale = reduced_scale(frame, at_least).unwrap_or(libjpeg::FULL_SCALE);
+    let picture = libjpeg::decode(file, frame, scale)
+        .ok_or_else(|| DecodeError::corrupt(Format::Jpeg, "its compressed data cannot be read"))?;
+    let warnings = warnings(frame, &picture);
+    Ok(Stored { pixels: picture.pixels, colour_profile: profile::collect(file, frame), warnings })
 }
 
 /// The smallest scale, in eighths, that leaves enough pixels; none where it would save little.

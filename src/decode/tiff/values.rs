@@ -101,7 +101,7 @@ impl<'a> Values<'a> {
             Kind::Unsigned(item_bytes) => {
                 Ok(Integers { bytes: self.bytes, item_bytes, order: self.order })
             }
-            _ => Err(corrupt(format!("the values of tag {} are no integers", self.tag))),
+            _ => Err(corrupt(format!("the values of tag {} are not integers", self.tag))),
         }
     }
 
@@ -122,7 +122,7 @@ impl<'a> Values<'a> {
     pub(super) fn bytes(self) -> Result<&'a [u8], DecodeError> {
         match self.kind {
             Kind::Unsigned(1) | Kind::Undefined => Ok(self.bytes),
-            _ => Err(corrupt(format!("the values of tag {} are no bytes", self.tag))),
+            _ => Err(corrupt(format!("the values of tag {} are not bytes", self.tag))),
         }
     }
 }

@@ -8,8 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::parameters::Parameters;
+use crate::drawing::PictureError;
 use crate::http::image_facts::ImageFacts;
-use crate::inside::{MapFacts, PictureError, sprite};
+use crate::inside::{MapFacts, sprite};
 use googlenet_engine::model::{Activations, Branch, ModuleView, Seen};
 use googlenet_engine::model_info::ModelIdentity;
 

@@ -26,7 +26,8 @@ use super::request_tally::RequestTally;
 use super::server_timing::add_server_timing;
 use super::state::{AppState, Service};
 use super::upload::{UnparsedParameters, UploadForm};
-use crate::inside::{PictureError, sprite, sprite_bytes};
+use crate::drawing::PictureError;
+use crate::inside::{MapFacts, sprite, sprite_bytes};
 use crate::pipeline::{Classified, Looked, Wanted};
 use googlenet_engine::model::Look;
 
@@ -64,7 +65,7 @@ route_errors!(ActivationsErrors: InvalidParameter, NotExplainable, InvalidJson, 
         (status = 200, description = "The maps, or a picture of one",
             content((ActivationsAnswer = "application/json"), (inline(RawBytes) = "image/png")),
             headers(("Server-Timing" = String, description = "Milliseconds of each stage"),
-                ("X-Scale" = Option<f32>, description = "With a picture: what a white pixel is worth"))),
+                ("X-Scale" = Option<f32>, description = "With a picture: the value that a white pixel stands for"))),
         ActivationsErrors,
     )
 )]
@@ -79,21 +80,16 @@ pub async fn activations(
     if modules.is_empty() {
         return Err(ApiError::NoModules);
     }
-    // What the head says wrong is refused before the body comes.
     let query = request.uri().query().unwrap_or_default();
     let unparsed = UnparsedParameters::from_query(KNOWN, query)?;
-    Parameters::parse(&unparsed, modules)?;
     let is_picture = prefers(request.headers(), PNG);
     let form = UploadForm::of(request.headers())?;
+    // What the head says wrong is refused before the body comes; a form or JSON may still name the module of a picture.
+    let is_all = matches!(form, UploadForm::Raw);
+    Parameters::parse(&unparsed, modules, is_picture && is_all)?;
     let read = OneImage::read(request, (form, unparsed), &state, (client, &tally));
-    let OneImage { bytes: image, parameters, share: _held } = read.await?;
-    let parameters = Parameters::parse(&parameters, modules)?;
-    if is_picture && parameters.modules.len() != 1 {
-        return Err(ApiError::InvalidParameter(
-            "a picture shows one module: name it, such as module=inception_3a, or ask for JSON"
-                .into(),
-        ));
-    }
+    let OneImage { bytes: image, parameters } = read.await?;
+    let parameters = Parameters::parse(&parameters, modules, is_picture)?;
     let work = Showing { state: &state, service, parameters, is_picture };
     let mut response = before(client.deadline, &state, work.of(image, client)).await??;
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
@@ -161,7 +157,7 @@ impl Showing<'_> {
         let drawn = self.drawn(looked, client, move |looked| {
             let map = looked.seen.maps.first();
             let map = map.ok_or_else(|| PictureError("the map was not seen".into()))?;
-            let first = crate::inside::MapFacts::of(map).first(sort, channels);
+            let first = MapFacts::of(map).first(sort, channels);
             let order: Vec<usize> = first.iter().map(|channel| channel.channel).collect();
             sprite(map, &order)
         });

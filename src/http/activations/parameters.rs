@@ -15,7 +15,7 @@ pub const KNOWN: &[Parameter] = &[
 ];
 
 const DEFAULT_CHANNELS: usize = 64;
-const MOST_CHANNELS: usize = 1024;
+const MOST_SHOWN_CHANNELS: usize = 1024;
 
 /// The parameters of a request, within their ranges.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,24 +31,35 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// The parameters, for a network with these modules.
+    /// The parameters, for a network with these modules; of one module, if they are those of a picture.
     ///
     /// # Errors
     /// [`ApiError::InvalidParameter`] names the parameter and its range.
-    pub fn parse(unparsed: &UnparsedParameters, modules: &[ModuleView]) -> Result<Self, ApiError> {
+    pub fn parse(
+        unparsed: &UnparsedParameters,
+        modules: &[ModuleView],
+        is_picture: bool,
+    ) -> Result<Self, ApiError> {
         let channels = match unparsed.get("channels") {
             None => DEFAULT_CHANNELS,
             Some(text) => {
-                let channels = whole_number(text).filter(|n| (1..=MOST_CHANNELS).contains(n));
-                let range = format_args!("a whole number from 1 to {MOST_CHANNELS}");
+                let channels = whole_number(text).filter(|n| (1..=MOST_SHOWN_CHANNELS).contains(n));
+                let range = format_args!("a whole number from 1 to {MOST_SHOWN_CHANNELS}");
                 channels.ok_or_else(|| invalid("channels", range))?
             }
         };
+        let modules = match unparsed.get("module") {
+            None => (0..modules.len()).collect(),
+            Some(names) => named(names, modules)?,
+        };
+        if is_picture && modules.len() != 1 {
+            return Err(ApiError::InvalidParameter(
+                "a picture shows one module: name it, such as module=inception_3a, or ask for JSON"
+                    .into(),
+            ));
+        }
         Ok(Self {
-            modules: match unparsed.get("module") {
-                None => (0..modules.len()).collect(),
-                Some(names) => named(names, modules)?,
-            },
+            modules,
             channels,
             sort: sort(unparsed.get("sort"))?,
             sprite: unparsed.get("sprite").is_none() || flag("sprite", unparsed.get("sprite"))?,
@@ -86,7 +97,7 @@ mod tests {
             branches: [64, 128, 32, 32],
         };
         let unparsed = UnparsedParameters::from_query(KNOWN, query)?;
-        Parameters::parse(&unparsed, &[module("inception_3a"), module("inception_3b")])
+        Parameters::parse(&unparsed, &[module("inception_3a"), module("inception_3b")], false)
     }
 
     #[test]

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use answer::{Answer, Answered, ImageAnswer};
 use parameters::{KNOWN, Parameters};
 
-use super::body::{ReceivedBody, read_body};
+use super::body::read_body;
 use super::cam::Cam;
 use super::client::Client;
 use super::deadline::before;
@@ -73,8 +73,8 @@ pub async fn classify(
     parse(&parameters, &state, service)?;
     let form = UploadForm::of(request.headers())?;
     let copies = form.body_copies();
-    let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
-    let read = read_upload(form, bytes, parameters, &state, &service.pipeline);
+    let body = read_body(request, copies, &state, service).await?;
+    let read = read_upload(form, body, parameters, &state, &service.pipeline);
     let Uploaded { images, parameters } = before(client.deadline, &state, read).await??;
     let count = images.as_slice().len();
     tally.set_images(count);

@@ -106,7 +106,7 @@ fn within(names: &str, groups: &Groups) -> Result<ClassSet, ApiError> {
         WithinError::Count => invalid(
             "within",
             format_args!(
-                "1 to {} ids or names of groups, parted by commas, such as dog,n02121808",
+                "1 to {} ids or names of groups, separated by commas, such as dog,n02121808",
                 Groups::MOST_NAMES
             ),
         ),

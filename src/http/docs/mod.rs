@@ -4,7 +4,6 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -13,6 +12,7 @@ use utoipa_swagger_ui::Config;
 
 use super::error::ApiError;
 use super::openapi::{document, offered};
+use super::path_name::Name;
 use super::state::AppState;
 use super::static_file::{CHECK_EACH_TIME, StaticFile};
 
@@ -36,9 +36,7 @@ pub(super) fn docs(explains: bool) -> Router<AppState> {
         .route("/docs/", get(|headers: HeaderMap| async move { page_file("", &headers) }))
         .route(
             "/docs/{*name}",
-            get(|Path(name): Path<String>, headers: HeaderMap| async move {
-                page_file(&name, &headers)
-            }),
+            get(|Name(name): Name, headers: HeaderMap| async move { page_file(&name, &headers) }),
         )
 }
 

@@ -1,10 +1,12 @@
 //! `POST /explain`.
 
 mod answer;
+mod choices;
 mod grid;
 mod parameters;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::{Extension, Request, State};
@@ -15,6 +17,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use answer::{ExplainAnswer, Sums};
+pub use choices::Choices;
 use grid::{Explained, GridAnswer};
 use parameters::{KNOWN, Method, Parameters};
 
@@ -33,9 +36,9 @@ use super::server_timing::add_server_timing;
 use super::state::{AppState, Service};
 use super::upload::{UnparsedParameters, UploadForm};
 use crate::evidence::{Compared, Grid, LastMap, overlay, picture_bytes};
-use crate::inside::{Covers, drops};
+use crate::inside::{Covers, drops, variants};
 use crate::pipeline::{Classified, Looked, PatientPlace, Wanted};
-use googlenet_engine::model::{GradientOf, Input, Look, Seen};
+use googlenet_engine::model::{GradientOf, Input, Look, Score, Seen};
 
 /// The logit that a picture explains.
 const X_LOGIT: HeaderName = HeaderName::from_static("x-logit");
@@ -69,7 +72,7 @@ route_errors!(ExplainErrors: InvalidParameter, NotExplainable, InvalidJson, Inva
         (status = 200, description = "The evidence for a class, or a picture of it",
             content((Answer = "application/json"), (inline(RawBytes) = "image/png")),
             headers(("Server-Timing" = String, description = "Milliseconds of each stage"),
-                ("X-Logit" = Option<f32>, description = "With a picture: the logit that it explains"))),
+                ("X-Logit" = Option<f32>, description = "With a picture: the logit that it explains, if the graph has logits"))),
         ExplainErrors,
     )
 )]
@@ -90,10 +93,16 @@ pub async fn explain(
         parse(&unparsed, service)?;
     }
     let read = OneImage::read(request, (form, unparsed), &state, (client, &tally));
-    let OneImage { bytes: image, parameters, share: _held } = read.await?;
+    let OneImage { bytes: image, parameters } = read.await?;
     let parameters = parse(&parameters, service)?;
     let explanation = Explanation { state: &state, service, parameters, is_picture };
-    let mut response = before(client.deadline, &state, explanation.of(image, client)).await??;
+    let answered = before(client.deadline, &state, explanation.of(image, client)).await;
+    let mut response = answered.map_err(|error| match (error, parameters.method) {
+        (ApiError::DeadlineExceeded(timeout), Method::Occlusion) => {
+            ApiError::OcclusionTooSlow(timeout)
+        }
+        (error, _) => error,
+    })??;
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
 }
@@ -132,10 +141,13 @@ impl Explanation<'_> {
     async fn of(self, image: Bytes, client: Client) -> Result<Response, ApiError> {
         // Where there is no place for the variants, nothing is begun.
         let patient = match self.parameters.method {
-            Method::Occlusion => Some(self.state.admit_patient(self.service)?),
+            Method::Occlusion => {
+                let count = variants(self.parameters.squares);
+                Some(self.state.admit_patient(self.service, client, count)?)
+            }
             Method::Cam | Method::Gradient => None,
         };
-        let (image, looked) = look_at(image, self.wanted(), self.state, client).await?;
+        let (mut image, looked) = look_at(image, self.wanted(), self.state, client).await?;
         let mut response = match (self.parameters.method, patient) {
             (Method::Cam, _) if self.is_picture => self.picture(&image, looked, client).await?,
             (Method::Cam, _) => self.json(&image, looked, client).await?,
@@ -144,7 +156,9 @@ impl Explanation<'_> {
                 self.grid(&image, looked, client, explained).await?
             }
             (_, Some(patient)) => {
+                let begun = Instant::now();
                 let explained = self.occlusion(&image, &looked, patient).await?;
+                image.timing.occlusion = Some(begun.elapsed());
                 self.grid(&image, looked, client, explained).await?
             }
         };
@@ -166,9 +180,17 @@ impl Explanation<'_> {
     }
 
     /// The class that was asked for, or the best.
-    fn compared(&self, image: &Classified) -> Compared {
+    fn compared(&self, image: &Classified) -> Result<Compared, ApiError> {
         let class = self.parameters.class.unwrap_or_else(|| image.probabilities.best());
-        Compared { class, against: self.parameters.against }
+        let compared = Compared { class, against: self.parameters.against };
+        if compared.against == Some(class) {
+            return Err(ApiError::InvalidParameter(
+                "against is the best class of this image, which is explained if no class is given: compare it with \
+                 another, or name a class"
+                    .into(),
+            ));
+        }
+        Ok(compared)
     }
 
     async fn json(
@@ -177,7 +199,7 @@ impl Explanation<'_> {
         looked: Looked,
         client: Client,
     ) -> Result<Response, ApiError> {
-        let (compared, parameters) = (self.compared(image), self.parameters);
+        let (compared, parameters) = (self.compared(image)?, self.parameters);
         let sums =
             self.explained(looked, client, move |last| Sums::new(last, compared, &parameters));
         let sums = sums.await?;
@@ -199,7 +221,7 @@ impl Explanation<'_> {
         mut looked: Looked,
         client: Client,
     ) -> Result<Response, ApiError> {
-        let compared = self.compared(image);
+        let compared = self.compared(image)?;
         let photo = looked.picture.take();
         let photo = photo.ok_or_else(|| ApiError::Internal("the crop is not there".into()))?;
         let picture = self.explained(looked, client, move |last| {
@@ -208,12 +230,12 @@ impl Explanation<'_> {
             png.map(|png| (png, evidence.logit))
         });
         let (png, logit) = picture.await?.map_err(|e| ApiError::Internal(e.to_string()))?;
-        Ok(png_response(png, logit))
+        Ok(png_response(png, Some(logit)))
     }
 
     /// The gradient that was seen.
     fn gradient(&self, image: &Classified, seen: &Seen) -> Result<Explained, ApiError> {
-        let compared = self.compared(image);
+        let compared = self.compared(image)?;
         let map = seen.gradients.first();
         let map = map.ok_or_else(|| ApiError::Internal("the gradient was not seen".into()))?;
         let score = seen.score(compared.class, compared.against);
@@ -231,10 +253,10 @@ impl Explanation<'_> {
         let Some(Input::Pixels(crop)) = &looked.input else {
             return Err(ApiError::Internal("the crop is not there".into()));
         };
-        let (compared, squares) = (self.compared(image), self.parameters.squares);
+        let (compared, squares) = (self.compared(image)?, self.parameters.squares);
         let covers = Covers::new(crop.clone(), squares, &self.service.model.preprocessing);
-        let (of, count) = ((compared.class, compared.against), covers.count());
-        let scores = patient.infer(of, count, Arc::new(move |number| covers.variant(number)));
+        let of = (compared.class, compared.against);
+        let scores = patient.infer(of, Arc::new(move |number| covers.variant(number)));
         let (score, values) = drops(&scores.await?)
             .ok_or_else(|| ApiError::Internal("there is no variant".into()))?;
         Ok(Explained { compared, score, grid: Grid { columns: squares, values } })
@@ -258,7 +280,8 @@ impl Explanation<'_> {
         let drawn = pipeline.explain(method.as_str(), looked, client.deadline.0, draw).await;
         let (png, explained) = drawn.map_err(|error| self.state.failed(error))?;
         if let Some(png) = png.map_err(|e| ApiError::Internal(e.to_string()))? {
-            return Ok(png_response(png, explained.score.value));
+            let Score { value, is_logit } = explained.score;
+            return Ok(png_response(png, is_logit.then_some(value)));
         }
         let probability = image.probabilities.as_slice().get(explained.compared.class);
         let module = module.and_then(|index| pipeline.views.modules.get(index));
@@ -291,9 +314,10 @@ impl Explanation<'_> {
     }
 }
 
-fn png_response(png: Vec<u8>, logit: f32) -> Response {
+/// A picture, and the logit that it explains, where there are logits.
+fn png_response(png: Vec<u8>, logit: Option<f32>) -> Response {
     let mut response = ([(header::CONTENT_TYPE, "image/png")], png).into_response();
-    if let Ok(logit) = HeaderValue::try_from(logit.to_string()) {
+    if let Some(logit) = logit.and_then(|logit| HeaderValue::try_from(logit.to_string()).ok()) {
         response.headers_mut().insert(X_LOGIT, logit);
     }
     response

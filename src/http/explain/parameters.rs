@@ -1,10 +1,10 @@
 //! The parameters of `POST /explain`, within their ranges.
 
-use crate::evidence::MOST_CHANNELS;
+use crate::evidence::MOST_EXPLAINED_CHANNELS;
 use crate::http::error::{ApiError, shown};
 use crate::http::module_name::module;
 use crate::http::upload::{Kind, Parameter, UnparsedParameters, invalid, whole_number};
-use googlenet_engine::model::Views;
+use googlenet_engine::model::{ModuleView, Views};
 use googlenet_engine::weights::{ClassNameError, Labels};
 
 /// Those that `POST /explain` knows.
@@ -35,7 +35,30 @@ pub enum Method {
 }
 
 impl Method {
-    const ALL: [Self; 3] = [Self::Cam, Self::Gradient, Self::Occlusion];
+    /// In the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::Cam, Self::Gradient, Self::Occlusion];
+
+    /// The parameters that not all methods have, each with those that have it.
+    const OF_SOME: [(&str, &[Self]); 3] = [
+        ("module", &[Self::Gradient]),
+        ("squares", &[Self::Cam, Self::Occlusion]),
+        ("channels", &[Self::Cam]),
+    ];
+
+    /// Refuses parameters of other methods: their sender would wait for an effect of them.
+    fn check(self, unparsed: &UnparsedParameters) -> Result<(), ApiError> {
+        let given = |(name, methods): &&(&str, &[Self])| {
+            unparsed.get(name).is_some() && !methods.contains(&self)
+        };
+        let Some((name, methods)) = Self::OF_SOME.iter().find(given) else { return Ok(()) };
+        let methods: Vec<String> =
+            methods.iter().map(|method| format!("method={}", method.as_str())).collect();
+        Err(ApiError::InvalidParameter(format!(
+            "{name} is a parameter of {}, and this is method={}: leave out {name}, or change method",
+            methods.join(" and "),
+            self.as_str()
+        )))
+    }
 
     /// As requests, answers and metrics name it.
     pub fn as_str(self) -> &'static str {
@@ -95,6 +118,7 @@ impl Parameters {
             ));
         }
         let method = method(unparsed.get("method"))?;
+        method.check(unparsed)?;
         Ok(Self {
             class,
             against,
@@ -104,7 +128,7 @@ impl Parameters {
                 Method::Occlusion => number("squares", 8, COVERS)?,
                 Method::Cam | Method::Gradient => number("squares", 3, SQUARE_CLASSES)?,
             },
-            channels: number("channels", 10, 0..=MOST_CHANNELS)?,
+            channels: number("channels", 10, 0..=MOST_EXPLAINED_CHANNELS)?,
             size: number("size", 448, SIZES)?,
         })
     }
@@ -117,31 +141,31 @@ fn gradient_module(
     views: &Views,
 ) -> Result<Option<usize>, ApiError> {
     if method != Method::Gradient {
-        return match name {
-            None => Ok(None),
-            Some(_) => Err(ApiError::InvalidParameter(
-                "module is a parameter of method=gradient: give that too, or leave out module"
-                    .into(),
-            )),
-        };
+        return Ok(None);
     }
     let first = views.gradients.ok_or(ApiError::NoGradient)?.first_module;
-    let with_gradient = views.modules.get(first..).unwrap_or_default();
     let Some(name) = name else {
         return views.finest_behind(first).map(Some).ok_or(ApiError::NoGradient);
     };
-    Ok(Some(first + module(name, with_gradient)?))
+    Ok(Some(first + module(name, with_gradient(views))?))
+}
+
+/// The modules at whose maps there are gradients; none where there is no gradient.
+pub fn with_gradient(views: &Views) -> &[ModuleView] {
+    let first = views.gradients.map(|gradients| gradients.first_module);
+    first.and_then(|first| views.modules.get(first..)).unwrap_or_default()
 }
 
 fn method(text: Option<&str>) -> Result<Method, ApiError> {
     let Some(text) = text else { return Ok(Method::default()) };
-    Method::ALL.into_iter().find(|method| method.as_str() == text).ok_or_else(|| {
-        let names: Vec<&str> = Method::ALL.map(Method::as_str).to_vec();
-        invalid("method", names.join(", "))
-    })
+    Method::ALL
+        .into_iter()
+        .find(|method| method.as_str() == text)
+        .ok_or_else(|| invalid("method", "cam, gradient or occlusion"))
 }
 
 fn class(name: &str, text: &str, labels: &Labels) -> Result<usize, ApiError> {
+    let text = text.trim();
     let number = whole_number(text).filter(|&class| class < labels.classes());
     number.map_or_else(|| labels.find(text), Ok).map_err(|error| {
         let text = shown(text);
@@ -160,8 +184,9 @@ fn class(name: &str, text: &str, labels: &Labels) -> Result<usize, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use googlenet_engine::model::{GradientViews, ModuleView};
+    use googlenet_engine::model::GradientViews;
 
+    use super::super::choices::Choices;
     use super::*;
 
     fn parse(query: &str) -> Result<Parameters, ApiError> {
@@ -189,13 +214,53 @@ mod tests {
         assert_eq!(parse("method=gradient&module=d").unwrap().module, Some(3));
         let error = parse("method=gradient&module=a").unwrap_err().to_string();
         assert!(error.ends_with("use b, c, d"), "{error}");
-        assert!(parse("module=d").is_err() && parse("method=occlusion&module=d").is_err());
         let unparsed = UnparsedParameters::from_query(KNOWN, "method=gradient").unwrap();
         let none = Parameters::parse(&unparsed, &Labels::imagenet(), &Views::default());
         assert_eq!(none.unwrap_err().kind().code(), "not_explainable");
         assert_eq!(parse("method=occlusion").unwrap().squares, 8);
         assert!(parse("method=occlusion&squares=1").is_err());
         assert!(parse("method=occlusion&squares=13").is_err());
+    }
+
+    #[test]
+    fn parameters_of_other_methods_are_told_theirs() {
+        for (query, expected) in [
+            ("module=d", "module is a parameter of method=gradient, and this is method=cam:"),
+            ("method=occlusion&module=d", "method=gradient, and this is method=occlusion:"),
+            (
+                "method=gradient&squares=3",
+                "squares is a parameter of method=cam and method=occlusion,",
+            ),
+            ("method=gradient&channels=3", "channels is a parameter of method=cam,"),
+            ("channels=3&method=occlusion", "leave out channels, or change method"),
+        ] {
+            let error = parse(query).unwrap_err();
+            assert_eq!(error.kind().code(), "invalid_parameter", "{query}");
+            assert!(error.to_string().contains(expected), "{query}: {error}");
+        }
+        for query in ["squares=3&channels=3", "method=occlusion&squares=3&size=300"] {
+            parse(query).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_choices_are_what_is_taken() {
+        let choices = |views: &Views| serde_json::to_value(Choices::of(views)).unwrap();
+        let offered = choices(&views());
+        assert_eq!(offered["modules"], serde_json::json!(["b", "c", "d"]));
+        for name in ["a", "b", "c", "d"] {
+            let is_offered =
+                offered["modules"].as_array().unwrap().iter().any(|module| module == name);
+            let is_taken = parse(&format!("method=gradient&module={name}")).is_ok();
+            assert_eq!(is_offered, is_taken, "{name}");
+        }
+        assert_eq!(
+            offered["methods"],
+            serde_json::json!(["gradient", "occlusion"]),
+            "there is no classifier"
+        );
+        let none = choices(&Views::default());
+        assert_eq!(none, serde_json::json!({ "methods": ["occlusion"], "modules": [] }));
     }
 
     #[test]

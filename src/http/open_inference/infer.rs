@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::answer::{InferAnswer, Inferred, respond};
@@ -12,6 +13,7 @@ use super::request::{Checked, Input, InputKind, OutputValues, json_bytes, read_r
 use super::request_json::InferRequest;
 use super::tensor::{body_copies, memory_need, read_images, read_tensors};
 use crate::http::body::{ReceivedBody, read_body};
+use crate::http::body_memory::{BodyShare, held_with};
 use crate::http::client::Client;
 use crate::http::deadline::before;
 use crate::http::error::ApiError;
@@ -65,7 +67,7 @@ pub async fn infer(
     path.check(&service.model)?;
     let json_bytes = json_bytes(request.headers())?;
     let copies = body_copies(json_bytes);
-    let ReceivedBody { bytes, share: _held } = read_body(request, copies, &state, service).await?;
+    let ReceivedBody { bytes, share } = read_body(request, copies, &state, service).await?;
     let (model, has_logits) = (Arc::clone(&service.model), service.pipeline.views.logits);
     let read = move || read_request(bytes, json_bytes, &model, has_logits);
     let read = service.pipeline.run_blocking(read);
@@ -77,7 +79,7 @@ pub async fn infer(
     // Who asks for no logits runs as ever.
     let asks_for_logits = outputs.iter().any(|output| output.kind == OutputValues::Logits);
     let look = asks_for_logits.then(Look::default);
-    let work = classify(&state, service, client, input, look);
+    let work = classify(&state, service, client, (input, share), look);
     let results = before(client.deadline, &state, work).await??;
     let (inferred, timings): (Vec<_>, Vec<_>) = results.into_iter().unzip();
     let mut response = respond(id.as_deref(), &outputs, &inferred, &service.model)?;
@@ -124,15 +126,18 @@ pub async fn infer_version(
 /// One image's answer, and how long each stage took.
 type Answered = (Inferred, Timing);
 
+/// What is sent, and its share of the memory of all bodies, until it is read.
+type Received = (Input, BodyShare);
+
 /// Classifies all images of a request; the first that fails drops the others.
 async fn classify(
     state: &AppState,
     service: &Service,
     client: Client,
-    input: Input,
+    input: Received,
     look: Option<Look>,
 ) -> Result<Vec<Answered>, ApiError> {
-    match input.kind {
+    match input.0.kind {
         InputKind::Tensor => classify_tensor(state, service, client, input, look).await,
         InputKind::Images => classify_images(state, service, client, input, look).await,
     }
@@ -142,12 +147,16 @@ async fn classify_tensor(
     state: &AppState,
     service: &Service,
     client: Client,
-    input: Input,
+    (input, share): Received,
     look: Option<Look>,
 ) -> Result<Vec<Answered>, ApiError> {
     let places = state.admit(service, client, &vec![Ask::TENSOR; input.images()])?;
     let (need, deadline) = (memory_need(&input), client.deadline.0);
-    let read = move || read_tensors(&input);
+    let read = move || {
+        let tensors = read_tensors(&input);
+        drop((input, share));
+        tensors
+    };
     let answered = service.pipeline.infer_tensor(places, need, deadline, look, read).await;
     let answered = answered.map_err(|error| state.tensor_failed(error))?.into_iter();
     let inferred =
@@ -159,7 +168,7 @@ async fn classify_images(
     state: &AppState,
     service: &Service,
     client: Client,
-    input: Input,
+    (input, share): Received,
     look: Option<Look>,
 ) -> Result<Vec<Answered>, ApiError> {
     let pipeline = &service.pipeline;
@@ -167,6 +176,10 @@ async fn classify_images(
     // They are part of the body's share, and wait for the memory of their own decoding.
     let images = pipeline.run_blocking(move || read_images(&input)).await;
     let images = images.map_err(|error| state.body_failed(error))??;
+    let share = Arc::new(share);
+    let images = images.into_iter().map(|image| held_with(image, &share));
+    let images: Vec<Bytes> = images.collect();
+    drop(share);
     let mut read: Vec<Encoded> = Vec::with_capacity(images.len());
     for image in images {
         let wanted = Wanted { look: look.clone(), ..Wanted::default() };

@@ -46,7 +46,7 @@ pub struct QueryParameters {
     /// The probability from which on it is sure; 0.9 if left out.
     #[param(minimum = 0.5, maximum = 0.999)]
     sure_at: Option<f64>,
-    /// Lists only classes under these groups and classes: ids, or names of shown groups, parted by commas; at most 100.
+    /// Lists only classes under these groups and classes: ids, or names of shown groups, separated by commas; at most 100.
     within: Option<String>,
     /// `cam` adds the evidence for each class; needs `crops=1` and a `top_k` of at most 10.
     explain: Option<ExplainMethod>,
@@ -79,7 +79,7 @@ pub struct ClassifyForm {
     /// The probability from which on it is sure; 0.9 if left out.
     #[schema(minimum = 0.5, maximum = 0.999, example = 0.9, nullable = false)]
     sure_at: Option<f64>,
-    /// Lists only classes under these groups and classes: ids, or names of shown groups, parted by commas; at most 100.
+    /// Lists only classes under these groups and classes: ids, or names of shown groups, separated by commas; at most 100.
     // A page leaves out an empty field.
     #[schema(example = "", nullable = false)]
     within: Option<String>,
@@ -127,7 +127,7 @@ pub struct ClassifyJson {
     /// The probability from which on it is sure; 0.9 if left out.
     #[schema(minimum = 0.5, maximum = 0.999, example = 0.9)]
     sure_at: Option<f64>,
-    /// Lists only classes under these groups and classes: ids, or names of shown groups, parted by commas; at most 100.
+    /// Lists only classes under these groups and classes: ids, or names of shown groups, separated by commas; at most 100.
     within: Option<String>,
     /// `cam` adds the evidence for each class; needs `crops=1` and a `top_k` of at most 10.
     explain: Option<ExplainMethod>,
@@ -160,7 +160,7 @@ pub struct ClassifyJsonBatch {
     /// The probability from which on it is sure; 0.9 if left out.
     #[schema(minimum = 0.5, maximum = 0.999, example = 0.9)]
     sure_at: Option<f64>,
-    /// Lists only classes under these groups and classes: ids, or names of shown groups, parted by commas; at most 100.
+    /// Lists only classes under these groups and classes: ids, or names of shown groups, separated by commas; at most 100.
     within: Option<String>,
     /// `cam` adds the evidence for each class; needs `crops=1` and a `top_k` of at most 10.
     explain: Option<ExplainMethod>,
@@ -202,11 +202,11 @@ pub struct ExplainQueryParameters {
     method: Option<ExplanationMethod>,
     /// With `method=gradient`: the module at whose map it is; `inception_4e` in GoogLeNet if left out.
     module: Option<String>,
-    /// Classes named for each square, 0 to 5; 3 if left out. With `method=occlusion`: parts on a side, 2 to 12; 8 if left
-    /// out.
+    /// With `method=cam`: classes named for each square, 0 to 5; 3 if left out. With `method=occlusion`: parts on a side,
+    /// 2 to 12; 8 if left out.
     #[param(minimum = 0, maximum = 12)]
     squares: Option<u32>,
-    /// Channels listed; 10 if left out.
+    /// With `method=cam`: channels listed; 10 if left out.
     #[param(minimum = 0, maximum = 50)]
     channels: Option<u32>,
     /// Width and height of a picture in pixels; 448 if left out.
@@ -236,12 +236,12 @@ pub struct ExplainForm {
     // A page leaves out an empty field.
     #[schema(example = "", nullable = false)]
     module: Option<String>,
-    /// Classes named for each square, 0 to 5; 3 if left out. With `method=occlusion`: parts on a side, 2 to 12; 8 if left
-    /// out.
-    #[schema(minimum = 0, maximum = 12, example = 3, nullable = false)]
+    /// With `method=cam`: classes named for each square, 0 to 5; 3 if left out. With `method=occlusion`: parts on a side,
+    /// 2 to 12; 8 if left out.
+    #[schema(minimum = 0, maximum = 12, example = "", nullable = false)]
     squares: Option<u32>,
-    /// Channels listed; 10 if left out.
-    #[schema(minimum = 0, maximum = 50, example = 10, nullable = false)]
+    /// With `method=cam`: channels listed; 10 if left out.
+    #[schema(minimum = 0, maximum = 50, example = "", nullable = false)]
     channels: Option<u32>,
     /// Width and height of a picture in pixels; 448 if left out.
     #[schema(minimum = 224, maximum = 1024, example = 448, nullable = false)]
@@ -264,11 +264,11 @@ pub struct ExplainJson {
     method: Option<ExplanationMethod>,
     /// With `method=gradient`: the module at whose map it is; `inception_4e` in GoogLeNet if left out.
     module: Option<String>,
-    /// Classes named for each square, 0 to 5; 3 if left out. With `method=occlusion`: parts on a side, 2 to 12; 8 if left
-    /// out.
+    /// With `method=cam`: classes named for each square, 0 to 5; 3 if left out. With `method=occlusion`: parts on a side,
+    /// 2 to 12; 8 if left out.
     #[schema(minimum = 0, maximum = 12, example = 3)]
     squares: Option<u32>,
-    /// Channels listed; 10 if left out.
+    /// With `method=cam`: channels listed; 10 if left out.
     #[schema(minimum = 0, maximum = 50, example = 10)]
     channels: Option<u32>,
     /// Width and height of a picture in pixels; 448 if left out.

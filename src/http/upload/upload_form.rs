@@ -1,5 +1,7 @@
 //! The three forms in which images come: raw bytes, multipart, base64 in JSON.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 
@@ -8,7 +10,8 @@ use super::images::{Upload, Uploaded};
 use super::json::{JsonUpload, Text};
 use super::parameters::UnparsedParameters;
 use crate::http::base64_image::{self, Base64Error};
-use crate::http::body_memory::BODY_COPIES;
+use crate::http::body::ReceivedBody;
+use crate::http::body_memory::{BODY_COPIES, held_with};
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 use crate::pipeline::Pipeline;
@@ -38,7 +41,7 @@ impl UploadForm {
             "application/json" => Ok(Self::Json),
             image if image.starts_with("image/") => Ok(Self::Raw),
             _ => Err(ApiError::UnsupportedContentType(
-                "this Content-Type is not taken: send the image's bytes as image/jpeg (or any \
+                "this Content-Type is not supported: send the image's bytes as image/jpeg (or any \
                  image/*, or application/octet-stream), a form as multipart/form-data, or base64 \
                  in application/json"
                     .into(),
@@ -55,19 +58,20 @@ impl UploadForm {
     }
 }
 
-/// Finds the images in a body, and the parameters beside those of the query.
+/// Finds the images in a body, and the parameters beside those of the query. The body's share of the memory is given back
+/// when the last of its images has been dropped: when it is decoded.
 ///
 /// # Errors
 /// 400 when the form is broken or has no image.
 pub async fn read_upload(
     form: UploadForm,
-    body: Bytes,
+    ReceivedBody { bytes: body, share }: ReceivedBody,
     parameters: UnparsedParameters,
     state: &AppState,
     pipeline: &Pipeline,
 ) -> Result<Uploaded, ApiError> {
     let max_images = state.settings.max_images;
-    match form {
+    let uploaded = match form {
         UploadForm::Raw if body.is_empty() => Err(ApiError::EmptyImage),
         UploadForm::Raw => Ok(Uploaded { images: Upload::One(Ok(body)), parameters }),
         UploadForm::Json => {
@@ -79,7 +83,11 @@ pub async fn read_upload(
         UploadForm::Multipart(content_type) => {
             read_form(content_type, body, parameters, max_images).await
         }
-    }
+    };
+    let Uploaded { images, parameters } = uploaded?;
+    let share = Arc::new(share);
+    let images = images.map(|image| image.map(|bytes| held_with(bytes, &share)));
+    Ok(Uploaded { images, parameters })
 }
 
 fn from_json(
