@@ -1,6 +1,5 @@
 // The address of a view: `#/classify?sample=daisy&overlay=smooth`. It never has a photo in it.
 
-/** The tab and the settings in the address. */
 export function read() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   return { tab: path || "classify", settings: new URLSearchParams(query) };

@@ -5,8 +5,10 @@ import { classifyPath } from "./photos.js";
 import { services } from "./services.js";
 import { decimal, groupName, percent, signed, t, whole } from "./text.js";
 
-/** Classes shown before all are. */
 const FIRST = 5;
+
+/** A name that the model gives: on a page in Korean what is English is marked, for those who hear it. */
+export const named = (text) => el("span", { lang: /^[ -~]+$/.test(text) ? "en" : null }, text);
 
 /** The one sentence of an answer: the class or group that the network is sure of, or its best guess. */
 export function headline({ sure, predictions }) {
@@ -16,7 +18,6 @@ export function headline({ sure, predictions }) {
   return { text: best.label, p: best.probability, isSure: !sure };
 }
 
-/** The head of an answer. */
 export function headlineView(photo) {
   const { text, p, isSure } = headline(photo.answer);
   const { sure, predictions, groups } = photo.answer;
@@ -25,7 +26,7 @@ export function headlineView(photo) {
   return el("header", { class: "headline" },
     el("h2", {},
       isSure ? null : el("span", { class: "eyebrow" }, t("answer.unsure"), " "),
-      el("span", {}, text), " ", el("span", { class: "figure" }, percent(p))),
+      named(text), " ", el("span", { class: "figure" }, percent(p))),
     isSure || !services.classes ? null : el("p", { class: "quiet" }, t("answer.must", { n: whole(services.classes) })),
     isGroup ? el("p", { class: "quiet" }, t("answer.guess", { label: best.label, p: percent(best.probability) })) : null,
     path(photo.answer, groups));
@@ -43,10 +44,9 @@ function path(answer, groups) {
   if (best?.probability > 0.5) steps.unshift({ label: best.label, p: best.probability });
   const isNews = steps.length > 1;
   return isNews ? el("ol", { class: "path", "aria-label": t("answer.path") },
-    steps.map(({ label, p }) => el("li", {}, label, " ", el("span", { class: "figure quiet" }, percent(p))))) : null;
+    steps.map(({ label, p }) => el("li", {}, named(label), " ", el("span", { class: "figure quiet" }, percent(p))))) : null;
 }
 
-/** The classes: the first few, or all. */
 export function classesView(photo, { isLong, toggle }) {
   const { predictions } = photo.answer;
   const before = photo.original !== photo.answer ? photo.original : null;
@@ -54,7 +54,7 @@ export function classesView(photo, { isLong, toggle }) {
   const rows = predictions.slice(0, isLong ? predictions.length : FIRST);
   const row = (prediction) => el("tr", {},
     el("th", { scope: "row", title: [...prediction.labels.slice(1), prediction.id].filter(Boolean).join(", ") || null },
-      el("span", { class: "name" }, prediction.label), bar(prediction.probability, "", mark(was.get(prediction.class)))),
+      el("span", { class: "name" }, named(prediction.label)), bar(prediction.probability, "", mark(was.get(prediction.class)))),
     el("td", { class: "figure" }, percent(prediction.probability)),
     before ? el("td", { class: "figure quiet" }, was.has(prediction.class) ? percent(was.get(prediction.class)) : "") : null);
   return el("div", { class: "classes" },
@@ -73,7 +73,6 @@ export function classesView(photo, { isLong, toggle }) {
 
 const mark = (before) => (before === undefined ? null : el("span", { class: "mark", style: { left: `${before * 100}%` } }));
 
-/** Where the time went, as the service measured it. */
 export function timesView({ timings, milliseconds }) {
   const known = timings.filter(({ name }) => t(`time.${name}`) !== `time.${name}`);
   const total = known.reduce((sum, stage) => sum + stage.milliseconds, 0);
@@ -82,7 +81,6 @@ export function timesView({ timings, milliseconds }) {
     known.map((one) => stage(one.name, one.milliseconds)), stage("way", Math.max(0, milliseconds - total)));
 }
 
-/** The answer to take away. */
 export function takeAway(photo, link) {
   return el("div", { class: "row takeaway" },
     copyButton(t("copy.curl"), t("copied"), () => curl(photo.name, new URL(classifyPath(), document.baseURI).href)),
@@ -97,14 +95,14 @@ export function curl(name, url) {
   return `curl --data-binary ${file} -H 'Content-Type: application/octet-stream' ${quoted(url)}`;
 }
 
-const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+/** Control characters would mean something to the terminal that it is pasted into. */
+const quoted = (text) => `'${text.replace(/\p{Cc}/gu, "?").replaceAll("'", "'\\''")}'`;
 
 function table(predictions) {
   const rows = predictions.map((row) => [row.class, row.id, row.label, row.probability]);
   return [["class", "id", "label", "probability"], ...rows].map((row) => row.join("\t")).join("\n");
 }
 
-/** What one should know of this answer before believing it. */
 export function cautions({ answer, note }) {
   const { model, image } = answer;
   const lines = [];

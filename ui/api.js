@@ -4,6 +4,8 @@ import { t } from "./text.js";
 
 /** Tries of one request while the service is full. */
 const MOST_TRIES = 5;
+/** Between two of them, whatever the service says. */
+const MOST_SECONDS = 300;
 
 /** What went wrong, in words for the reader. */
 export class ServiceError extends Error {
@@ -120,8 +122,8 @@ export function timings(header) {
 }
 
 /**
- * Sends again what was refused, when the service said that it may be. `onWait` is called each second with those that
- * are left, and with what ends the waiting.
+ * Sends again what was refused, when the service said that it may be. `onWait` gets the seconds left, each second, and what
+ * ends the waiting.
  */
 export async function patiently(send, { signal, onWait }) {
   for (let tries = 1; ; tries++) {
@@ -129,12 +131,11 @@ export async function patiently(send, { signal, onWait }) {
       return await send();
     } catch (error) {
       if (!(error instanceof ServiceError) || !error.isRefusal || tries === MOST_TRIES) throw error;
-      await countdown(Math.max(1, Math.ceil(error.retryAfter)), signal, onWait);
+      await countdown(Math.min(MOST_SECONDS, Math.max(1, Math.ceil(error.retryAfter))), signal, onWait);
     }
   }
 }
 
-/** Waits so many seconds, telling each. */
 export function countdown(seconds, signal, onWait) {
   return new Promise((resolve, reject) => {
     let left = seconds;

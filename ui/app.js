@@ -6,10 +6,9 @@ import * as classify from "./classify.js";
 import { el, fill } from "./dom.js";
 import { listen } from "./intake.js";
 import { discover, has, services } from "./services.js";
-import { summary } from "./shape.js";
-import { current, keep, kept, switchLanguage, t } from "./text.js";
+import { current, keep, kept, switchLanguage, t, whole } from "./text.js";
 
-/** Between two questions whether the service is there, in milliseconds. */
+/** Between two questions whether the service is there. */
 const AGAIN_MS = 1000;
 
 /** Each tab, and the request without which it has nothing to show. Loaded when it is first opened. */
@@ -41,20 +40,24 @@ function words() {
 }
 
 function head() {
-  const model = services.summary;
+  const { model } = services;
   document.getElementById("model").textContent = model ? `${model.version} · ${model.precision}` : "";
-  const { tab } = address.read();
-  document.title = `${t(tab in TABS ? `tab.${tab}` : "tab.classify")} · googlenet`;
+  const tab = shown();
+  document.title = `${t(`tab.${tab ?? "classify"}`)} · googlenet`;
   const link = (name) => ({ href: address.hash(name), "aria-current": name === tab ? "page" : null, "data-focus": `tab-${name}` });
   fill(document.getElementById("tabs"), served().map((name) => el("a", link(name), t(`tab.${name}`))));
 }
 
-/** Opens the tab that the address names, or the first that there is. */
-async function open() {
+/** The tab that the address names, or the first that there is. */
+function shown() {
   const names = served();
-  if (!names.length) return;
   const { tab } = address.read();
-  const name = names.includes(tab) ? tab : names[0];
+  return names.includes(tab) ? tab : names[0];
+}
+
+async function open() {
+  const name = shown();
+  if (!name) return;
   for (const other of Object.keys(TABS)) document.getElementById(`tab-${other}`).hidden = other !== name;
   head();
   for (const [other, module] of Object.entries(opened)) if (other !== name) module.leave?.();
@@ -66,7 +69,6 @@ async function open() {
   module.start(section);
 }
 
-/** The line below the head: why there is nothing to see, if so. */
 function banner() {
   const line = document.getElementById("banner");
   const key = reach.isGone ? "gone" : state;
@@ -75,7 +77,6 @@ function banner() {
   line.textContent = text;
 }
 
-/** Asks until the service is ready. */
 function untilReady() {
   asking ??= ask().finally(() => { asking = null; });
   return asking;
@@ -84,8 +85,8 @@ function untilReady() {
 async function ask() {
   for (;;) {
     try {
-      if (!services.paths.size) await discover();
       await getJson("readyz");
+      await discover();
       state = "ready";
       break;
     } catch (error) {
@@ -95,17 +96,6 @@ async function ask() {
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
   banner();
-  await learn();
-}
-
-async function learn() {
-  if (!has("GET /model/summary")) return;
-  try {
-    services.summary = summary(await getJson("model/summary"));
-    services.classes = services.summary.classes ?? 0;
-  } catch {
-    // The tab that shows it says what is wrong.
-  }
   head();
   classify.draw();
 }
@@ -154,6 +144,8 @@ async function begin() {
   }
   await open();
   document.documentElement.dataset.state = "there";
+  // The first number takes the browser 15 ms, which no photo should wait for.
+  whole(0);
 }
 
 begin();

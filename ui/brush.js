@@ -19,7 +19,6 @@ export class Painting {
     this.strokes = [];
   }
 
-  /** Draws the strokes, over the photo or alone. */
   draw(canvas, isWithPhoto) {
     canvas.width = this.width;
     canvas.height = this.height;
@@ -43,7 +42,6 @@ export class Painting {
     context.stroke();
   }
 
-  /** The painted picture as PNG. */
   blob() {
     const canvas = document.createElement("canvas");
     this.draw(canvas, true);

@@ -4,11 +4,11 @@ import { patiently, post } from "./api.js";
 import { pngOf } from "./intake.js";
 import { button, el } from "./dom.js";
 import { percent, t } from "./text.js";
+import { most } from "./services.js";
 import { classified } from "./shape.js";
 
 /** Longer side of what is sent, in pixels: the network sees far fewer. */
 const SIDE = 640;
-/** Between an answer and the next look. */
 const PAUSE_MS = 250;
 
 /** Whether this page may ask for a camera: browsers give it to https and to this machine only. */
@@ -50,7 +50,7 @@ async function look(video, seen, signal) {
     try {
       if (video.videoWidth) {
         const blob = await frame(video);
-        const send = () => post("classify?top_k=3", blob, { signal });
+        const send = () => post(`classify?top_k=${most(3)}`, blob, { signal });
         const onWait = (left) => { seen.textContent = t("held", { n: left }); };
         const { predictions } = classified((await patiently(send, { signal, onWait })).json);
         seen.textContent = predictions.map((row) => `${row.label} ${percent(row.probability)}`).join(" · ");

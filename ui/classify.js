@@ -1,7 +1,7 @@
 // The tab Classify: photos in, answers beside them, evidence over them.
 
 import * as address from "./address.js";
-import { cautions, classesView, headline, headlineView, takeAway, timesView } from "./answer.js";
+import { cautions, classesView, headline, headlineView, named, takeAway, timesView } from "./answer.js";
 import { Painting, paintable } from "./brush.js";
 import { isPossible, openCamera } from "./camera.js";
 import { announce, button, copyButton, el, fileField, fill } from "./dom.js";
@@ -47,7 +47,6 @@ export function enter() {
   show(name);
 }
 
-/** Takes files from wherever they come. */
 export async function take(files) {
   const { photos: found, refused } = await taken(files);
   words = refused.length ? t("refused", { names: refused.join(", ") }) : "";
@@ -56,7 +55,6 @@ export async function take(files) {
   else draw();
 }
 
-/** The link to what is seen. */
 function link() {
   const photo = chosen();
   const overlay = view.mode === "squares" ? null : view.mode;
@@ -64,7 +62,6 @@ function link() {
   return new URL(hash, document.baseURI).href;
 }
 
-/** Draws the tab as the photos are. */
 export function draw() {
   if (!root) return;
   const photo = chosen();
@@ -77,7 +74,7 @@ export function draw() {
   if (photo?.state === "done" && announced !== photo.answer) {
     announced = photo.answer;
     const { text, p } = headline(photo.answer);
-    announce(t("announce", { label: text, p: percent(p), classes: plural("classes", photo.answer.predictions.length) }));
+    announce(`${text}, ${percent(p)}; ${plural("classes", photo.answer.predictions.length)}`);
   }
   fill(root,
     el("h1", { class: "unseen" }, t("tab.classify")),
@@ -85,7 +82,6 @@ export function draw() {
     photo ? work(photo) : empty());
 }
 
-/** Buttons that photos come in by. */
 function ways(isSmall) {
   const files = fileField("files", { accept: "image/*,.tif,.tiff,.heic,.heif,.avif", multiple: true }, take);
   const shot = fileField("shot", { accept: "image/*", capture: "environment", tabindex: "-1", "aria-hidden": "true" }, take);
@@ -154,12 +150,11 @@ function result(photo, evidence) {
   ];
 }
 
-/** The photo with what lies over it. */
 function figure(photo, evidence) {
   const facts = photo.answer?.image;
   const width = photo.width || facts?.width || 4;
   const height = photo.height || facts?.height || 3;
-  const frame = el("div", { class: "frame", style: { "--ratio": String(width / height) } });
+  const frame = el("div", { class: "frame", style: { "--ratio": ratio(width, height) } });
   frame.append(photo.isShown ? picture(photo) : placeholder(photo));
   const crop = facts?.crop;
   if (evidence && crop) {
@@ -177,10 +172,13 @@ function figure(photo, evidence) {
   if (view.isPainting && photo.painting) frame.append(paintable(photo.painting, () => SIZES[view.size], () => repaint(photo)));
   else if (photo.painting?.strokes.length) frame.append(shown(photo.painting));
   return el("figure", { class: "figure-photo" }, frame,
-    el("figcaption", { class: "quiet small" }, el("span", { class: "file" }, photo.name),
-      facts ? ` · ${facts.width} × ${facts.height} ${facts.format}` : null,
+    el("figcaption", { class: "quiet small" }, el("bdi", {}, photo.name),
+      facts ? ` · ${facts.width} × ${facts.height} ${facts.format.toUpperCase()}` : null,
       evidence && crop ? ` · ${t("crop")}` : null));
 }
+
+/** Of the frame: one pixel in a row of a thousand can still be seen. */
+const ratio = (width, height) => String(Math.min(6, Math.max(1 / 6, width / height)));
 
 function shown(painting) {
   const canvas = el("canvas", { class: "paint still", "aria-hidden": "true" });
@@ -192,7 +190,7 @@ function picture(photo) {
   const image = el("img", { src: photo.url, alt: t("photo.alt", { name: photo.name }), on: {
     load: () => {
       Object.assign(photo, { width: image.naturalWidth, height: image.naturalHeight });
-      image.parentElement?.style.setProperty("--ratio", String(photo.width / photo.height));
+      image.parentElement?.style.setProperty("--ratio", ratio(photo.width, photo.height));
     },
     error: () => {
       photo.isShown = false;
@@ -202,8 +200,7 @@ function picture(photo) {
   return image;
 }
 
-/** For what the browser cannot show, such as TIFF: it is classified all the same. */
-const placeholder = (photo) => el("div", { class: "placeholder" }, el("p", {}, photo.name),
+const placeholder = (photo) => el("div", { class: "placeholder" }, el("bdi", {}, photo.name),
   el("p", { class: "quiet" }, t(photo.state === "failed" ? "photo.unreadable" : "photo.hidden")));
 
 function tools(photo) {
@@ -287,7 +284,7 @@ function failure({ status, code, requestId, message }, ...buttons) {
   const facts = [status ? `${status} ${code}` : code, requestId].filter(Boolean).join(" · ");
   return el("div", { class: "status failed" },
     el("h2", {}, t("state.failed")),
-    el("p", {}, message),
+    el("p", {}, named(message)),
     el("p", { class: "quiet small" }, el("code", {}, facts), " ",
       requestId ? copyButton(t("copy.id"), t("copied"), () => `${message}\n${facts}`) : null),
     el("div", { class: "row" }, buttons));
@@ -309,7 +306,6 @@ function progress() {
   else bar?.removeAttribute("value");
 }
 
-/** All photos, each with its state. */
 function strip() {
   const done = photos.filter((photo) => photo.state === "done").length;
   return el("nav", { class: "strip", "aria-label": t("strip", { done, n: photos.length }) },

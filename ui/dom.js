@@ -28,12 +28,14 @@ function filled(element, attributes, children) {
   return element;
 }
 
-/** Replaces what is in `parent`, and keeps the focus on what has the same `data-focus` as before. */
+/** Replaces what is in `parent`. The focus stays on what has the same `data-focus`, or goes to the beginning. */
 export function fill(parent, ...children) {
   const active = document.activeElement;
-  const kept = parent.contains(active) ? active?.closest("[data-focus]")?.dataset.focus : null;
+  const wasHere = parent.contains(active);
+  const kept = wasHere && active.closest("[data-focus]")?.dataset.focus;
   parent.replaceChildren(...children.flat(Infinity).filter(Boolean));
-  if (kept) parent.querySelector(`[data-focus="${CSS.escape(kept)}"]`)?.focus({ preventScroll: true });
+  const same = kept && parent.querySelector(`[data-focus="${CSS.escape(kept)}"]`);
+  if (wasHere) (same || document.getElementById("main")).focus({ preventScroll: true });
 }
 
 export function button(text, click, attributes = {}) {
@@ -49,13 +51,11 @@ export function fileField(id, attributes, take) {
   return el("input", { type: "file", id, class: "unseen", "data-focus": id, on: { change }, ...attributes });
 }
 
-/** What a screen reader says once. */
 export function announce(text) {
   const announcer = document.getElementById("announcer");
   if (announcer) announcer.textContent = text;
 }
 
-/** Gives `blob` to the browser as a download. */
 export function download(name, blob) {
   const url = URL.createObjectURL(blob);
   el("a", { href: url, download: name }).click();
@@ -81,7 +81,6 @@ export async function copy(text) {
   return copied;
 }
 
-/** A button that copies what `text` returns, and says so. */
 export function copyButton(label, done, text) {
   const made = button(label, async () => {
     if (!(await copy(text()))) return;
@@ -102,7 +101,6 @@ export const figures = (values) => values.map((value) => el("td", { class: "figu
 export const bar = (part, kind = "", ...marks) =>
   el("span", { class: "bar", "aria-hidden": "true" }, part > 0 ? el("span", { class: `part ${kind}`, style: { width: `${100 * part}%` } }) : null, marks);
 
-/** A table of names and values. */
 export const pairs = (caption, rows) => el("table", {},
   el("caption", { class: "unseen" }, caption),
   el("tbody", {}, rows.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value)))));

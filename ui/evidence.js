@@ -9,7 +9,6 @@ import { decimal, signed, t } from "./text.js";
 
 /** Part of a logit that rounding may miss before it is said. */
 const ROUNDED = 0.02;
-/** What may lie over the photo. */
 export const MODES = ["off", "squares", "smooth", "numbers"];
 /** The way that covers a part of the photo at a time, as the service calls it; the others are names of modules. */
 const COVERING = "occlusion";
@@ -17,10 +16,9 @@ const COVERING = "occlusion";
 const MANY = 16;
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-// Orange speaks for a class, blue against it, nothing is nothing. Told apart by every kind of colour vision, and never the
-// only sign: the numbers are there too.
+// Orange speaks for a class, blue against it: every kind of colour vision tells them apart, and the numbers are there too.
 const FOR = [230, 97, 1];
-const AGAINST = [33, 102, 190];
+const AGAINST = [33, 102, 172];
 const STRONGEST = 0.78;
 
 /**
@@ -120,7 +118,6 @@ function smooth(grid, scale) {
   return canvas;
 }
 
-/** The panel beside the photo; `view.set` changes what is seen. */
 export function panel(photo, evidence, view) {
   const { forRow, againstRow } = evidence;
   const rows = photo.answer.predictions.filter((row) => row.cam);
@@ -151,10 +148,8 @@ function select(id, value, options, set) {
     el("select", { id, "data-focus": id, on: { change } }, options.map(option)));
 }
 
-/** What evidence may be taken by: the last map, or what the service computes when it is asked. */
 function ways() {
-  const modules = services.summary?.modules.filter((row) => row.branches) ?? [];
-  return [["", t("by.exact")], [COVERING, t("by.covering")], ...modules.map(({ name }) => [name, t("by.gradient", { name })])];
+  return [["", t("by.exact")], [COVERING, t("by.covering")], ...services.gradients.map((name) => [name, t("by.gradient", { name })])];
 }
 
 /** The evidence with the grid of another way, which is asked for once; `again` is called when it is there. */
@@ -172,7 +167,6 @@ export function otherwise(photo, evidence, by, again) {
   return { ...evidence, ...photo.kept[key] };
 }
 
-/** What the squares of another way mean, or why there are none. */
 function way({ by, grid, isPending, error, retry }) {
   if (error) return el("p", { class: "error" }, error.message, " ", button(t("again"), retry));
   if (isPending) return el("p", { class: "held", role: "status" }, t("state.sending"));
@@ -239,13 +233,11 @@ function request(photo, forClass, againstClass, wanted, read) {
   return patiently(() => post(`explain?${query}`, photo.blob), { onWait: () => {} }).then(({ json }) => read(json));
 }
 
-/** A channel by its name, and what it added. */
 const named = ({ channel, branch, contribution }) => [t("why.channel", { n: channel, branch: branch ?? "–" }), contribution];
 
 /** Which branches of the last module, and which of its channels, the evidence came from. */
 function why(photo, { forRow, againstRow }) {
   const place = el("div", { class: "why" }, el("p", { class: "quiet" }, t("loading")));
-  if (!has("POST /explain")) return el("p", { class: "quiet" }, t("why.absent"));
   explain(photo, forRow.class, againstRow?.class ?? null).then(
     ({ branches, channels }) => fill(place,
       branches.length ? signedBars(t("why.branches"), branches) : null,
@@ -271,7 +263,6 @@ function numbers({ grid }) {
     el("tbody", {}, grid.map(line))));
 }
 
-/** Something that is made when it is opened; `view.isOpen` remembers whether it is. */
 function disclosure(name, title, view, make) {
   const place = el("div", {});
   const made = el("details", { open: Boolean(view.isOpen[name]) }, el("summary", { "data-focus": `open-${name}` }, title), place);
@@ -284,14 +275,12 @@ function disclosure(name, title, view, make) {
   return made;
 }
 
-/** Buttons for what lies over the photo. */
 export function modes(mode, set) {
   const one = (name) =>
     button(t(`overlay.${name}`), () => set(name), { "aria-pressed": String(name === mode), "data-focus": `overlay-${name}` });
   return el("div", { class: "segments", role: "group", "aria-label": t("overlay") }, MODES.map(one));
 }
 
-/** The largest value of a grid, without its sign. */
 const largest = (grid) => Math.max(...grid.flat().map(Math.abs), Number.MIN_VALUE);
 
 /** Red, green, blue in 0..=255 and alpha in 0..=1. */
@@ -300,7 +289,6 @@ function diverging(value, scale) {
   return [...(value < 0 ? AGAINST : FOR), STRONGEST * part ** 0.8];
 }
 
-/** The same for CSS. */
 const css = (value, scale) => {
   const [r, g, b, a] = diverging(value, scale);
   return `rgb(${r} ${g} ${b} / ${a.toFixed(3)})`;

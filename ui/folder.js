@@ -1,10 +1,11 @@
-// The tab Folder: many photos, one after the other, into a table that can be filtered and taken away.
+// The tab Folder: many photos, a few at a time, into a table that can be filtered and taken away.
 
 import { countdown, patiently, post } from "./api.js";
 import { csv } from "./csv.js";
 import { announce, button, download, el, figureHeads, fileField, fill, heads, scrolled } from "./dom.js";
-import { headline } from "./answer.js";
+import { headline, named } from "./answer.js";
 import { isPhoto, readable } from "./intake.js";
+import { most } from "./services.js";
 import { classified } from "./shape.js";
 import { groupName, percent, plural, t, whole } from "./text.js";
 
@@ -12,6 +13,8 @@ import { groupName, percent, plural, t, whole } from "./text.js";
 const AT_ONCE = 2;
 /** Sides of a thumbnail, in pixels. */
 const THUMB = 88;
+/** Photos that are looked up or drawn at a time, so that a large folder does not hold the page up. */
+const ROWS = 40;
 /** Classes of each photo that are kept. */
 const CLASSES = 5;
 
@@ -38,16 +41,22 @@ export function start(section) {
 export async function take(files, transfer = null) {
   const chosen = (file) => ({ path: file.webkitRelativePath || file.name, file });
   const found = transfer ? await dropped(transfer, files) : files.map(chosen);
+  await turn();
+  found.sort((a, b) => a.path.localeCompare(b.path));
   twice = 0;
-  for (const { path, file } of found) {
+  for (const [place, { path, file }] of found.entries()) {
+    // The browser asks the disk for the size and the date of each file.
+    if (place % ROWS === ROWS - 1) await turn();
     if (!isPhoto(file)) continue;
     const key = `${path} ${file.size} ${file.lastModified}`;
     if (entries.has(key)) twice += 1;
-    else entries.set(key, { path, file, state: "waiting", answer: null, error: "", thumb: "", row: null });
+    else entries.set(key, { key, path, file, state: "waiting", answer: null, error: "", thumb: "", row: null });
   }
   draw();
   pump();
 }
+
+const turn = () => new Promise((resolve) => setTimeout(resolve));
 
 async function dropped(transfer, files) {
   const roots = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
@@ -67,7 +76,7 @@ async function dropped(transfer, files) {
     }
   };
   for (const entry of roots) await visit(entry);
-  return found.sort((a, b) => a.path.localeCompare(b.path));
+  return found;
 }
 
 function pump() {
@@ -85,7 +94,7 @@ async function run(entry) {
   const { signal } = stop;
   try {
     const { blob } = await readable(entry.file);
-    const send = () => post(`classify?top_k=${CLASSES}&groups=true`, blob, { signal });
+    const send = () => post(`classify?top_k=${most(CLASSES)}&groups=true`, blob, { signal });
     const answer = classified((await patiently(send, { signal, onWait: full })).json);
     Object.assign(entry, { answer, state: "done" });
     // After the answer: making it takes the browser longer than the network takes.
@@ -149,7 +158,7 @@ export function draw() {
     el("span", { class: "quiet" }, t("folder.drop")));
   if (!entries.size) return fill(root, lead, choose);
   parts = { line: el("div", { class: "progress-line" }), filters: el("div", { class: "row filters" }), body: el("tbody", {}) };
-  for (const entry of entries.values()) parts.body.append(row(entry));
+  drawRows(parts.body);
   const head = el("tr", {}, el("td", {}), heads([t("folder.file"), t("classes.class")]),
     figureHeads([t("classes.probability")]), heads([t("folder.sure")]));
   const words = twice ? el("p", { class: "quiet", role: "status" }, plural("folder.twice", twice)) : null;
@@ -159,25 +168,32 @@ export function draw() {
   filters();
 }
 
+async function drawRows(body) {
+  const all = [...entries.values()];
+  for (let from = 0; from < all.length && body === parts.body; from += ROWS) {
+    body.append(...all.slice(from, from + ROWS).map(row));
+    await turn();
+  }
+}
+
 function row(entry) {
   const best = entry.answer?.predictions[0];
   const sure = entry.answer ? headline(entry.answer) : null;
-  const words = entry.state === "failed" ? [el("td", { colspan: "3" }, entry.error)] : [
-    el("td", {}, best ? best.label : t(`state.short.${entry.state === "running" ? "sending" : entry.state}`)),
+  const words = entry.state === "failed" ? [el("td", { colspan: "3" }, named(entry.error))] : [
+    el("td", {}, best ? named(best.label) : t(`state.short.${entry.state === "running" ? "sending" : entry.state}`)),
     el("td", { class: "figure" }, best ? percent(best.probability) : ""),
-    el("td", {}, sure?.isSure ? `${sure.text} ${percent(sure.p)}` : sure ? t("folder.unsure") : ""),
+    el("td", { "data-label": t("folder.sure") }, sure?.isSure ? [named(sure.text), ` ${percent(sure.p)}`] : sure ? t("folder.unsure") : ""),
   ];
   const made = el("tr", { class: entry.state, hidden: !isShown(entry) },
     el("td", {}, entry.thumb ? el("img", { src: entry.thumb, alt: "", width: 44, height: 44 }) : el("div", { class: "nothing" })),
-    el("th", { scope: "row" }, entry.path), words);
+    el("th", { scope: "row" }, el("bdi", {}, entry.path)), words);
   entry.row = made;
   return made;
 }
 
 function update(entry) {
-  const old = entry.row;
-  if (!old?.isConnected) return;
-  old.replaceWith(row(entry));
+  if (!entries.has(entry.key)) return;
+  if (entry.row?.isConnected) entry.row.replaceWith(row(entry));
   progress();
   // A list that is open stays as it is.
   if (entry.state === "done" && !parts.filters.contains(document.activeElement)) filters();
@@ -185,6 +201,15 @@ function update(entry) {
 
 function progress() {
   const { done, failed, left } = counts();
+  const shape = `${held} ${left > 0} ${isPaused} ${done + failed > 0}`;
+  // A button that is replaced while it is pressed is not clicked.
+  if (parts.shape !== shape) controls(left, done + failed);
+  parts.shape = shape;
+  Object.assign(parts.bar, { max: entries.size, value: done + failed });
+  parts.count.textContent = t("folder.count", { done: whole(done), n: whole(entries.size), failed: whole(failed) });
+}
+
+function controls(left, finished) {
   const toggle = () => {
     isPaused = !isPaused;
     if (!isPaused) pump();
@@ -199,12 +224,12 @@ function progress() {
     filter = search = "";
     draw();
   };
-  fill(parts.line,
-    el("progress", { max: entries.size, value: done + failed, "aria-label": t("folder.progress") }),
-    el("span", { class: "figure" }, t("folder.count", { done: whole(done), n: whole(entries.size), failed: whole(failed) })),
+  parts.bar = el("progress", { "aria-label": t("folder.progress") });
+  parts.count = el("span", { class: "figure" });
+  fill(parts.line, parts.bar, parts.count,
     held ? el("span", { class: "held", role: "timer" }, t("held", { n: held })) : null,
     left ? button(isPaused ? t("folder.go") : t("folder.pause"), toggle, { "data-focus": "pause" }) : null,
-    done || failed ? [save("csv", "text/csv", table), save("json", "application/json", () => JSON.stringify(list(), null, 1))] : null,
+    finished ? [save("csv", "text/csv", table), save("json", "application/json", () => JSON.stringify(list(), null, 1))] : null,
     button(t("clear"), clear, { class: "plain" }));
 }
 
@@ -239,7 +264,6 @@ function filters() {
 
 const finished = () => [...entries.values()].filter((entry) => entry.answer || entry.error);
 
-/** One row a file, the classes in columns. */
 function table() {
   const others = Array.from({ length: CLASSES - 1 }, (_, place) => place + 1);
   const head = ["file", "status", "class", "id", "label", "probability", "sure", "sure_probability", "group", "error"];
@@ -254,7 +278,6 @@ function table() {
   return csv([...head, ...others.flatMap((place) => [`label_${place + 1}`, `probability_${place + 1}`])], finished().map(line));
 }
 
-/** The same for programs. */
 const list = () => finished().map(({ path, state, answer, error }) => {
   if (!answer) return { file: path, status: state, error };
   const { groups, sure } = answer;

@@ -10,7 +10,6 @@ import { has } from "./services.js";
 import { activations } from "./shape.js";
 import { decimal, percent, plural, t, whole } from "./text.js";
 
-/** Maps shown of each module. */
 const MAPS = 32;
 /** The widest that one of them is drawn, in pixels. */
 const TILE = 64;
@@ -31,7 +30,6 @@ export function start(section) {
 
 export const enter = draw;
 
-/** Draws the walk for the photo that is looked at. */
 export function draw() {
   if (!root) return;
   const photo = chosen();
@@ -63,7 +61,6 @@ function retry(photo) {
   draw();
 }
 
-/** The maps of a photo, asked for once. */
 function maps(photo, say) {
   const send = () => post(`activations?channels=${MAPS}&sort=mean`, photo.blob);
   photo.kept.maps ??= patiently(send, { onWait: (left) => say(t("held", { n: left })) }).then(({ json }) => activations(json));
@@ -116,7 +113,6 @@ function moduleStep(module, show) {
     sprite(module, (tile) => show(module, tile)));
 }
 
-/** All maps in one picture, with a button on each. */
 function sprite(module, pick) {
   const { name, sprite: { columns, png } } = module;
   const n = Math.min(MAPS, module.channels);
@@ -153,10 +149,9 @@ function tileName(module, tile) {
   return branch ? t("inside.channel.branch", { n: channel, branch }) : t("inside.channel", { n: channel });
 }
 
-/** One map over the photo. */
 function tileDetail(photo, module, tile) {
   const canvas = el("canvas", { role: "img", "aria-label": tileName(module, tile) });
-  lay(canvas, photo, module, tile);
+  lay(canvas, photo, module, tile).catch(() => canvas.remove());
   const row = module.largest?.[tile];
   const facts = row ? ` · ${t("inside.largest", { mean: decimal(row.mean, 2), max: decimal(row.max, 1) })}` : "";
   return [el("div", { class: "over" }, canvas), el("p", { class: "small" }, `${module.name} · ${tileName(module, tile)}${facts}`)];

@@ -7,7 +7,6 @@ import { t } from "./text.js";
 const FOR_BROWSERS = /^image\/(avif|heic|heif|jxl)$/;
 const PHOTO_NAME = /\.(jpe?g|png|gif|webp|bmp|tiff?|avif|hei[cf]|jxl)$/i;
 
-/** Whether a file may be a photo, by what the browser says of it. */
 export const isPhoto = (file) => file.type.startsWith("image/") || (file.type === "" && PHOTO_NAME.test(file.name));
 
 /**
@@ -21,7 +20,6 @@ export async function taken(files) {
   return { photos, refused: list.filter((file) => !isPhoto(file)).map((file) => file.name) };
 }
 
-/** The file as the service reads it. */
 export async function readable(file) {
   const name = file.name || "image.png";
   const isForBrowsers = FOR_BROWSERS.test(file.type) || /\.(avif|hei[cf]|jxl)$/i.test(name);
@@ -37,7 +35,6 @@ export async function readable(file) {
   }
 }
 
-/** A picture as PNG of this size. */
 export function pngOf(picture, width, height) {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width, height });
@@ -45,7 +42,6 @@ export function pngOf(picture, width, height) {
   return blobOf(canvas);
 }
 
-/** A canvas as PNG. */
 export async function blobOf(canvas) {
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   if (!blob) throw new Error(t("error.canvas"));

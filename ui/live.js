@@ -6,7 +6,6 @@ import { growth, histogram, parse, quantile, sum } from "./metrics.js";
 import { bytes, decimal, t, whole } from "./text.js";
 
 const EACH_MS = 2000;
-/** Looks that a minute has. */
 const LOOKS = 31;
 
 let root = null;
@@ -23,7 +22,6 @@ export function start(section) {
   enter();
 }
 
-/** Looks while the tab is seen. */
 export function enter() {
   if (!root || root.hidden || timer) return;
   timer = setInterval(look, EACH_MS);
@@ -105,7 +103,7 @@ const milliseconds = (seconds) => (Number.isFinite(seconds) ? decimal(seconds * 
 /** A quantile lies between two bounds: the page says which. */
 function times(before, after) {
   const between = (found) =>
-    (found ? t("live.between", { low: milliseconds(found.low), high: milliseconds(found.high) }) : "–");
+    (found ? `${milliseconds(found.low)}–${milliseconds(found.high)}` : "–");
   const line = (name) => {
     const counted = histogram(before, after, `googlenet_${name}_seconds`);
     const parts = [0.5, 0.95, 0.99].map((q) => between(quantile(counted, q)));

@@ -31,7 +31,6 @@ function labelsOf(text) {
   return labels;
 }
 
-/** The sum over all samples of a name. */
 export const sum = (metrics, name) => (metrics.get(name) ?? []).reduce((total, sample) => total + sample.value, 0);
 
 /** How much each value of a label grew, of a counter between two looks. */

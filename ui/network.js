@@ -4,8 +4,7 @@ import { getJson } from "./api.js";
 import { bar, button, el, figureHeads, figures, fill, heads, scrolled, svg } from "./dom.js";
 import { COLUMNS, TABLE_1 } from "./paper.js";
 import { chosen } from "./photos.js";
-import { services } from "./services.js";
-import { summary } from "./shape.js";
+import { layersOf, summary } from "./shape.js";
 import { decimal, percent, short, t, whole } from "./text.js";
 
 /** Sides of the largest drawn map, in pixels. */
@@ -31,9 +30,8 @@ export function start(section) {
 export async function enter() {
   if (model) return draw();
   try {
-    model = services.summary ?? summary(await getJson("model/summary"));
-    const listed = (await getJson("model/layers")).layers;
-    layers = Array.isArray(listed) ? listed.filter((layer) => typeof layer?.name === "string") : [];
+    model = summary(await getJson("model/summary"));
+    layers = layersOf(await getJson("model/layers"));
     chosenName = model.modules.find((row) => row.branches)?.name ?? "";
     error = "";
   } catch (reason) {
@@ -90,7 +88,6 @@ function pick(name) {
   draw();
 }
 
-/** The module that was clicked: its branches, its six numbers, what the reductions save; and its layers. */
 function moduleSheet() {
   const row = model.modules.find((module) => module.name === chosenName);
   if (!row) return null;
@@ -143,7 +140,6 @@ function branches(row, own) {
       middle(286, t("module.out", { sum: [o_1, o_3, o_5, pool].join(" + "), n: output }))));
 }
 
-/** The lines and boxes of a branch, from the input above to the output below. */
 function column(boxes, place) {
   const { width, step, box, tops, top, bottom } = DIAGRAM;
   const x = place * step + (step - box) / 2;
@@ -170,10 +166,10 @@ function table() {
   const time = (name) => (times.has(name) ? `${decimal(times.get(name))} ms` : "");
   const row = ({ name, kind, output, parameters, multiply_adds: mac, receptive_field: field }) => el("tr", {},
     el("th", { scope: "row" }, button(name, () => show(name), { class: "link", "data-focus": `row-${name}` })),
-    el("td", { class: "quiet" }, kind.replaceAll("_", " ")),
+    el("td", { class: "quiet" }, t(`kind.${kind}`)),
     figures([
       shape(output), [short(parameters), bar(parameters / parameterMost)], [short(mac), bar(mac / macMost)],
-      field ? t("network.pixels", { n: whole(field) }) : "", ...(times.size ? [time(name)] : []),
+      field ? `${whole(field)} px` : "", ...(times.size ? [time(name)] : []),
     ]));
   const columns = ["network.output", "network.parameters", "network.mac", "network.field", ...(times.size ? ["network.time"] : [])];
   return el("section", { class: "sheet" }, el("h2", {}, t("network.modules")),

@@ -17,5 +17,4 @@ export const TABLE_1 = [
   { module: "inception_5b", six: [384, 192, 384, 48, 128, 128], thousands: 1388, millions: 71 },
 ];
 
-/** What the paper calls the six numbers. */
 export const COLUMNS = ["#1×1", "#3×3 reduce", "#3×3", "#5×5 reduce", "#5×5", "pool proj"];

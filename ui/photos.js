@@ -1,7 +1,7 @@
 // The photos on the page, and which of them is looked at. They stay in this browser but for the copy that is classified.
 
 import { post, patiently, ServiceError } from "./api.js";
-import { services, withoutEvidence } from "./services.js";
+import { has, most, withoutEvidence } from "./services.js";
 import { classified } from "./shape.js";
 
 /** Requests on the way at a time. */
@@ -23,9 +23,25 @@ let made = 0;
 /** Says `photos` when the list or a state changed, `photo` with progress of one. */
 export const changes = new EventTarget();
 
-const say = (event) => changes.dispatchEvent(new Event(event));
+let isPressed = false;
+let isLate = false;
 
-/** The photo that is looked at. */
+function say(event) {
+  if (isPressed && event === "photos") isLate = true;
+  else changes.dispatchEvent(new Event(event));
+}
+
+// A button that is replaced while it is pressed is not clicked: what is said meanwhile is said late.
+window.addEventListener("pointerdown", ({ button, ctrlKey }) => { isPressed = button === 0 && !ctrlKey; });
+for (const end of ["pointerup", "pointercancel"]) {
+  window.addEventListener(end, () => {
+    isPressed = false;
+    // After the click.
+    if (isLate) setTimeout(say, 0, "photos");
+    isLate = false;
+  });
+}
+
 export const chosen = () => looked;
 
 export function choose(photo) {
@@ -86,10 +102,9 @@ export function replaceBlob(photo, blob) {
   again(photo);
 }
 
-/** The request for a photo, without its body. */
 export function classifyPath() {
-  const wanted = new URLSearchParams({ top_k: String(Math.min(CLASSES, services.classes || CLASSES)), groups: "true" });
-  if (services.hasEvidence) wanted.set("explain", "cam");
+  const wanted = new URLSearchParams({ top_k: String(most(CLASSES)), groups: "true" });
+  if (has("POST /explain")) wanted.set("explain", "cam");
   return `classify?${wanted}`;
 }
 
@@ -141,7 +156,7 @@ function failed(photo, error) {
     photo.error = photo.answer ? null : new ServiceError({ status: 0, code: "cancelled", message: "" });
     return;
   }
-  if (services.hasEvidence && ["not_explainable", "invalid_parameter"].includes(error.code)) {
+  if (has("POST /explain") && ["not_explainable", "invalid_parameter"].includes(error.code)) {
     // This network has no evidence to show, or the service was told to give none: everything else stands.
     withoutEvidence(error.code === "not_explainable");
     photo.state = "waiting";

@@ -10,7 +10,6 @@ export const SAMPLES = ["daisy", "balloon", "mug", "ball", "light", "umbrella"];
 
 const urlOf = (name) => `assets/sample-${name}.jpg`;
 
-/** Adds a picture to the photos of the page. */
 export async function show(name) {
   try {
     const answer = await fetch(urlOf(name));
@@ -20,7 +19,6 @@ export async function show(name) {
   }
 }
 
-/** The pictures as buttons that add what they show. */
 export const sampleList = () =>
   el("ul", { class: "samples" }, SAMPLES.map((name) => el("li", {},
     el("button", { type: "button", class: "sample", on: { click: () => show(name) } },

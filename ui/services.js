@@ -1,34 +1,34 @@
 // What this address serves: the page shows nothing that it cannot ask for.
 
 import { getJson } from "./api.js";
+import { index } from "./shape.js";
 
 /** Filled by `discover`. */
 export const services = {
   /** @type {Set<string>} as "POST /classify" */
   paths: new Set(),
-  /** Whether answers can have evidence. */
-  hasEvidence: false,
-  /** Whether the served network has none, though the service could give it. */
+  /** Whether this network has no evidence to give. */
   isUnexplainable: false,
-  /** Classes of the network; 0 while that is not known. */
+  /** The network, once it is loaded. @type {any} */
+  model: null,
+  /** Its classes; 0 while that is not known. */
   classes: 0,
-  /** The summary, where this address has it. */
-  summary: /** @type {any} */ (null),
+  /** Modules at which there are gradients. @type {string[]} */
+  gradients: [],
 };
 
-/** Whether a request can be sent here. */
 export const has = (request) => services.paths.has(request);
+
+/** How many classes to ask for: more than the network has are refused. */
+export const most = (n) => Math.min(n, services.classes || n);
 
 /** Asks for no evidence any more: the network has none, or the service gives none. */
 export function withoutEvidence(isUnexplainable) {
-  Object.assign(services, { hasEvidence: false, isUnexplainable });
+  services.isUnexplainable = isUnexplainable;
   services.paths.delete("POST /explain");
 }
 
-/** Reads what there is. */
 export async function discover() {
-  const index = await getJson("./");
-  const paths = Array.isArray(index?.paths) ? index.paths : [];
-  services.paths = new Set(paths.map((row) => `${row?.method} ${row?.path}`));
-  services.hasEvidence = has("POST /explain");
+  const { paths, model, classes, gradients } = index(await getJson("./"));
+  Object.assign(services, { paths: new Set(paths), model, classes, gradients });
 }

@@ -1,4 +1,4 @@
-// What answers must look like before anything of them is shown: a proxy, another version or a fault may answer otherwise.
+// What answers must look like to be used: a proxy, another version or a fault may answer otherwise.
 
 import { ServiceError } from "./api.js";
 import { t } from "./text.js";
@@ -12,6 +12,9 @@ import { t } from "./text.js";
  * @typedef {{ width: number, height: number, format: string, crop: Crop | null, warnings: string[] }} ImageFacts
  * @typedef {{ model: any, predictions: Prediction[], groups: Group[], sure: Sure | null, image: ImageFacts }} Classified
  */
+
+/** Squares on a side of a grid that are drawn. */
+const MOST = 64;
 
 const isText = (value) => typeof value === "string";
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
@@ -31,7 +34,7 @@ export function classified(json) {
     return { class: index, id, label, labels, probability, cam: cam(row.cam) };
   });
   const groups = list(json.groups).filter((row) => row && isText(row.label) && isNumber(row.probability));
-  const sure = json.sure && isText(json.sure.level) ? json.sure : null;
+  const sure = isText(json.sure?.level) && (json.sure.level === "none" || isNumber(json.sure.probability)) ? json.sure : null;
   return { model: json.model ?? {}, predictions, groups, sure, image: imageFacts(json.image) };
 }
 
@@ -63,12 +66,13 @@ export function gridOf(json) {
   return json.grid;
 }
 
+const isSide = (list) => Array.isArray(list) && list.length > 0 && list.length <= MOST;
+
 const isGrid = (grid) =>
-  Array.isArray(grid) && grid.length > 0 &&
-  grid.every((row) => Array.isArray(row) && row.length > 0 && row.length === grid[0].length && row.every(isNumber));
+  isSide(grid) && grid.every((row) => isSide(row) && row.length === grid[0].length && row.every(isNumber));
 
 /**
- * The answer of `POST /explain`: what each square speaks for, channels and branches.
+ * The answer of `POST /explain`.
  * @returns {{ squares: { class: number, label: string, value: number }[][], branches: [string, number][],
  *   channels: { channel: number, branch: string, contribution: number }[] }}
  */
@@ -86,15 +90,30 @@ export function activations(json) {
   demand(json && Array.isArray(json.modules));
   return json.modules.filter((module) => {
     const sprite = module?.sprite;
-    const numbers = [module?.height, module?.width, module?.channels, sprite?.columns];
+    const channels = list(module?.largest).flatMap((row) => [row?.channel, row?.mean, row?.max]);
+    const numbers = [module?.height, module?.width, module?.channels, sprite?.columns, ...channels];
     return isText(module?.name) && numbers.every(isNumber) && isText(sprite.png);
   });
 }
 
+export function index(json) {
+  const model = isText(json?.model?.version) ? json.model : null;
+  return {
+    paths: list(json?.paths).map((row) => `${row?.method} ${row?.path}`),
+    model,
+    classes: Math.max(0, Number(model?.classes) || 0),
+    gradients: list(json?.explain?.modules).filter(isText),
+  };
+}
+
+export const layersOf = (json) => list(json?.layers).filter((layer) => isText(layer?.name));
+
 /** The answer of `GET /model/summary`. */
 export function summary(json) {
   demand(json && Array.isArray(json.modules) && isNumber(json.parameters) && isNumber(json.multiply_adds));
-  const isRow = (row) => isText(row?.name) && isText(row.kind) && isNumber(row.parameters) && isNumber(row.multiply_adds);
+  const isShape = (dims) => !dims || (Array.isArray(dims) && dims.every(isNumber));
+  demand(isShape(json.input?.shape));
+  const isRow = (row) => isText(row?.name) && isText(row.kind) && isShape(row.input) && isShape(row.output) && isNumber(row.parameters) && isNumber(row.multiply_adds);
   demand(json.modules.every(isRow));
   return json;
 }

@@ -1,6 +1,6 @@
 // The page's words and numbers in the language of the reader.
 
-import words from "./words.js";
+import words, { groups } from "./words.js";
 
 const LANGUAGES = ["en", "ko"];
 const KEPT = "googlenet.language";
@@ -30,7 +30,6 @@ export function keep(name, value) {
   }
 }
 
-/** The language that is shown. */
 export const current = () => language;
 
 /** Goes to the other language; the page is drawn anew by whoever listens to `language`. */
@@ -59,7 +58,6 @@ export const whole = (n) => new Intl.NumberFormat(language).format(Math.round(n)
 export const decimal = (n, digits = 1) =>
   new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" }).format(n).replace("-", "\u2212");
 
-/** A number with its sign. */
 export const signed = (n, digits = 2) => {
   const text = decimal(n, digits);
   return text.startsWith("\u2212") ? text : `+${text}`;
@@ -80,8 +78,7 @@ const inUnits = (n, units, digits) => {
 /** 6,998,552 as 7.00 M. */
 export const short = (n) => inUnits(n, [[1e9, "G"], [1e6, "M"], [1e3, "K"]], (part) => (part < 10 ? 2 : part < 100 ? 1 : 0));
 
-/** Bytes as people read them. */
 export const bytes = (n) => inUnits(n, [[1 << 30, "GiB"], [1 << 20, "MiB"], [1 << 10, "KiB"]], () => 1);
 
 /** A group of classes by its name in this language; its English name where there is none. */
-export const groupName = (label) => words[`group.${label}`]?.[LANGUAGES.indexOf(language)] ?? label;
+export const groupName = (label) => (language === "ko" && Object.hasOwn(groups, label) ? groups[label] : label);
