@@ -2,7 +2,7 @@
 
 from axe_playwright_python.sync_playwright import Axe
 from service import SHARED
-from watch import CLASSIFY, DESKTOP, PHONE, answered, choose, choose_folder, opened, sample
+from watch import CLASSIFY, DESKTOP, PHONE, answered, choose, choose_folder, opened, refuse, sample
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SCHEMES, SIZES = ("light", "dark"), {"phone": PHONE, "desktop": DESKTOP}
@@ -45,8 +45,7 @@ def failed(page):
 
 
 def full(page):
-    error = {"error": "the queue is full", "code": "queue_full", "request_id": "r"}
-    page.route(CLASSIFY, lambda route: route.fulfill(status=429, headers={"Retry-After": "60"}, json=error))
+    page.route(CLASSIFY, lambda route: refuse(route, "60"))
     page.locator(".sample").first.click()
     page.locator(".held").first.wait_for()
 
@@ -153,6 +152,25 @@ def test_targets_are_large_enough(tried):
             .map((element) => [element.textContent.trim(), element.getBoundingClientRect()])
             .filter(([, box]) => box.width && (box.width < 24 || box.height < 24)).map(([text]) => text)""")
         assert not small, small
+
+
+def test_english_names_are_marked(tried):
+    """So that a screen reader does not read them as Korean."""
+    with opened(tried.browser, tried.url, locale="ko-KR") as page:
+        sample(page, "daisy")
+        assert page.locator(".classes .name [lang=en]").count() == 5
+        steps = page.locator(".path li > span:first-child").all()
+        assert [(step.inner_text(), step.get_attribute("lang")) for step in steps] == [("daisy", "en"), ("꽃", None)]
+
+
+def test_focus_is_not_lost(tried):
+    """Where what had the focus is gone, Tab goes on from the content and not from the head."""
+    with opened(tried.browser, tried.url) as page:
+        sample(page, "daisy")
+        assert page.evaluate("document.activeElement.id") == "main"
+        page.get_by_role("button", name="Start over").press("Enter")
+        page.locator(".frame-empty").wait_for()
+        assert page.evaluate("document.activeElement.id") == "main"
 
 
 def test_said_once(tried):

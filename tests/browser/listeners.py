@@ -2,6 +2,7 @@
 
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 from service import Proxy, Service
 from watch import opened, sample
@@ -17,7 +18,14 @@ def test_second_listener(tried):
     with Service(tried.folder / "admin.log", "--admin-listen", "127.0.0.1:0") as service:
         with opened(tried.browser, f"http://{service.address}/") as page:
             assert tabs(page) == ["Classify", "Inside", "Folder"], tabs(page)
+            asked = []
+            page.on("request", lambda request: asked.append(urlsplit(request.url).path))
             sample(page, "daisy")
+            # All ways to evidence that this address has, and nothing asked for that it has not.
+            assert page.locator("#by option").count() == 2 + 9
+            page.locator("#by").select_option("inception_4e")
+            page.locator(".cell").nth(14 * 14 - 1).wait_for()
+            assert not any(path.startswith(("/model/summary", "/metrics")) for path in asked), asked
         with opened(tried.browser, f"http://{service.admin}/#/live") as page:
             assert tabs(page) == ALL, tabs(page)
             page.locator(".tiles-live").wait_for()

@@ -10,6 +10,7 @@ import accessibility
 import code_checks
 import journeys
 import listeners
+import speed
 import trouble
 from playwright.sync_api import Browser, sync_playwright
 from service import Service, browser_path
@@ -48,7 +49,7 @@ def main():
         for name, test in vars(module).items()
         if callable(test) and getattr(test, "__module__", "") == module.__name__ and name.startswith("test_")
     ]
-    if arguments and arguments[0] != "--picture":
+    if arguments and arguments[0] not in ("--picture", "--speed"):
         tests = [(name, test) for name, test in tests if any(word in name for word in arguments)]
     failed = []
     with sync_playwright() as playwright, Service(folder / "service.log") as service:
@@ -56,6 +57,10 @@ def main():
         tried = Tried(browser, f"http://{service.address}/", folder)
         if arguments and arguments[0] == "--picture":
             return readme_picture(tried, arguments[1])
+        if arguments and arguments[0] == "--speed":
+            for measure in speed.MEASURES:
+                print(f"browser: {measure.__name__}: {measure(tried)}", flush=True)
+            return None
         for name, test in tests:
             started = time.monotonic()
             try:

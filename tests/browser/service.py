@@ -1,8 +1,10 @@
 """Services to open the page of, and a proxy that puts one under a prefix."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -19,7 +21,7 @@ SHARED = Path(os.environ["GOOGLENET_SHARED"])
 class Service:
     """A running service; ends with the block."""
 
-    def __init__(self, log, *flags, listen="127.0.0.1:0", is_ready=True):
+    def __init__(self, log, *flags, listen="127.0.0.1:0", is_ready=True, is_slow=False):
         self.log = Path(log)
         flags = ["--workers", "1", "--drain-delay-ms", "0", "--log-format", "json", *flags]
         model = [] if "--model" in flags else ["--model", str(SHARED / "models/googlenet.onnx")]
@@ -27,10 +29,15 @@ class Service:
         self.process = None
         self.address = self.admin = ""
         self.is_ready = is_ready
+        self.is_slow = is_slow
+        # To be closed for full speed.
+        self.slowness = contextlib.ExitStack()
 
     def __enter__(self):
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(self.command, stderr=log)
+        if self.is_slow:
+            self.slowness.enter_context(self.slowed())
         end = time.monotonic() + READY_SECONDS
         while time.monotonic() < end:
             assert self.process.poll() is None, f"the service ended: {self.log.read_text()[-500:]}"
@@ -43,6 +50,7 @@ class Service:
         raise AssertionError(f"the service did not become ready; its log is {self.log}")
 
     def __exit__(self, *_):
+        self.slowness.close()
         self.stop()
 
     def answers(self):
@@ -50,6 +58,26 @@ class Service:
             return urllib.request.urlopen(f"http://{self.address}/readyz", timeout=5).status == 200
         except OSError:
             return False
+
+    @contextlib.contextmanager
+    def slowed(self):
+        """Lets it run for a tenth of the time: it answers, and whatever it does takes ten times as long."""
+        done = threading.Event()
+
+        def turns():
+            while not done.wait(0.01):
+                self.process.send_signal(signal.SIGSTOP)
+                done.wait(0.09)
+                self.process.send_signal(signal.SIGCONT)
+
+        thread = threading.Thread(target=turns)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+            self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
         if self.process and self.process.poll() is None:

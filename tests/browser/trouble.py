@@ -1,6 +1,7 @@
-"""What goes wrong: a full service, one that goes, files that are none, answers that are none, names made to do harm."""
+"""What goes wrong: a full service, one that goes, files that are not photos, malformed answers, harmful names."""
 
 import json
+import re
 import struct
 import threading
 import urllib.error
@@ -9,8 +10,9 @@ import zlib
 from pathlib import Path
 
 from service import SHARED, Service
-from watch import CLASSIFY, answered, choose, opened, sample
+from watch import CLASSIFY, answered, choose, choose_folder, opened, refuse, sample
 
+NEXT_TRY = re.compile(r"Next try in \d+ s")
 HARM = '<img src=x onerror="window.harmed = true">'
 
 
@@ -62,6 +64,11 @@ def test_full_service(tried):
     return f"{len(refused)} refusals, all photos classified"
 
 
+def seconds_left(page):
+    """As the page says it."""
+    return int(re.search(r"\d+", page.get_by_text(NEXT_TRY).inner_text()).group())
+
+
 def test_counting_down(tried):
     """The words, and the buttons while it waits."""
     times = []
@@ -70,19 +77,21 @@ def test_counting_down(tried):
         def full(route):
             times.append(1)
             if len(times) < 3:
-                error = {"error": "the queue is full", "code": "queue_full", "request_id": "r"}
-                return route.fulfill(status=429, headers={"Retry-After": "3"}, json=error)
+                return refuse(route, "60" if len(times) == 1 else "120")
             return route.fallback()
 
         page.route(CLASSIFY, full)
 
     with opened(tried.browser, tried.url, expects_errors=True, route=route) as page:
         page.locator(".sample").first.click()
-        page.get_by_text("Next try in 3 s").wait_for()
-        page.get_by_text("Next try in 2 s").wait_for()
+        first = seconds_left(page)
+        while seconds_left(page) == first:
+            page.wait_for_timeout(100)
+        assert 0 < seconds_left(page) < first <= 60
         page.screenshot(path=tried.folder / "full.png")
         page.get_by_role("button", name="Try now").click()
-        page.get_by_text("Next try in 3 s").wait_for()
+        while seconds_left(page) <= 60:
+            page.wait_for_timeout(100)
         page.get_by_role("button", name="Cancel").click()
         page.get_by_text("Cancelled").wait_for()
         page.get_by_role("button", name="Try again").click()
@@ -90,10 +99,54 @@ def test_counting_down(tried):
     assert len(times) == 3, times
 
 
+def test_waiting_has_an_end(tried):
+    def route(page):
+        page.route(CLASSIFY, lambda route: refuse(route, "1e300"))
+
+    with opened(tried.browser, tried.url, expects_errors=True, route=route) as page:
+        page.locator(".sample").first.click()
+        assert 270 < seconds_left(page) <= 300
+
+
+def listing(answer):
+    """Answers the question what is served as `answer` makes it of the real list."""
+
+    def route(page):
+        def fulfil(route):
+            if "json" not in route.request.headers.get("accept", ""):
+                return route.fallback()
+            response = route.fetch()
+            return route.fulfill(response=response, json=answer(response.json()))
+
+        page.route(re.compile(r"^http://[^/]*/$"), fulfil)
+
+    return route
+
+
+def test_a_network_of_two_classes(tried):
+    """No more classes are asked for than there are: the service refuses that."""
+    few = listing(lambda index: {**index, "model": {**index["model"], "classes": 2}} if "model" in index else index)
+    with opened(tried.browser, tried.url, route=few) as page:
+        asked = []
+        page.on("request", lambda request: asked.append(request.url) if CLASSIFY.search(request.url) else None)
+        sample(page, "daisy")
+        page.locator('a[href="#/folder"]').click()
+        choose_folder(page, [SHARED / "photos/n02484975_guenon.JPEG"])
+        page.locator(".files tr.done").wait_for()
+        assert len(asked) == 2 and all("top_k=2&" in url for url in asked), asked
+
+
+def test_a_list_that_is_none(tried):
+    """Strange values in the list of what is served take nothing away that works."""
+    odd = {"model": {"version": {}, "classes": -5}, "explain": {"modules": [{}, None, 5]}}
+    with opened(tried.browser, tried.url, route=listing(lambda index: {**index, **odd})) as page:
+        sample(page, "daisy")
+        assert page.locator("#by option").count() == 2 and page.locator("#model").inner_text() == ""
+
+
 def test_five_tries_then_it_stays(tried):
     def route(page):
-        error = {"error": "the queue is full: later", "code": "queue_full", "request_id": "r-1"}
-        page.route(CLASSIFY, lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, json=error))
+        page.route(CLASSIFY, lambda route: refuse(route, "1"))
 
     with opened(tried.browser, tried.url, expects_errors=True, route=route) as page:
         page.locator(".sample").first.click()
@@ -121,11 +174,13 @@ def test_gone_and_back(tried):
 
 
 def test_opened_while_the_model_loads(tried):
-    with Service(tried.folder / "loads.log", is_ready=False) as service:
+    # At full speed the model would be there before the page is.
+    with Service(tried.folder / "loads.log", is_ready=False, is_slow=True) as service:
         with opened(tried.browser, f"http://{service.address}/", expects_errors=True) as page:
             page.get_by_text("The model is being loaded").wait_for()
             page.screenshot(path=tried.folder / "loading.png")
             page.locator(".frame-empty").wait_for()
+            service.slowness.close()
             page.locator("#banner").wait_for(state="hidden", timeout=60_000)
             sample(page, "mug")
 
@@ -170,6 +225,8 @@ def test_hostile_labels(tried):
 
 
 UNEVEN = {"class": 1, "label": "a", "probability": 0.5, "cam": {"grid": [[1], []]}}
+HUGE = {"class": 1, "label": "a", "probability": 0.5,
+        "cam": {"logit": 1, "bias": 0, "residual": 0, "grid": [[0.1] * 500] * 500}}  # fmt: skip
 GARBAGE = [
     ("<html>a proxy</html>", "text/html"),
     ("", "application/json"),
@@ -179,6 +236,7 @@ GARBAGE = [
     (json.dumps({"predictions": [None], "image": {"width": 1, "height": 1}}), "application/json"),
     (json.dumps({"predictions": [], "image": {"width": "wide", "height": 1}}), "application/json"),
     (json.dumps({"predictions": [UNEVEN], "image": {"width": 9, "height": 9}}), "application/json"),
+    (json.dumps({"predictions": [HUGE], "image": {"width": 9, "height": 9}}), "application/json"),
 ]  # fmt: skip
 
 

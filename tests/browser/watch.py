@@ -20,6 +20,12 @@ FORBIDDEN = """
 OF_THE_BROWSER = "Failed to load resource"
 
 
+def refuse(route, retry_after):
+    """Answers as a service whose queue is full, and that may be asked again after so many seconds."""
+    error = {"error": "the queue is full: later", "code": "queue_full", "request_id": "r-1"}
+    route.fulfill(status=429, headers={"Retry-After": retry_after}, json=error)
+
+
 @contextmanager
 def opened(browser, url, size=DESKTOP, scheme="light", expects_errors=False, route=None, **options):
     """Opens the page; at the end nothing may have gone wrong in it."""

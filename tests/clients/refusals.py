@@ -25,7 +25,6 @@ TIMEOUT_S = 60
 BODY = b"\xff\xd8\xff" + bytes(12_000_000)
 LARGEST_BYTES = 12_800_000
 TOO_LARGE = BODY + bytes(2_000_000)
-PROBE = BODY[:200_000]
 IMAGE = {"Content-Type": "image/jpeg"}
 # name: method, path, headers, body, the expected status and code
 REFUSALS = {
@@ -63,8 +62,18 @@ def chunks(body):
         yield body[start : start + (1 << 16)]
 
 
-def memory_is_taken(address):
-    return by_requests(address, "POST", "/classify", IMAGE, PROBE, False)[0] == 429
+def memory_taken(address):
+    """Bytes of bodies that the service holds."""
+    metrics = requests.get(f"http://{address}/metrics", timeout=TIMEOUT_S).text
+    [line] = [line for line in metrics.splitlines() if line.startswith("googlenet_body_memory_bytes ")]
+    return float(line.split()[1])
+
+
+def until(what, condition):
+    end = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
 
 
 def hold(stack, address):
@@ -78,19 +87,12 @@ def hold(stack, address):
 
 @contextlib.contextmanager
 def all_memory_taken(address):
-    for wait_s in (0.1, 0.3, 1, 3):
-        with contextlib.ExitStack() as stack:
-            hold(stack, address)
-            # A probe that comes before they have been read takes memory that they need: then again.
-            time.sleep(wait_s)
-            taken = memory_is_taken(address)
-            if taken:
-                yield
-        while memory_is_taken(address):
-            time.sleep(0.02)
-        if taken:
-            return
-    raise AssertionError("the memory for bodies is not taken")
+    until("the memory for bodies is free", lambda: memory_taken(address) == 0)
+    with contextlib.ExitStack() as stack:
+        hold(stack, address)
+        until("the memory for bodies is taken", lambda: memory_taken(address) >= 2 * LARGEST_BYTES)
+        yield
+    until("the memory for bodies is free", lambda: memory_taken(address) == 0)
 
 
 def by_http_client(address, method, path, headers, body, chunked):

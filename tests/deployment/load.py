@@ -15,6 +15,8 @@ import aiohttp
 KEEP_ALIVE_SECONDS = 8
 # More requests than this at once are not sent but counted.
 MOST_IN_FLIGHT = 1000
+# A steady load has no more at once: a machine that becomes slower gets fewer photos, and is not overloaded.
+STEADY_IN_FLIGHT = 16
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,26 @@ class Client:
         await asyncio.gather(*(one_client() for _ in range(clients)))
         return outcomes
 
-    async def open_loop(self, rate: float, count: int, until: asyncio.Event | None = None) -> "Sent":
-        """Sends `rate` photos a second whatever becomes of them: `count` of them, and on until the event."""
-        most = 10 * count if until else count
-        tasks, in_flight, held_back, started = [], set(), 0, time.monotonic()
-        for number, photo in zip(range(most), itertools.cycle(self.photos)):
-            if number >= count and until and until.is_set():
+    async def steady(self, rate: float, count: int, until: asyncio.Event) -> list[Outcome]:
+        """Sends at most `rate` photos a second, few at once: `count` of them, and on until the event."""
+        tasks, in_flight, due = [], set(), time.monotonic()
+        for number, photo in zip(range(10 * count), itertools.cycle(self.photos)):
+            if number >= count and until.is_set():
                 break
+            await asyncio.sleep(max(0, due - time.monotonic()))
+            if len(in_flight) >= STEADY_IN_FLIGHT:
+                await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+            due = max(due, time.monotonic() - 1) + 1 / rate
+            task = asyncio.create_task(self.send(photo))
+            tasks.append(task)
+            in_flight.add(task)
+            task.add_done_callback(in_flight.discard)
+        return await asyncio.gather(*tasks)
+
+    async def open_loop(self, rate: float, count: int) -> "Sent":
+        """Sends `count` photos, `rate` a second, whatever becomes of them."""
+        tasks, in_flight, held_back, started = [], set(), 0, time.monotonic()
+        for number, photo in zip(range(count), itertools.cycle(self.photos)):
             await asyncio.sleep(max(0, started + number / rate - time.monotonic()))
             if len(in_flight) >= MOST_IN_FLIGHT:
                 held_back += 1
@@ -117,8 +132,8 @@ class Client:
 @dataclass
 class Sent:
     outcomes: list[Outcome]
-    held_back: int
-    seconds: float
+    held_back: int = 0
+    seconds: float = 0
 
     @property
     def failed(self) -> list[Outcome]:

@@ -76,12 +76,57 @@ impl Engine for FaultyEngine {
     }
 }
 
+/// Runs the real engine, each run taking longer.
+pub struct SlowEngine {
+    pub inner: Arc<dyn Engine>,
+    pub run: Duration,
+}
+
+impl Engine for SlowEngine {
+    fn session(&self) -> Result<Box<dyn Session>, EngineError> {
+        Ok(Box::new(SlowSession { inner: self.inner.session()?, run: self.run }))
+    }
+
+    fn operators(&self) -> Vec<OperatorCount> {
+        self.inner.operators()
+    }
+
+    fn views(&self) -> Views {
+        self.inner.views()
+    }
+}
+
+struct SlowSession {
+    inner: Box<dyn Session>,
+    run: Duration,
+}
+
+impl Session for SlowSession {
+    fn warm_up(&mut self) -> Result<(), EngineError> {
+        self.inner.warm_up()
+    }
+
+    fn run(&mut self, batch: &[Input]) -> Result<Vec<Probabilities>, EngineError> {
+        std::thread::sleep(self.run);
+        self.inner.run(batch)
+    }
+
+    fn look(&mut self, input: &Input, look: &Look) -> Result<Seen, EngineError> {
+        std::thread::sleep(self.run);
+        self.inner.look(input, look)
+    }
+}
+
 struct FaultySession {
     inner: Box<dyn Session>,
     gate: Arc<Gate>,
 }
 
 impl Session for FaultySession {
+    fn warm_up(&mut self) -> Result<(), EngineError> {
+        self.inner.warm_up()
+    }
+
     fn run(&mut self, batch: &[Input]) -> Result<Vec<Probabilities>, EngineError> {
         self.gate.started.fetch_add(batch.len(), Ordering::SeqCst);
         self.gate.pass();

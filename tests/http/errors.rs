@@ -43,6 +43,36 @@ async fn invalid_parameter() {
     service.stop().await;
 }
 
+/// Of each path with a name in it, and of those that no document describes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_no_text_is_an_error_like_others() {
+    let service = TestService::start(&[]).await;
+    let document = client::get(service.address, "/openapi.json").await.json();
+    let described = document["paths"].as_object().unwrap().keys();
+    let replaced = described.filter(|path| path.contains('{')).map(|path| {
+        let parts = path.split('/').map(|part| if part.starts_with('{') { "a%ff" } else { part });
+        parts.collect::<Vec<_>>().join("/")
+    });
+    let undescribed =
+        ["/%ff", "/assets/%ff", "/assets/%ff/a", "/docs/%ff", "/docs/a/%ff", "/v2/models/%C3%28"];
+    let paths: Vec<String> = replaced.chain(undescribed.map(String::from)).collect();
+    assert!(paths.len() > 10, "{paths:?}");
+    for path in paths {
+        for method in ["GET", "POST", "PUT"] {
+            let answer =
+                client::send(service.address, &client::request(method, &path, &[], b"{}")).await;
+            assert!([400, 404, 405].contains(&answer.status), "{method} {path}: {answer:?}");
+            let code = answer.code();
+            assert_error(&answer, answer.status, &code);
+        }
+    }
+    for path in ["/assets/%ff", "/docs/%ff"] {
+        let answer = client::get(service.address, path).await;
+        assert_error(&answer, 404, "not_found");
+    }
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_json_and_base64() {
     let service = TestService::start(&[]).await;
@@ -219,7 +249,7 @@ async fn not_ready_and_shutting_down() {
     let held = Arc::clone(&gate);
     let engine = |inner| Arc::new(FaultyEngine { inner, gate: held }) as Arc<_>;
     let around = Around { engine: Box::new(engine), ..Around::default() };
-    let service = TestService::start_with(&["--drain-delay-ms=1500"], around, wait).await;
+    let service = TestService::start_with(&["--drain-delay-ms=5000"], around, wait).await;
     let address = service.address;
     for answer in [
         client::get(address, "/readyz").await,
@@ -253,11 +283,13 @@ async fn deadline_exceeded() {
     let held = Arc::clone(&gate);
     let engine = |inner| Arc::new(FaultyEngine { inner, gate: held }) as Arc<_>;
     let around = Around { engine: Box::new(engine), ..Around::default() };
-    let service = TestService::start_around(&["--request-timeout-ms=300"], around).await;
+    let service = TestService::start_around(&["--request-timeout-ms=2000"], around).await;
     gate.shut();
     let answer = client::classify(service.address, &images::png(1)).await;
     assert_error(&answer, 504, "deadline_exceeded");
     gate.open();
+    // The run that nobody waits for ends first.
+    service.until("googlenet_workers_busy", 0.0).await;
     assert_eq!(client::classify(service.address, &images::png(1)).await.status, 200);
     service.stop().await;
 }

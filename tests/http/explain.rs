@@ -272,6 +272,13 @@ async fn what_is_wrong_is_told() {
         let answer = post(service.address, path, &images::png(1)).await;
         assert_eq!((answer.status, answer.code().as_str()), (400, "invalid_parameter"), "{path}");
     }
+    let best = ask(service.address, "/explain", &images::png(1)).await["class"].clone();
+    for method in ["cam", "gradient", "occlusion"] {
+        let path = format!("/explain?against={best}&method={method}");
+        let answer = post(service.address, &path, &images::png(1)).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "invalid_parameter"), "{path}");
+        assert!(answer.json()["error"].as_str().unwrap().contains("name a class"), "{path}");
+    }
     let answer = post(service.address, "/explain?class=unicorn", &images::png(1)).await.json();
     let sentence = answer["error"].as_str().unwrap();
     assert!(sentence.contains("`unicorn`") && sentence.contains("/model/labels"), "{sentence}");
@@ -334,6 +341,64 @@ async fn a_picture_shows_the_evidence() {
     assert_eq!(client::send(service.address, &request).await.json(), explained);
 }
 
+/// A large photo is decoded at a reduced scale, for the network and for a small picture more than for a large one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_network_reads_does_not_depend_on_the_picture() {
+    let (service, folder) = service(&[]);
+    let photo = RgbImage::from_fn(1000, 900, |x, y| {
+        Rgb([(x * y % 251) as u8, (x * 3 % 256) as u8, (y * 7 % 256) as u8])
+    });
+    let jpeg = images::encode(&photo, image::ImageFormat::Jpeg);
+    let expected = ask(service.address, "/explain?class=3", &jpeg).await["logit"].clone();
+    for size in [224, 448, 1024] {
+        let path = format!("/explain?class=3&size={size}");
+        let headers = [("Accept", "image/png"), ("Content-Type", "image/jpeg")];
+        let request = client::request("POST", &path, &headers, &jpeg);
+        let answer = client::send(service.address, &request).await;
+        let logit: f64 = answer.header("x-logit").parse().unwrap();
+        assert_eq!(json!(logit), expected, "{size}");
+    }
+    let path = folder.path().join("large.jpg");
+    std::fs::write(&path, &jpeg).unwrap();
+    let said = [224, 1024].map(|size| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_googlenet"));
+        command.arg("explain").arg(&path).arg("--class=3").arg(format!("--size={size}"));
+        command.arg("-o").arg(folder.path().join("why.png"));
+        command.arg("--model").arg(folder.path().join("squares.onnx"));
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    });
+    assert_eq!(said[0], said[1]);
+    let logit = format!("logit {:.2} ", number(&expected));
+    assert!(said[0].contains(&logit), "{said:?} has no {logit}");
+}
+
+/// The help of the knob names all that it takes away.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_help_says_what_is_switched_off() {
+    let paths = async |flags: &[&str]| {
+        let (service, _folder) = service(flags);
+        let index = client::get(service.address, "/").await.json();
+        let paths = index["paths"].as_array().unwrap().iter();
+        paths
+            .map(|served| {
+                let text = |member: &str| served[member].as_str().unwrap().to_owned();
+                format!("{} {}", text("method"), text("path"))
+            })
+            .collect::<Vec<String>>()
+    };
+    let (with, without) = (paths(&[]).await, paths(&["--explain=off"]).await);
+    let help = Command::new(env!("CARGO_BIN_EXE_googlenet")).args(["serve", "--help"]).output();
+    let help = String::from_utf8(help.unwrap().stdout).unwrap();
+    let about = help.split("--explain ").nth(1).unwrap();
+    let about = about.split("GOOGLENET_EXPLAIN").next().unwrap();
+    let about = about.split_whitespace().collect::<Vec<_>>().join(" ");
+    let gone: Vec<&String> = with.iter().filter(|path| !without.contains(path)).collect();
+    assert_eq!(gone.len(), 2, "{gone:?}");
+    for path in gone {
+        assert!(about.contains(path), "no {path} in {about}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn explanations_can_be_switched_off() {
     let (service, _folder) = service(&["--explain=off"]);
@@ -361,7 +426,15 @@ async fn a_network_without_the_pool_is_not_explained() {
     for path in ["/explain", "/classify?explain=cam"] {
         let answer = post(service.address, path, &images::png(1)).await;
         assert_eq!((answer.status, answer.code().as_str()), (400, "not_explainable"), "{path}");
+        assert!(answer.json()["error"].as_str().unwrap().contains("method=occlusion"), "{path}");
     }
+    let photo = folder.path().join("a.png");
+    std::fs::write(&photo, images::png(1)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_googlenet"));
+    command.arg("explain").arg(&photo).arg("-o").arg(folder.path().join("why.png"));
+    let refused = command.arg("--model").arg(&model).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("use --method occlusion"), "{said}");
 }
 
 #[test]
@@ -387,6 +460,25 @@ fn the_command_draws_a_picture() {
     let (status, _, errors) = explain(&["--class=unicorn"]);
     assert_eq!(status, Some(1));
     assert!(errors.contains("--class has `unicorn`"), "{errors}");
+    let (status, _, errors) = explain(&["--squares=3"]);
+    assert_eq!(status, Some(1));
+    assert!(errors.contains("--squares needs --method occlusion"), "{errors}");
     let (status, _, errors) = explain(&["--size=10"]);
     assert_eq!(status, Some(2), "{errors}");
+    let (status, _, errors) = explain(&["--class=cat", "--against=cat"]);
+    assert!(status == Some(1) && errors.contains("compare it with another"), "{errors}");
+}
+
+#[test]
+fn the_command_writes_the_picture_to_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = folder.path().join("a.png");
+    std::fs::write(&photo, images::png(3)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_googlenet"));
+    command.current_dir(folder.path()).args(["explain", "a.png", "-o", "-", "--model"]);
+    let output = command.arg(model(folder.path())).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains(": logit "), "{said}");
+    assert_eq!(image::load_from_memory(&output.stdout).unwrap().width(), 448);
+    assert!(!folder.path().join("-").exists());
 }

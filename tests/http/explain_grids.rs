@@ -1,17 +1,21 @@
 //! `POST /explain` by gradient and by occlusion.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use crate::harness::client::{self, Answer};
-use crate::harness::faults::{FaultyEngine, Gate};
+use crate::harness::faults::{FaultyEngine, Gate, SlowEngine};
 use crate::harness::process::Process;
 use crate::harness::{Around, TestService, images};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
+use googlenet_engine::model::Engine;
 use serde_json::{Value, json};
 
-async fn ask(address: std::net::SocketAddr, query: &str) -> Answer {
+async fn ask(address: SocketAddr, query: &str) -> Answer {
     client::post(address, &format!("/explain?{query}"), "image/png", &images::png(3)).await
 }
 
@@ -63,6 +67,8 @@ async fn grids_are_pictures_too() {
         assert_eq!((picture.width(), picture.height()), (224, 224));
         let logit: f64 = answer.header("x-logit").parse().unwrap();
         assert!(logit.is_finite());
+        let timing = answer.header("server-timing");
+        assert_eq!(timing.contains("occlusion;dur="), query.contains("occlusion"), "{timing}");
     }
     service.stop().await;
 }
@@ -122,6 +128,12 @@ async fn occlusion_works_for_other_graphs() {
     let values = grid(&answer);
     assert_eq!(values.len(), 9);
     assert!(values.iter().all(|value| value.is_finite()) && largest(&values) > 0.0, "{values:?}");
+    let headers = [("Content-Type", "image/png"), ("Accept", "image/png")];
+    let path = "/explain?method=occlusion&squares=2";
+    let picture = client::request("POST", path, &headers, &images::png(3));
+    let picture = client::send(service.address, &picture).await;
+    assert_eq!(picture.header("content-type"), "image/png");
+    assert_eq!(!picture.header("x-logit").is_empty(), measure == "logit", "{measure}");
     for query in ["method=cam", "method=gradient"] {
         let refused = ask(service.address, query).await;
         assert_eq!((refused.status, refused.code().as_str()), (400, "not_explainable"), "{query}");
@@ -139,6 +151,9 @@ async fn bad_parameters_are_told_why() {
         "method=occlusion&squares=1",
         "method=occlusion&squares=13",
         "method=gradient&squares=6",
+        "method=gradient&squares=3",
+        "method=gradient&channels=3",
+        "method=occlusion&channels=3",
         "method=lime",
     ] {
         let refused = ask(service.address, query).await;
@@ -148,6 +163,12 @@ async fn bad_parameters_are_told_why() {
             "{query}"
         );
     }
+    let refused = ask(service.address, "method=gradient&squares=8").await.json();
+    assert_eq!(
+        refused["error"],
+        "squares is a parameter of method=cam and method=occlusion, and this is method=gradient: leave out squares, or \
+         change method"
+    );
     service.stop().await;
 }
 
@@ -172,7 +193,15 @@ async fn the_method_may_stand_in_the_body() {
     service.stop().await;
 }
 
-/// Four wait, the fifth hears when to come again; ordinary images pass them all.
+/// From another address of this machine.
+async fn ask_from(last: u8, address: SocketAddr, query: &str) -> Answer {
+    let path = format!("/explain?{query}");
+    let request = client::request("POST", &path, &[("Content-Type", "image/png")], &images::png(3));
+    client::send_from([127, 0, 0, last].into(), address, &request).await.unwrap()
+}
+
+/// Four wait, the fifth hears when to come again; no client has more than half of the places; ordinary images pass them
+/// all.
 #[tokio::test(flavor = "multi_thread")]
 async fn occlusions_wait_for_idle_workers() {
     let gate = Arc::new(Gate::default());
@@ -184,12 +213,24 @@ async fn occlusions_wait_for_idle_workers() {
     let service = TestService::start_around(&["--workers=1"], around).await;
     gate.shut();
     let address = service.address;
-    let waiting: Vec<_> = (0..4)
-        .map(|_| tokio::spawn(async move { ask(address, "method=occlusion&squares=2").await }))
-        .collect();
+    let query = "method=occlusion&squares=2";
+    let mut waiting = vec![tokio::spawn(ask_from(1, address, query))];
     // One is with the worker.
+    while gate.started.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    waiting.push(tokio::spawn(ask_from(1, address, query)));
+    service.until("googlenet_queue_depth", 1.0).await;
+    let own = ask_from(1, address, query).await;
+    assert_eq!((own.status, own.code().as_str()), (429, "queue_full"));
+    assert!(
+        own.json()["error"].as_str().unwrap().contains("of your occlusions"),
+        "{:?}",
+        own.json()
+    );
+    waiting.extend((2..4).map(|last| tokio::spawn(ask_from(last, address, query))));
     service.until("googlenet_queue_depth", 3.0).await;
-    let refused = ask(address, "method=occlusion&squares=2").await;
+    let refused = ask_from(5, address, query).await;
     assert_eq!((refused.status, refused.code().as_str()), (429, "queue_full"));
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
     gate.open();
@@ -201,6 +242,65 @@ async fn occlusions_wait_for_idle_workers() {
     for answer in join_all(waiting).await {
         assert_eq!(answer.unwrap().status, 200);
     }
-    assert_eq!(ask(address, "method=occlusion&squares=2").await.status, 200, "the places are free");
+    assert_eq!(ask(address, query).await.status, 200, "the places are free");
+    service.stop().await;
+}
+
+fn slow(run: Duration) -> Around {
+    let engine = Box::new(move |inner| Arc::new(SlowEngine { inner, run }) as Arc<dyn Engine>);
+    Around { engine, ..Around::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_occlusion_that_is_always_late_is_never_begun() {
+    let around = slow(Duration::from_millis(20));
+    let flags = ["--workers=1", "--request-timeout-ms=3000"];
+    let service = TestService::start_around(&flags, around).await;
+    // 5 runs of 20 ms, from which the pace is known.
+    assert_eq!(ask(service.address, "method=occlusion&squares=2").await.status, 200);
+    // 145 of them.
+    let never = ask(service.address, "method=occlusion&squares=12").await;
+    assert_eq!((never.status, never.code().as_str()), (413, "image_too_large"));
+    assert!(never.json()["error"].as_str().unwrap().contains("fewer squares"), "{never:?}");
+    service.stop().await;
+}
+
+/// Before the first one nobody knows how long they take.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_occlusion_that_turns_out_to_be_late_is_told_what_helps() {
+    let around = slow(Duration::from_millis(20));
+    let flags = ["--workers=1", "--request-timeout-ms=2000"];
+    let service = TestService::start_around(&flags, around).await;
+    let late = ask(service.address, "method=occlusion&squares=12").await;
+    assert_eq!((late.status, late.code().as_str()), (504, "deadline_exceeded"));
+    assert!(late.json()["error"].as_str().unwrap().contains("fewer squares"), "{late:?}");
+    service.stop().await;
+}
+
+/// Four that together take longer than a request may: those that were admitted are answered in time, and the others are
+/// told so at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admitted_occlusion_is_answered_in_time() {
+    // The time of a run is nearly all of it asleep: a busy machine changes little.
+    let around = slow(Duration::from_millis(80));
+    let flags = ["--workers=1", "--request-timeout-ms=4000"];
+    let service = TestService::start_around(&flags, around).await;
+    let address = service.address;
+    // 5 runs of 80 ms, from which the pace is known.
+    assert_eq!(ask(address, "method=occlusion&squares=2").await.status, 200);
+    // 17 runs each, at least 1.36 s: at most two of them fit into 4 s.
+    let query = "method=occlusion&squares=4";
+    let asked = Instant::now();
+    let answers = join_all((2..6).map(|last| async move {
+        let answer = ask_from(last, address, query).await;
+        (answer.status, asked.elapsed())
+    }));
+    let answers = answers.await;
+    let of = |status: u16| answers.iter().filter(|(found, ..)| *found == status).count();
+    // How many is a matter of how busy this machine is.
+    assert!(of(200) >= 1 && of(429) >= 1 && of(200) + of(429) == 4, "{answers:?}");
+    for (status, elapsed) in &answers {
+        assert!(*status == 200 || *elapsed < Duration::from_secs(1), "{answers:?}");
+    }
     service.stop().await;
 }

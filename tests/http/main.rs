@@ -25,3 +25,4 @@ mod photos;
 mod refusals;
 mod request_log;
 mod second_signal;
+mod unread_answers;

@@ -368,12 +368,12 @@ async fn the_deadline_frees_the_places() {
     let held = Arc::clone(&gate);
     let engine = |inner| Arc::new(FaultyEngine { inner, gate: held }) as Arc<_>;
     let around = Around { engine: Box::new(engine), ..Around::default() };
-    let flags = ["--request-timeout-ms=300", "--workers=1", "--max-batch-size=1"];
+    let flags = ["--request-timeout-ms=2000", "--workers=1", "--max-batch-size=1"];
     let service = TestService::start_around(&flags, around).await;
     gate.shut();
     let request = tensor(2, &json!(vec![0.0; 2 * ELEMENTS]));
     let answer = infer(&service, &request).await;
-    assert_error(&answer, 504, "deadline_exceeded", "300 ms");
+    assert_error(&answer, 504, "deadline_exceeded", "2000 ms");
     assert_eq!(service.metric("googlenet_queue_depth").await, 0.0);
     gate.open();
     service.stop().await;

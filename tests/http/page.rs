@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::client::{self, Answer};
 use crate::harness::{TestService, images};
@@ -166,6 +166,32 @@ async fn each_listener_lists_its_own_paths() {
         assert_eq!(ask(address, "/assets/app.js", &[]).await.status, 200);
         assert_eq!(client::classify(address, &images::png(1)).await.status, 200);
     }
+    service.stop().await;
+}
+
+/// So the page offers all ways to explain on an address that does not serve `/model`.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_says_which_network_and_what_explains_it() {
+    let service = TestService::start(&["--admin-listen=127.0.0.1:0"]).await;
+    let summary = client::get(service.admin_address.unwrap(), "/model/summary").await.json();
+    let is_module = |row: &&Value| !row["branches"].is_null();
+    let modules: Vec<&Value> = summary["modules"].as_array().unwrap().iter().collect();
+    let names: Vec<&Value> =
+        modules.into_iter().filter(is_module).map(|row| &row["name"]).collect();
+    assert_eq!(names.len(), 9);
+    for address in [service.address, service.admin_address.unwrap()] {
+        let index = client::get(address, "/").await.json();
+        for member in ["name", "version", "precision", "classes"] {
+            assert_eq!(index["model"][member], summary[member], "{member}");
+        }
+        assert_eq!(index["model"].get("parameters"), None);
+        assert_eq!(index["explain"]["methods"], json!(["cam", "gradient", "occlusion"]));
+        assert_eq!(index["explain"]["modules"], json!(names));
+    }
+    service.stop().await;
+    let service = TestService::start(&["--explain=off"]).await;
+    let index = client::get(service.address, "/").await.json();
+    assert!(index.get("explain").is_none() && index["model"]["classes"].is_u64(), "{index}");
     service.stop().await;
 }
 

@@ -155,6 +155,20 @@ async fn a_body_that_is_not_needed_is_not_waited_for() {
     service.stop().await;
 }
 
+/// What the head says wrong is refused without the body.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_of_all_modules_is_refused_before_the_body() {
+    // A body that is waited for gets 408 then.
+    let service = TestService::start(&["--request-timeout-ms=1000"]).await;
+    let headers = [("Content-Type", "image/png"), ("Accept", "image/png"), ("Content-Length", "9")];
+    let head = client::head("POST", "/activations", &headers);
+    let answer = timeout(Duration::from_secs(20), write_then_read(&service, &head)).await;
+    let answer = answer.expect("it is answered");
+    assert_eq!((answer.status, answer.code().as_str()), (400, "invalid_parameter"));
+    assert!(answer.json()["error"].as_str().unwrap().contains("one module"), "{answer:?}");
+    service.stop().await;
+}
+
 /// A body that never ends is thrown away for as long as a body may take, and no longer.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_thrown_away_has_a_deadline() {

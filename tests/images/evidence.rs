@@ -217,6 +217,10 @@ fn random_weights_find_other_evidence() {
 
 /// A photo as small as half of the crop, on the left or on the right of the mean colour: the squares of its side have
 /// the evidence.
+///
+/// ONNX Runtime's last map gives 47 of these 50 too, and 98 of all 100 photos with the sides in turn. Where
+/// it is wrong, the best class is a window screen or a window shade, with less than 0.3: what the network takes for it is
+/// the plain ground, and it is always the left one.
 #[test]
 fn evidence_is_where_the_photo_is() {
     let Some(shared) = crate::shared::folder() else { return };

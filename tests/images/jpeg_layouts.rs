@@ -294,3 +294,25 @@ fn bytes_that_were_put_in_are_told() {
     // A few of them happen to be read as whole units.
     assert!(told >= 14, "{told} of 21");
 }
+
+/// Bits of 1 that no code begins with, of the length of what was there and shorter: the decoder passes over them where it
+/// is fast, and may run out of data at the end, but the file was not cut.
+#[test]
+fn impossible_codes_are_damage() {
+    let noise = RgbImage::from_fn(320, 240, |x, y| {
+        let level = |seed: u32| (x.wrapping_mul(7919) ^ y.wrapping_mul(104_729) ^ seed) as u8;
+        image::Rgb([level(1), level(77), level(1000)])
+    });
+    let mut file = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, 75);
+    noise.write_with_encoder(encoder).unwrap();
+    assert_eq!(decode_bytes(&file).unwrap().warnings, []);
+    let ones = [0xff, 0x00].repeat(4);
+    for at in (file.len() / 4..file.len() * 3 / 4).step_by(file.len() / 40) {
+        for lost in [ones.len(), 100] {
+            let damaged = [&file[..at], &ones, &file[at + lost..]].concat();
+            let warnings = decode_bytes(&damaged).unwrap().warnings;
+            assert_eq!(warnings, [Warning::Damaged], "{lost} bytes lost at {at}");
+        }
+    }
+}

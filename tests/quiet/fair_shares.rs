@@ -17,7 +17,9 @@ use tokio::task::JoinSet;
 
 const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const SECOND: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
-const WINDOW: Duration = Duration::from_secs(8);
+const WINDOW: Duration = Duration::from_secs(4);
+/// Windows of each kind, in turns: what slows this machine down for a while slows both.
+const TURNS: usize = 2;
 /// Until the load is what it will be.
 const RUN_IN: Duration = Duration::from_secs(1);
 /// The trained weights, which take their time as in production, or the small network where there are none.
@@ -135,19 +137,22 @@ async fn assert_two_keep_half(attackers: [IpAddr; 2]) {
     let service = Process::start(&model(&folder), &[]);
     let address = service.address;
     let good = classify("", &photo());
-    let others = Load::start(attackers[1], address, 16, &good);
-    let usual = good_answers(attackers[0], address, 2, &good).await;
-    others.stop().await;
-
     let gif = classify("", &crate::hostile::gif::one_pixel());
     let png = classify("", &crate::hostile::png::rgba16());
-    let gifs = Load::start(attackers[1], address, 64, &gif);
-    let pngs = Load::start(attackers[1], address, 16, &png);
-    let beside = good_answers(attackers[0], address, 2, &good).await;
-    let (gifs, pngs) = (gifs.stop().await, pngs.stop().await);
-    println!("{usual} answers beside 16, {beside} beside {gifs:?} and {pngs:?}");
-    for status in gifs.keys().chain(pngs.keys()) {
-        assert!([200, 413, 429].contains(status), "{gifs:?} {pngs:?}");
+    let (mut usual, mut beside) = (0, 0);
+    for _ in 0..TURNS {
+        let others = Load::start(attackers[1], address, 16, &good);
+        usual += good_answers(attackers[0], address, 2, &good).await;
+        others.stop().await;
+
+        let gifs = Load::start(attackers[1], address, 64, &gif);
+        let pngs = Load::start(attackers[1], address, 16, &png);
+        beside += good_answers(attackers[0], address, 2, &good).await;
+        let (gifs, pngs) = (gifs.stop().await, pngs.stop().await);
+        println!("{usual} answers beside 16, {beside} beside {gifs:?} and {pngs:?}");
+        for status in gifs.keys().chain(pngs.keys()) {
+            assert!([200, 413, 429].contains(status), "{gifs:?} {pngs:?}");
+        }
     }
     assert!(beside * 2 >= usual, "{beside} in place of {usual}");
 }

@@ -118,24 +118,17 @@ async fn bodies_are_bounded_together() {
         stream.write_all(&[0; 80_000]).await.unwrap();
         half_sent.push(stream);
     }
+    // Another body may take their place until they are there.
+    service.until_that("googlenet_body_memory_bytes", |taken| taken >= 160_000.0).await;
     let noise = [1; 60_000];
-    let refused = async {
-        // The first bodies may still be on their way: until they are there, this one is only no image.
-        loop {
-            let answer = client::classify(address, &noise).await;
-            if answer.status != 415 {
-                return answer;
-            }
-        }
-    };
-    let refused = tokio::time::timeout(Duration::from_secs(20), refused).await.unwrap();
+    let refused = client::classify(address, &noise).await;
     assert_eq!((refused.status, refused.code().as_str()), (429, "queue_full"));
     assert!(refused.json()["error"].as_str().unwrap().contains("bodies"), "{refused:?}");
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(client::classify(address, &image).await.status, 200, "a small one still fits");
     drop(half_sent);
-    let freed = async { while client::classify(address, &noise).await.status != 415 {} };
-    tokio::time::timeout(Duration::from_secs(5), freed).await.expect("its share is given back");
+    service.until("googlenet_body_memory_bytes", 0.0).await;
+    assert_eq!(client::classify(address, &noise).await.status, 415, "its share is given back");
     service.stop().await;
 }
 

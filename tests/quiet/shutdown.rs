@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 async fn no_accepted_request_is_lost() {
     let _alone = crate::ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
-    let flags = ["--drain-delay-ms=700", "--drain-timeout-ms=5000"];
+    let flags = ["--drain-delay-ms=5000", "--drain-timeout-ms=5000"];
     let mut service = Process::start(&small_model(folder.path()), &flags);
     let address = service.address;
     let stopped = Arc::new(AtomicBool::new(false));
@@ -57,8 +57,12 @@ async fn no_accepted_request_is_lost() {
     let before = answered.load(Ordering::SeqCst);
     stopped.store(true, Ordering::SeqCst);
     service.terminate();
-    sleep(Duration::from_millis(200)).await;
-    let readyz = client::get(address, "/readyz").await;
+    let readyz = loop {
+        let readyz = client::get(address, "/readyz").await;
+        if readyz.status != 200 {
+            break readyz;
+        }
+    };
     assert_eq!((readyz.status, readyz.code().as_str()), (503, "shutting_down"));
     assert_eq!(client::get(address, "/healthz").await.status, 200);
     for client in clients {
@@ -70,6 +74,9 @@ async fn no_accepted_request_is_lost() {
     assert_eq!(status.code(), Some(0));
 }
 
+/// A request that comes on an open connection so soon after the signal is answered: well within the time for which the
+/// service listens there.
+const SOON: Duration = Duration::from_millis(200);
 const DRAIN: Duration = Duration::from_millis(2_000);
 /// For the workers to end, and for a busy machine.
 const SLACK: Duration = Duration::from_millis(1_500);
@@ -112,7 +119,7 @@ async fn read_slowly(address: SocketAddr) {
             }
             received.extend_from_slice(&part[..length]);
             expected = whole_length(&received);
-            sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(5)).await;
         }
         if received.is_empty() {
             break;
@@ -133,16 +140,21 @@ fn whole_length(received: &[u8]) -> usize {
     end + 4 + length.lines().next().unwrap().parse::<usize>().unwrap()
 }
 
-/// Sends one image after another on one connection until an answer says that it is the last.
-async fn classify_on(address: SocketAddr, number: u32) -> usize {
+/// When the service was told to stop.
+type Stopped = watch::Receiver<Option<Instant>>;
+
+/// Sends one image after another on one connection until an answer says that it is the last, or the connection is closed
+/// because this client was too slow for it.
+async fn classify_on(address: SocketAddr, number: u32, stopped: Stopped) -> usize {
     let image = images::png(number);
     let head =
         format!("POST /classify HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n", image.len());
     let request = [head.as_bytes(), &image].concat();
     let mut stream = TcpStream::connect(address).await.unwrap();
     for answered in 1.. {
-        stream.write_all(&request).await.unwrap();
-        let answer = read_answer(&mut stream).await;
+        let Some(answer) = exchange(&mut stream, &request, &stopped).await else {
+            return answered - 1;
+        };
         assert!(answer.starts_with("http/1.1 200 "), "{answer:?} after {answered}");
         if answer.contains("connection: close") {
             return answered;
@@ -151,35 +163,43 @@ async fn classify_on(address: SocketAddr, number: u32) -> usize {
     unreachable!("the service stops")
 }
 
-/// One answer with `Content-Length`, in small letters.
-async fn read_answer(stream: &mut TcpStream) -> String {
+/// The answer, in small letters; none, if the request was not sent soon after the signal and the connection is closed.
+async fn exchange(stream: &mut TcpStream, request: &[u8], stopped: &Stopped) -> Option<String> {
+    let sent = stream.write_all(request).await;
+    let in_time = sent.is_ok() && stopped.borrow().is_none_or(|signal| signal.elapsed() < SOON);
     let (mut answer, mut part) = (Vec::new(), [0; 4096]);
     while answer.len() < whole_length(&answer) {
-        let length = stream.read(&mut part).await.unwrap();
-        assert!(length > 0, "the connection ended after {:?}", String::from_utf8_lossy(&answer));
+        let length = stream.read(&mut part).await.unwrap_or_default();
+        if length == 0 {
+            let text = String::from_utf8_lossy(&answer);
+            assert!(text.is_empty() && !in_time, "the connection ended after {text:?}");
+            return None;
+        }
         answer.extend_from_slice(&part[..length]);
     }
-    String::from_utf8_lossy(&answer).to_lowercase()
+    Some(String::from_utf8_lossy(&answer).to_lowercase())
 }
 
 /// A connection that is silent until just after the signal.
-async fn send_late(address: SocketAddr, mut stopped: watch::Receiver<bool>) {
+async fn send_late(address: SocketAddr, mut stopped: Stopped) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stopped.wait_for(|stopped| *stopped).await.unwrap();
+    stopped.wait_for(Option::is_some).await.unwrap();
     sleep(Duration::from_millis(100)).await;
-    stream.write_all(&client::request("POST", "/classify", &[], &images::png(1))).await.unwrap();
-    let answer = read_answer(&mut stream).await;
-    assert!(answer.starts_with("http/1.1 200 "), "{answer}");
+    let request = client::request("POST", "/classify", &[], &images::png(1));
+    if let Some(answer) = exchange(&mut stream, &request, &stopped).await {
+        assert!(answer.starts_with("http/1.1 200 "), "{answer}");
+    }
 }
 
 /// Clients of every kind at once.
 async fn one_stop(service: &mut Process) {
     let address = service.address;
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(None);
     let mut clients = JoinSet::new();
     for number in 0..6 {
+        let stopped = stopped.clone();
         clients.spawn(async move {
-            assert!(classify_on(address, number).await > 0);
+            assert!(classify_on(address, number, stopped).await > 0);
         });
     }
     for _ in 0..3 {
@@ -207,8 +227,8 @@ async fn one_stop(service: &mut Process) {
     // Until all are connected and at work.
     sleep(Duration::from_millis(300)).await;
     let signal = Instant::now();
+    stop.send(Some(signal)).unwrap();
     service.terminate();
-    stop.send(true).unwrap();
     let ended = tokio::task::block_in_place(|| service.wait(DRAIN + SLACK * 3));
     let (status, took) = (ended.expect("it ends"), signal.elapsed());
     assert_eq!(status.code(), Some(0), "after {took:?}");
@@ -253,7 +273,8 @@ async fn a_part_of_a_head_holds_it_for_a_second_at_most() {
 async fn without_a_drain_timeout_it_ends_at_once() {
     let _alone = crate::ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
-    let flags = ["--drain-delay-ms=0", "--drain-timeout-ms=0"];
+    // The half request would hold it for a minute.
+    let flags = ["--drain-delay-ms=0", "--drain-timeout-ms=0", "--request-timeout-ms=60000"];
     let mut service = Process::start(&small_model(folder.path()), &flags);
     let mut half = TcpStream::connect(service.address).await.unwrap();
     half.write_all(&client::head("POST", "/classify", &[("Content-Length", "10")])).await.unwrap();
@@ -284,9 +305,8 @@ async fn an_accepted_request_without_an_answer_is_a_failure() {
     });
     service.until("googlenet_workers_busy", 1.0).await;
     let end = service.begin_stop();
-    sleep(Duration::from_millis(600)).await;
+    assert!(client.await.unwrap().is_err(), "it was cut off");
     gate.open();
     let ended = end.await.unwrap();
     assert!(matches!(ended, Err(AppError::DrainTimeout(1))), "{ended:?}");
-    assert!(client.await.unwrap().is_err(), "it was cut off");
 }

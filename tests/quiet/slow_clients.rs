@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_millis(2_500);
 
-/// Sends `start`, then a byte of `trickle` every 100 ms, until the server closes.
+/// Sends `start`, then a byte of `trickle` every 500 ms, until the server closes.
 async fn hold(address: SocketAddr, start: Vec<u8>, trickle: &'static [u8]) -> Duration {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let opened = Instant::now();
@@ -27,7 +27,7 @@ async fn hold(address: SocketAddr, start: Vec<u8>, trickle: &'static [u8]) -> Du
     };
     let send = async {
         for byte in trickle.iter().cycle() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
             if write.write_all(&[*byte]).await.is_err() {
                 break;
             }
