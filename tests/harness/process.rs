@@ -98,6 +98,16 @@ impl Process {
         None
     }
 
+    /// The processor time that it has taken so far, in clock ticks: unlike the time on a clock it hardly depends on what
+    /// else the machine does.
+    pub fn processor_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        // The name before them, in parentheses, may hold anything (proc_pid_stat(5)).
+        let fields = stat.rsplit_once(')').expect("a name").1.split_whitespace();
+        let user_and_system = fields.skip(11).take(2);
+        user_and_system.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
+
     /// The most memory that it had at once, in KiB.
     pub fn peak_memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();

@@ -299,8 +299,7 @@ async fn an_admitted_occlusion_is_answered_in_time() {
     let of = |status: u16| answers.iter().filter(|(found, ..)| *found == status).count();
     // How many is a matter of how busy this machine is.
     assert!(of(200) >= 1 && of(429) >= 1 && of(200) + of(429) == 4, "{answers:?}");
-    for (status, elapsed) in &answers {
-        assert!(*status == 200 || *elapsed < Duration::from_secs(1), "{answers:?}");
-    }
+    let times = |status| answers.iter().filter(move |(of, _)| *of == status).map(|(_, time)| time);
+    assert!(times(429).max() < times(200).min(), "{answers:?}");
     service.stop().await;
 }

@@ -40,7 +40,7 @@ async fn assert_serves_on(mut service: Process) {
     }
     assert_eq!(client::classify(address, &images::png(1)).await.status, 200);
     service.terminate();
-    let status = service.wait(Duration::from_secs(5)).expect("it ends");
+    let status = service.wait(Duration::from_secs(30)).expect("it ends");
     assert_eq!(status.code(), Some(0), "{status}");
 }
 

@@ -125,8 +125,8 @@ fn a_probe_that_fails_is_told() {
 }
 
 /// What a client does that has a timeout of its own.
-#[test]
-fn a_client_that_has_gone_is_told() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_gone_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let model = small_model(folder.path());
     let (mut service, log) = Process::start_with_log(&model, &["--drain-delay-ms=0"]);
@@ -135,9 +135,14 @@ fn a_client_that_has_gone_is_told() {
     head.extend_from_slice(b"part of a body");
     let mut stream = std::net::TcpStream::connect(service.address).unwrap();
     std::io::Write::write_all(&mut stream, &head).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    let until_it_is_held = async |held: bool| {
+        while (client::metric(service.address, "googlenet_body_memory_bytes").await > 0.0) != held {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    until_it_is_held(true).await;
     drop(stream);
-    std::thread::sleep(Duration::from_millis(300));
+    until_it_is_held(false).await;
     service.terminate();
     let lines: Vec<String> = log.collect();
     assert!(service.wait(Duration::from_secs(5)).unwrap().success());

@@ -21,7 +21,7 @@ fn stop_twice(mut service: Process, mut log: LogLines, signals: [&str; 2], statu
     let told =
         log.find(|line| line.contains("a second SIGINT or SIGTERM ends the service at once"));
     assert!(told.is_some(), "the first signal is in the log");
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(30);
     let ended = loop {
         assert!(Instant::now() < end, "it ends long before the drain does");
         send(signals[1], &service);
@@ -69,19 +69,21 @@ fn one_signal_that_comes_twice_is_one() {
     for signal in ["-STOP", "-INT", "-TERM", "-CONT"] {
         send(signal, &service);
     }
-    let ended = service.wait(Duration::from_secs(5)).expect("it ends");
+    let ended = service.wait(Duration::from_secs(30)).expect("it ends");
     assert_eq!(ended.code(), Some(0), "{:?}", log.collect::<Vec<_>>());
 }
 
 #[test]
 fn one_signal_while_the_model_is_loading_ends_it_in_order() {
-    let flags = ["--drain-delay-ms=0"];
-    let (mut service, log) = Process::start_loading("untrained".as_ref(), &flags);
-    let signal = Instant::now();
-    send("-TERM", &service);
-    let status = service.wait(Duration::from_secs(10)).expect("it ends");
-    assert_eq!(status.code(), Some(0));
-    // Building the network alone takes longer on a slow machine: it is not waited for.
-    assert!(signal.elapsed() < Duration::from_secs(2), "{:?}", signal.elapsed());
-    drop(log);
+    let ends_before_it_is_ready = || {
+        let flags = ["--drain-delay-ms=0"];
+        let (mut service, log) = Process::start_loading("untrained".as_ref(), &flags);
+        send("-TERM", &service);
+        let log: Vec<_> = log.collect();
+        let status = service.wait(Duration::from_secs(30)).expect("it ends");
+        assert_eq!(status.code(), Some(0));
+        !log.iter().any(|line| line.contains("\"ready\""))
+    };
+    // On a busy machine the signal may come when the model is there: not ten times in a row.
+    assert!((0..10).any(|_| ends_before_it_is_ready()), "the load is waited for");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::client::{self, Connection};
@@ -52,6 +53,8 @@ type Statuses = BTreeMap<u16, usize>;
 struct Load {
     running: JoinSet<Statuses>,
     stop: watch::Sender<bool>,
+    /// Good answers so far.
+    good: Arc<AtomicUsize>,
 }
 
 impl Load {
@@ -62,11 +65,13 @@ impl Load {
         request: &Arc<Vec<u8>>,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
+        let good = Arc::new(AtomicUsize::new(0));
         let mut running = JoinSet::new();
         for _ in 0..connections {
-            running.spawn(repeat(from, address, Arc::clone(request), stopped.clone()));
+            let (request, good) = (Arc::clone(request), Arc::clone(&good));
+            running.spawn(repeat((from, address), request, stopped.clone(), good));
         }
-        Self { running, stop }
+        Self { running, stop, good }
     }
 
     /// Lets each finish the request that it is in.
@@ -83,10 +88,10 @@ impl Load {
 }
 
 async fn repeat(
-    from: IpAddr,
-    address: SocketAddr,
+    (from, address): (IpAddr, SocketAddr),
     request: Arc<Vec<u8>>,
     stopped: watch::Receiver<bool>,
+    good: Arc<AtomicUsize>,
 ) -> Statuses {
     let mut statuses = Statuses::new();
     let mut connection = None;
@@ -99,6 +104,7 @@ async fn repeat(
             }
         };
         *statuses.entry(status).or_insert(0) += 1;
+        good.fetch_add(usize::from(status == 200), Ordering::Relaxed);
     }
     statuses
 }
@@ -169,8 +175,13 @@ async fn dear_pictures_leave_others_half_of_their_answers_behind_one_address() {
     assert_two_keep_half([FIRST, FIRST]).await;
 }
 
-/// 400 connections of one client; another gets its answer within two tries and three seconds, ten times in a
-/// row.
+/// More answers of others than this do not come before that of a lone user: those of the batch that runs and of its own,
+/// and as many again for what was admitted while its upload came. The line of the other client is twice as long.
+const MOST_BEFORE: usize = 4 * BATCH;
+const BATCH: usize = 8;
+
+/// 400 connections of one client; another gets its answer within two tries, and before most of the other's, ten times in
+/// a row. Its time depends on the machine, and is only told.
 async fn assert_a_lone_user_is_answered(
     flags: &[&str],
     busy: (IpAddr, &str),
@@ -185,16 +196,17 @@ async fn assert_a_lone_user_is_answered(
     let request = classify(lone.1, &photo());
     let mut failures = Vec::new();
     for turn in 0..10 {
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), load.good.load(Ordering::Relaxed));
         let mut statuses = Vec::new();
         while statuses.len() < 2 && statuses.last() != Some(&200) {
             let mut connection = None;
             statuses.push(status_of(&mut connection, lone.0, address, &request).await.unwrap_or(0));
         }
-        let taken = begun.elapsed();
-        println!("{turn}: {statuses:?} in {taken:?}");
-        if statuses.last() != Some(&200) || taken > Duration::from_secs(3) {
-            failures.push(format!("{turn}: {statuses:?} in {taken:?}"));
+        let others = load.good.load(Ordering::Relaxed) - before;
+        let told = format!("{turn}: {statuses:?} after {others} others in {:?}", begun.elapsed());
+        println!("{told}");
+        if statuses.last() != Some(&200) || others > MOST_BEFORE {
+            failures.push(told);
         }
     }
     let statuses = load.stop().await;

@@ -70,16 +70,17 @@ async fn no_accepted_request_is_lost() {
     }
     let after = answered.load(Ordering::SeqCst);
     assert!(before > 0 && after > before + 16, "{before}, then {after}: it served on");
-    let status = service.wait(Duration::from_secs(6)).expect("it ends within the drain timeout");
+    let status = service.wait(LONG).expect("it ends with the drain");
     assert_eq!(status.code(), Some(0));
 }
 
 /// A request that comes on an open connection so soon after the signal is answered: well within the time for which the
 /// service listens there.
 const SOON: Duration = Duration::from_millis(200);
-const DRAIN: Duration = Duration::from_millis(2_000);
-/// For the workers to end, and for a busy machine.
-const SLACK: Duration = Duration::from_millis(1_500);
+/// Far more than an end takes on a busy machine, and far less than what could hold it: [`PATIENT`].
+const LONG: Duration = Duration::from_secs(30);
+/// Timeouts of two minutes, which are not waited for.
+const PATIENT: [&str; 2] = ["--request-timeout-ms=120000", "--header-timeout-ms=120000"];
 
 /// Connects with a small receive buffer, so that the other end soon has to wait.
 async fn connect_narrow(address: SocketAddr) -> TcpStream {
@@ -226,16 +227,13 @@ async fn one_stop(service: &mut Process) {
     let _ = timeout(Duration::from_millis(100), deaf.write_all(&large)).await;
     // Until all are connected and at work.
     sleep(Duration::from_millis(300)).await;
-    let signal = Instant::now();
-    stop.send(Some(signal)).unwrap();
+    stop.send(Some(Instant::now())).unwrap();
     service.terminate();
-    let ended = tokio::task::block_in_place(|| service.wait(DRAIN + SLACK * 3));
-    let (status, took) = (ended.expect("it ends"), signal.elapsed());
-    assert_eq!(status.code(), Some(0), "after {took:?}");
-    assert!(took < DRAIN + SLACK, "{took:?}");
+    let ended = tokio::task::block_in_place(|| service.wait(LONG));
+    assert_eq!(ended.expect("it ends").code(), Some(0));
     drop(deaf);
     // The process has ended, and with it all connections.
-    while let Some(client) = timeout(SLACK, clients.join_next()).await.unwrap() {
+    while let Some(client) = timeout(LONG, clients.join_next()).await.unwrap() {
         client.unwrap();
     }
 }
@@ -246,26 +244,24 @@ async fn clients_of_every_kind_do_not_hold_it() {
     let folder = tempfile::tempdir().unwrap();
     let model = small_model(folder.path());
     for _ in 0..20 {
-        let flags = ["--drain-delay-ms=0", "--drain-timeout-ms=2000"];
+        let flags = [&["--drain-delay-ms=0", "--drain-timeout-ms=2000"], &PATIENT[..]].concat();
         one_stop(&mut Process::start(&model, &flags)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_of_a_head_holds_it_for_a_second_at_most() {
+async fn a_part_of_a_head_does_not_hold_it() {
     let _alone = crate::ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
-    let flags = ["--drain-delay-ms=0", "--drain-timeout-ms=9000"];
+    let flags = [&["--drain-delay-ms=0", "--drain-timeout-ms=120000"], &PATIENT[..]].concat();
     let mut service = Process::start(&small_model(folder.path()), &flags);
     let idle = TcpStream::connect(service.address).await.unwrap();
     let mut half = TcpStream::connect(service.address).await.unwrap();
     half.write_all(b"GET /healthz HT").await.unwrap();
     assert_eq!(client::get(service.address, "/healthz").await.status, 200);
-    let signal = Instant::now();
     service.terminate();
-    let status = service.wait(Duration::from_secs(6)).expect("it ends");
+    let status = service.wait(LONG).expect("it ends");
     assert_eq!(status.code(), Some(0));
-    assert!(signal.elapsed() < Duration::from_millis(2_500), "{:?}", signal.elapsed());
     drop((idle, half));
 }
 
@@ -273,19 +269,16 @@ async fn a_part_of_a_head_holds_it_for_a_second_at_most() {
 async fn without_a_drain_timeout_it_ends_at_once() {
     let _alone = crate::ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
-    // The half request would hold it for a minute.
-    let flags = ["--drain-delay-ms=0", "--drain-timeout-ms=0", "--request-timeout-ms=60000"];
+    let flags = [&["--drain-delay-ms=0", "--drain-timeout-ms=0"], &PATIENT[..]].concat();
     let mut service = Process::start(&small_model(folder.path()), &flags);
     let mut half = TcpStream::connect(service.address).await.unwrap();
     half.write_all(&client::head("POST", "/classify", &[("Content-Length", "10")])).await.unwrap();
     let mut deaf = connect_narrow(service.address).await;
     let large = large_answers();
     let _ = timeout(Duration::from_millis(300), deaf.write_all(&large)).await;
-    let signal = Instant::now();
     service.terminate();
-    let status = service.wait(Duration::from_secs(6)).expect("it ends");
+    let status = service.wait(LONG).expect("it ends");
     assert_eq!(status.code(), Some(0));
-    assert!(signal.elapsed() < Duration::from_millis(1_000), "{:?}", signal.elapsed());
     drop((half, deaf));
 }
 

@@ -195,7 +195,7 @@ mod tests {
             pool.run(work(Effort::Ordinary, 20), move || {
                 let now = running.0.fetch_add(1, Ordering::SeqCst) + 1;
                 running.1.fetch_max(now, Ordering::SeqCst);
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(Duration::from_millis(100));
                 running.0.fetch_sub(1, Ordering::SeqCst);
             })
         });

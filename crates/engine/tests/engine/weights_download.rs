@@ -410,7 +410,8 @@ fn a_server_that_trickles_is_left_after_the_attempts_time() {
     cache.download.retries = 0;
     let start = Instant::now();
     cache.fetch_error();
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // The whole file would take it over an hour.
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
 
 #[test]
