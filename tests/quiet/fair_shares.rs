@@ -175,10 +175,12 @@ async fn dear_pictures_leave_others_half_of_their_answers_behind_one_address() {
     assert_two_keep_half([FIRST, FIRST]).await;
 }
 
-/// More answers of others than this do not come before that of a lone user: those of the batch that runs and of its own,
-/// and as many again for what was admitted while its upload came. The line of the other client is twice as long.
-const MOST_BEFORE: usize = 4 * BATCH;
-const BATCH: usize = 8;
+/// Two workers with batches of eight.
+const TWO_WORKERS: [&str; 2] = ["--workers=2", "--max-batch-size=8"];
+/// No more answers of others come before that of a lone user: those of the batches that run, of its own and the one beside
+/// it, and as many again for what was admitted while its upload came. In one line for all it would come behind the 64 of
+/// the other client that wait and the 16 that run.
+const MOST_BEFORE: usize = 4 * 2 * 8;
 
 /// 400 connections of one client; another gets its answer within two tries, and before most of the other's, ten times in
 /// a row. Its time depends on the machine, and is only told.
@@ -189,7 +191,7 @@ async fn assert_a_lone_user_is_answered(
 ) {
     assert!(raise_open_files() > 1_000, "the test opens 400 connections");
     let folder = tempfile::tempdir().unwrap();
-    let service = Process::start(&model(&folder), flags);
+    let service = Process::start(&model(&folder), &[&TWO_WORKERS, flags].concat());
     let address = service.address;
     let load = Load::start(busy.0, address, 400, &classify(busy.1, &photo()));
     tokio::time::sleep(RUN_IN).await;
