@@ -103,6 +103,25 @@ fn large_answers() -> Vec<u8> {
     b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n".repeat(600)
 }
 
+/// Asks for more than it reads, until the service waits for it with an answer that it cannot send.
+async fn stuck_with(address: SocketAddr) -> TcpStream {
+    let mut deaf = connect_narrow(address).await;
+    let large = large_answers();
+    // Its own end fills too: what is sent is enough.
+    let _ = timeout(Duration::from_millis(300), deaf.write_all(&large)).await;
+    let answered =
+        || client::metric(address, "googlenet_requests_total{endpoint=\"/openapi.json\"");
+    // What the service could do, it would do beside so many requests.
+    let (mut last, mut same) = (0.0, 0);
+    while same < 20 {
+        let now = answered().await;
+        same = if now == last && now > 0.0 { same + 1 } else { 0 };
+        last = now;
+        sleep(Duration::from_millis(5)).await;
+    }
+    deaf
+}
+
 /// Asks for one large answer after another and takes its time to read each, until the connection
 /// ends between two of them.
 async fn read_slowly(address: SocketAddr) {
@@ -221,12 +240,12 @@ async fn one_stop(service: &mut Process) {
         });
     }
     clients.spawn(read_slowly(address));
-    let mut deaf = connect_narrow(address).await;
-    let large = large_answers();
-    // Its own end fills too: what is sent is enough.
-    let _ = timeout(Duration::from_millis(100), deaf.write_all(&large)).await;
-    // Until all are connected and at work.
-    sleep(Duration::from_millis(300)).await;
+    let deaf = stuck_with(address).await;
+    // The deaf one, and who asks.
+    let connections = clients.len() as f64 + 2.0;
+    while client::metric(address, "googlenet_connections").await < connections {
+        sleep(Duration::from_millis(5)).await;
+    }
     stop.send(Some(Instant::now())).unwrap();
     service.terminate();
     let ended = tokio::task::block_in_place(|| service.wait(LONG));
@@ -273,9 +292,7 @@ async fn without_a_drain_timeout_it_ends_at_once() {
     let mut service = Process::start(&small_model(folder.path()), &flags);
     let mut half = TcpStream::connect(service.address).await.unwrap();
     half.write_all(&client::head("POST", "/classify", &[("Content-Length", "10")])).await.unwrap();
-    let mut deaf = connect_narrow(service.address).await;
-    let large = large_answers();
-    let _ = timeout(Duration::from_millis(300), deaf.write_all(&large)).await;
+    let deaf = stuck_with(service.address).await;
     service.terminate();
     let status = service.wait(LONG).expect("it ends");
     assert_eq!(status.code(), Some(0));
