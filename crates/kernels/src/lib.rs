@@ -33,6 +33,8 @@ pub mod lrn;
 pub mod map;
 pub mod max_pool;
 #[cfg(test)]
+mod operator_tests;
+#[cfg(test)]
 mod pool_tests;
 pub mod quantise;
 pub mod region;

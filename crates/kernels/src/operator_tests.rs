@@ -3,16 +3,16 @@
 
 use std::path::Path;
 
-use googlenet_kernels::average_pool::average_pool;
-use googlenet_kernels::conv::{
+use crate::average_pool::average_pool;
+use crate::conv::{
     Activation, ConvGeometry, ConvPart, ConvWeights, Int8ConvPart, Int8ConvWeights, OutputSize,
 };
-use googlenet_kernels::isa::Isa;
-use googlenet_kernels::lrn::{LrnParameters, lrn};
-use googlenet_kernels::map::{MapRowsMut, MapShape, MapView};
-use googlenet_kernels::max_pool::{PoolGeometry, max_pool};
-use googlenet_kernels::threads::CallingThread;
-use googlenet_kernels::winograd::{TileSize, WinogradWeights};
+use crate::isa::Isa;
+use crate::lrn::{LrnParameters, lrn};
+use crate::map::{MapRowsMut, MapShape, MapView};
+use crate::max_pool::{PoolGeometry, max_pool};
+use crate::threads::CallingThread;
+use crate::winograd::{TileSize, WinogradWeights};
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/operators").join(name))
