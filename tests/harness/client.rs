@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -207,4 +208,17 @@ pub async fn metric(address: SocketAddr, name: &str) -> f64 {
         is_one.then(|| value.parse().unwrap())
     };
     text.lines().filter_map(value).sum()
+}
+
+/// Waits until `condition` holds for a metric, as in [`metric`]; panics after 30 seconds.
+pub async fn until_that(address: SocketAddr, name: &str, condition: impl Fn(f64) -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let value = metric(address, name).await;
+        if condition(value) {
+            return;
+        }
+        assert!(Instant::now() < end, "{name} is still {value}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use super::Around;
 use googlenet::decode::{DecodeError, Decoded, ImageFile};
 use googlenet::pipeline::{Decoder, ImageDecoder};
 use googlenet_engine::model::{
@@ -52,6 +53,16 @@ impl Gate {
         self.changed.notify_all();
     }
 
+    /// Waits until so many inputs have reached the engine; panics after 30 seconds.
+    pub async fn until_started(&self, inputs: usize) {
+        let reached = async {
+            while self.started.load(Ordering::SeqCst) < inputs {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), reached).await.expect("a worker starts");
+    }
+
     fn pass(&self) {
         let shut = self.shut.lock().unwrap();
         // A test that fails with the gate shut must still end.
@@ -59,6 +70,14 @@ impl Gate {
         let waited = self.changed.wait_timeout_while(shut, limit, |shut| *shut).unwrap();
         assert!(!*waited.0, "the gate stayed shut");
     }
+}
+
+/// A [`FaultyEngine`] around the real one, and its gate, which is open.
+pub fn gated() -> (Around, Arc<Gate>) {
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let engine = |inner| Arc::new(FaultyEngine { inner, gate: held }) as Arc<dyn Engine>;
+    (Around { engine: Box::new(engine), ..Around::default() }, gate)
 }
 
 impl Engine for FaultyEngine {

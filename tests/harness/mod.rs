@@ -9,7 +9,7 @@ pub mod process;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use googlenet::app::{App, AppError};
@@ -146,19 +146,15 @@ impl TestService {
 
     /// Waits until `condition` holds for `metric`; panics after 30 seconds.
     pub async fn until_that(&self, metric: &str, condition: impl Fn(f64) -> bool) {
-        let end = Instant::now() + Duration::from_secs(30);
-        loop {
-            let value = self.metric(metric).await;
-            if condition(value) {
-                return;
-            }
-            assert!(Instant::now() < end, "{metric} is still {value}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        client::until_that(self.metrics_address(), metric, condition).await;
     }
 
     /// One metric's value, 0 when it is not there.
     pub async fn metric(&self, name: &str) -> f64 {
-        client::metric(self.admin_address.unwrap_or(self.address), name).await
+        client::metric(self.metrics_address(), name).await
+    }
+
+    fn metrics_address(&self) -> SocketAddr {
+        self.admin_address.unwrap_or(self.address)
     }
 }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use crate::harness::client::{self, Answer};
-use crate::harness::faults::{FaultyEngine, Gate};
-use crate::harness::{Around, TestService, images};
+use crate::harness::faults::gated;
+use crate::harness::{TestService, images};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::sync::Arc;
 
 /// The status, the code, and what every error has.
 fn assert_error(answer: &Answer, status: u16, code: &str) {
@@ -209,10 +208,7 @@ async fn corrupt_image() {
 #[tokio::test(flavor = "multi_thread")]
 async fn queue_full() {
     for (flag, status) in [("--overload-status=429", 429), ("--overload-status=503", 503)] {
-        let gate = Arc::new(Gate::default());
-        let held = Arc::clone(&gate);
-        let engine = |inner| Arc::new(FaultyEngine { inner, gate: held }) as Arc<_>;
-        let around = Around { engine: Box::new(engine), ..Around::default() };
+        let (around, gate) = gated();
         let flags = ["--workers=1", "--queue-capacity=1", "--max-batch-size=1", flag];
         let service = TestService::start_around(&flags, around).await;
         gate.shut();
@@ -240,15 +236,12 @@ async fn queue_full() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn not_ready_and_shutting_down() {
-    let gate = Arc::new(Gate::default());
+    let (around, _) = gated();
     let (loading, load) = std::sync::mpsc::channel::<()>();
     let wait = move || {
         // A dropped sender lets it go too.
         let _ = load.recv();
     };
-    let held = Arc::clone(&gate);
-    let engine = |inner| Arc::new(FaultyEngine { inner, gate: held }) as Arc<_>;
-    let around = Around { engine: Box::new(engine), ..Around::default() };
     let service = TestService::start_with(&["--drain-delay-ms=5000"], around, wait).await;
     let address = service.address;
     for answer in [
@@ -279,10 +272,7 @@ async fn not_ready_and_shutting_down() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deadline_exceeded() {
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
-    let engine = |inner| Arc::new(FaultyEngine { inner, gate: held }) as Arc<_>;
-    let around = Around { engine: Box::new(engine), ..Around::default() };
+    let (around, gate) = gated();
     let service = TestService::start_around(&["--request-timeout-ms=2000"], around).await;
     gate.shut();
     let answer = client::classify(service.address, &images::png(1)).await;
@@ -296,9 +286,7 @@ async fn deadline_exceeded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn internal() {
-    let gate = Arc::default();
-    let engine = |inner| Arc::new(FaultyEngine { inner, gate }) as Arc<_>;
-    let around = Around { engine: Box::new(engine), ..Around::default() };
+    let (around, _) = gated();
     let service = TestService::start_around(&[], around).await;
     let image = images::plain(crate::harness::faults::PANICS_IN_PLAN);
     let answer = client::classify(service.address, &image).await;

@@ -2,11 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::harness::client::{self, Answer};
-use crate::harness::faults::{FaultyEngine, Gate, SlowEngine};
+use crate::harness::faults::{SlowEngine, gated};
 use crate::harness::process::Process;
 use crate::harness::{Around, TestService, images};
 use base64::Engine as _;
@@ -204,21 +203,14 @@ async fn ask_from(last: u8, address: SocketAddr, query: &str) -> Answer {
 /// all.
 #[tokio::test(flavor = "multi_thread")]
 async fn occlusions_wait_for_idle_workers() {
-    let gate = Arc::new(Gate::default());
-    let inner = Arc::clone(&gate);
-    let around = Around {
-        engine: Box::new(move |engine| Arc::new(FaultyEngine { inner: engine, gate: inner })),
-        ..Around::default()
-    };
+    let (around, gate) = gated();
     let service = TestService::start_around(&["--workers=1"], around).await;
     gate.shut();
     let address = service.address;
     let query = "method=occlusion&squares=2";
     let mut waiting = vec![tokio::spawn(ask_from(1, address, query))];
     // One is with the worker.
-    while gate.started.load(Ordering::SeqCst) == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    gate.until_started(1).await;
     waiting.push(tokio::spawn(ask_from(1, address, query)));
     service.until("googlenet_queue_depth", 1.0).await;
     let own = ask_from(1, address, query).await;

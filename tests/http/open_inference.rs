@@ -1,10 +1,8 @@
 //! The Open Inference Protocol over a real socket.
 
-use std::sync::Arc;
-
 use crate::harness::client::{self, Answer};
-use crate::harness::faults::{FaultyEngine, Gate};
-use crate::harness::{Around, CLASSES, SIDE, TestService, images};
+use crate::harness::faults::gated;
+use crate::harness::{CLASSES, SIDE, TestService, images};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
@@ -324,30 +322,21 @@ async fn a_tensor_that_takes_too_much_memory_is_refused_as_a_tensor() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_image_takes_a_place_or_none_does() {
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
-    let engine = |inner| Arc::new(FaultyEngine { inner, gate: held }) as Arc<_>;
-    let around = Around { engine: Box::new(engine), ..Around::default() };
+    let (around, gate) = gated();
     let flags = ["--queue-capacity=3", "--workers=1", "--max-batch-size=1"];
     let service = TestService::start_around(&flags, around).await;
     let zeros = |n: usize| tensor(n, &json!(vec![0.0; n * ELEMENTS]));
-    let depth = async |expected: f64| {
-        while service.metric("googlenet_queue_depth").await != expected {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
+    let depth = "googlenet_queue_depth";
     let (one, two) = (zeros(1), zeros(2));
     gate.shut();
     // One image is with the worker, two wait: there is one place.
     let running = async {
-        while service.metric("googlenet_workers_busy").await != 1.0 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        service.until("googlenet_workers_busy", 1.0).await;
         let waiting = async {
-            depth(2.0).await;
+            service.until(depth, 2.0).await;
             let refused = infer(&service, &two).await;
             assert_error(&refused, 429, "queue_full", "Retry-After");
-            assert_eq!(service.metric("googlenet_queue_depth").await, 2.0);
+            assert_eq!(service.metric(depth).await, 2.0);
             gate.open();
         };
         let (answer, ()) = tokio::join!(infer(&service, &two), waiting);
@@ -355,7 +344,7 @@ async fn each_image_takes_a_place_or_none_does() {
     };
     let (first, second) = tokio::join!(infer(&service, &one), running);
     assert_eq!((rows(&first).len(), rows(&second).len()), (1, 2));
-    depth(0.0).await;
+    service.until(depth, 0.0).await;
     for answer in join_all((0..3).map(|_| infer(&service, &one))).await {
         assert_eq!(answer.status, 200, "it recovers");
     }
@@ -364,10 +353,7 @@ async fn each_image_takes_a_place_or_none_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deadline_frees_the_places() {
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
-    let engine = |inner| Arc::new(FaultyEngine { inner, gate: held }) as Arc<_>;
-    let around = Around { engine: Box::new(engine), ..Around::default() };
+    let (around, gate) = gated();
     let flags = ["--request-timeout-ms=2000", "--workers=1", "--max-batch-size=1"];
     let service = TestService::start_around(&flags, around).await;
     gate.shut();

@@ -135,14 +135,10 @@ async fn a_client_that_has_gone_is_told() {
     head.extend_from_slice(b"part of a body");
     let mut stream = std::net::TcpStream::connect(service.address).unwrap();
     std::io::Write::write_all(&mut stream, &head).unwrap();
-    let until_it_is_held = async |held: bool| {
-        while (client::metric(service.address, "googlenet_body_memory_bytes").await > 0.0) != held {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    until_it_is_held(true).await;
+    let held = "googlenet_body_memory_bytes";
+    client::until_that(service.address, held, |bytes| bytes > 0.0).await;
     drop(stream);
-    until_it_is_held(false).await;
+    client::until_that(service.address, held, |bytes| bytes == 0.0).await;
     service.terminate();
     let lines: Vec<String> = log.collect();
     assert!(service.wait(Duration::from_secs(5)).unwrap().success());

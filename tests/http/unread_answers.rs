@@ -1,12 +1,11 @@
 //! The memory of large answers that nobody reads, and of uploads that are decoded already.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::harness::client;
-use crate::harness::faults::{FaultyEngine, Gate};
-use crate::harness::{Around, TestService, images};
+use crate::harness::faults::gated;
+use crate::harness::{TestService, images};
 use image::{ImageFormat, Rgb, RgbImage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -98,12 +97,7 @@ async fn maps_count_until_they_are_read() {
 /// While an occlusion is computed, its upload has been decoded and takes nothing any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_counts_until_it_is_decoded() {
-    let gate = Arc::new(Gate::default());
-    let inner = Arc::clone(&gate);
-    let around = Around {
-        engine: Box::new(move |engine| Arc::new(FaultyEngine { inner: engine, gate: inner })),
-        ..Around::default()
-    };
+    let (around, gate) = gated();
     let service = TestService::start_around(&LITTLE, around).await;
     gate.shut();
     let address = service.address;

@@ -7,9 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::harness::client::{self, Answer};
-use crate::harness::faults::{
-    FaultyEngine, Gate, PANICS_IN_DECODER, PANICS_IN_PLAN, PanickingDecoder,
-};
+use crate::harness::faults::{Gate, PANICS_IN_DECODER, PANICS_IN_PLAN, PanickingDecoder, gated};
 use crate::harness::{Around, TestService, images};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
@@ -19,10 +17,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 async fn start_faulty(flags: &[&str]) -> (TestService, Arc<Gate>) {
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
-    let engine = |inner| Arc::new(FaultyEngine { inner, gate: held }) as Arc<_>;
-    let around = Around { engine: Box::new(engine), decoder: Arc::new(PanickingDecoder) };
+    let (around, gate) = gated();
+    let around = Around { decoder: Arc::new(PanickingDecoder), ..around };
     (TestService::start_around(flags, around).await, gate)
 }
 
@@ -78,12 +74,7 @@ async fn images_of_clients_that_go_away_never_run() {
     };
     service.until("googlenet_workers_busy", 1.0).await;
     // The worker is busy a moment before the engine has its image.
-    let reached = async {
-        while gate.started.load(Ordering::SeqCst) != 1 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), reached).await.expect("the worker starts");
+    gate.until_started(1).await;
     let mut cut_off = Vec::new();
     for _ in 0..32 {
         let mut stream = TcpStream::connect(address).await.unwrap();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::harness::faults::{FaultyEngine, Gate};
+use crate::harness::faults::gated;
 use crate::harness::process::Process;
-use crate::harness::{Around, TestService, client, images, small_model};
+use crate::harness::{TestService, client, images, small_model};
 use googlenet::app::AppError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -109,13 +109,13 @@ async fn stuck_with(address: SocketAddr) -> TcpStream {
     let large = large_answers();
     // Its own end fills too: what is sent is enough.
     let _ = timeout(Duration::from_millis(300), deaf.write_all(&large)).await;
-    let answered =
-        || client::metric(address, "googlenet_requests_total{endpoint=\"/openapi.json\"");
+    let answered = "googlenet_requests_total{endpoint=\"/openapi.json\"}";
+    client::until_that(address, answered, |answers| answers > 0.0).await;
     // What the service could do, it would do beside so many requests.
     let (mut last, mut same) = (0.0, 0);
     while same < 20 {
-        let now = answered().await;
-        same = if now == last && now > 0.0 { same + 1 } else { 0 };
+        let now = client::metric(address, answered).await;
+        same = if now == last { same + 1 } else { 0 };
         last = now;
         sleep(Duration::from_millis(5)).await;
     }
@@ -243,9 +243,7 @@ async fn one_stop(service: &mut Process) {
     let deaf = stuck_with(address).await;
     // The deaf one, and who asks.
     let connections = clients.len() as f64 + 2.0;
-    while client::metric(address, "googlenet_connections").await < connections {
-        sleep(Duration::from_millis(5)).await;
-    }
+    client::until_that(address, "googlenet_connections", |open| open >= connections).await;
     stop.send(Some(Instant::now())).unwrap();
     service.terminate();
     let ended = tokio::task::block_in_place(|| service.wait(LONG));
@@ -303,10 +301,7 @@ async fn without_a_drain_timeout_it_ends_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accepted_request_without_an_answer_is_a_failure() {
     let _alone = crate::ALONE.lock().await;
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
-    let engine = |inner| Arc::new(FaultyEngine { inner, gate: held }) as Arc<_>;
-    let around = Around { engine: Box::new(engine), ..Around::default() };
+    let (around, gate) = gated();
     let service = TestService::start_around(&["--drain-timeout-ms=300"], around).await;
     let address = service.address;
     gate.shut();
