@@ -91,7 +91,7 @@ impl ConvWeights {
             dispatch!(
                 self.isa,
                 run(
-                    work: &Work<'_, f32, f32> = &work,
+                    work: &Work<'_, f32> = &work,
                     part: (Range<usize>, Range<usize>) = parts.part(part),
                     bias: &[f32] = &self.bias,
                     activation: Activation = activation,
@@ -105,7 +105,7 @@ impl ConvWeights {
 /// As [`tile::run`].
 #[inline(always)]
 unsafe fn run<V: Vector>(
-    work: &Work<'_, f32, f32>,
+    work: &Work<'_, f32>,
     part: (Range<usize>, Range<usize>),
     bias: &[f32],
     activation: Activation,
@@ -115,14 +115,17 @@ unsafe fn run<V: Vector>(
 }
 
 impl Finish for Activation {
-    type Output = f32;
+    #[inline(always)]
+    fn output_bytes(self) -> usize {
+        size_of::<f32>()
+    }
 
     #[inline(always)]
-    unsafe fn write<V: Vector>(self, sums: V, _: usize, to: *mut f32, lanes: usize) {
+    unsafe fn write<V: Vector>(self, sums: V, _: usize, to: *mut u8, lanes: usize) {
         // SAFETY: as the caller's.
         unsafe {
             let values = if self == Self::Relu { sums.max(V::splat(0.0)) } else { sums };
-            values.store_some(to, lanes);
+            values.store_some(to.cast(), lanes);
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Convolutions of u8 by i8, with sums of 32 bits: every instruction set gives the same bits.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::ConvGeometry;
@@ -55,38 +54,39 @@ enum ProductName {
 
 /// Runs the product that the weights were packed for.
 macro_rules! run_product {
-    ($output:ty, $weights:expr, $work:expr, $part:expr) => {
+    ($weights:expr, $output:expr, $work:expr, $part:expr) => {
         match $weights.product {
             ProductName::PortableIntegers => run_product!(
-                as_it_is!(), PortableIntegers, InRuns, $output, $weights, $work, $part
+                as_it_is!(), PortableIntegers, InRuns, $weights, $output, $work, $part
             ),
             ProductName::PortableFloats => run_product!(
-                as_it_is!(), PortableFloats, InRuns, $output, $weights, $work, $part
+                as_it_is!(), PortableFloats, InRuns, $weights, $output, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx2Bytes => run_product!(
-                compiled_for!("avx2,fma",), Avx2Bytes, InChains, $output, $weights, $work, $part
+                compiled_for!("avx2,fma",), Avx2Bytes, InChains, $weights, $output, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::AvxVnni => run_product!(
-                compiled_for!("avxvnni,avx2,fma",), AvxVnni, InRuns, $output, $weights, $work, $part
+                compiled_for!("avxvnni,avx2,fma",), AvxVnni, InRuns, $weights, $output, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx512Bytes => run_product!(
                 compiled_for!("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",),
-                Avx512Bytes, InChains, $output, $weights, $work, $part
+                Avx512Bytes, InChains, $weights, $output, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx512Vnni => run_product!(
                 compiled_for!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma",),
-                Avx512Vnni, InRuns, $output, $weights, $work, $part
+                Avx512Vnni, InRuns, $weights, $output, $work, $part
             ),
         }
     };
-    ($compiled:ident!($($features:tt)*), $product:ty, $order:ty, $output:ty, $weights:expr, $work:expr, $part:expr) => {
-        $compiled!($($features)* run::<$product, $order, $output>(
+    ($compiled:ident!($($features:tt)*), $product:ty, $order:ty, $weights:expr, $output:expr, $work:expr, $part:expr) => {
+        $compiled!($($features)* run::<$product, $order>(
             weights: &Int8ConvWeights = $weights,
-            work: &Work<'_, u8, $output> = &$work,
+            output: ScaledOutput = $output,
+            work: &Work<'_, u8> = $work,
             part: (Range<usize>, Range<usize>) = $part,
         ))
     };
@@ -121,13 +121,13 @@ impl Int8ConvWeights {
             }
             #[cfg(target_arch = "x86_64")]
             IsaName::Avx512 => {
-                (ProductName::Avx512Bytes, pack_chained::<Avx512Bytes>(geometry, &weights, output))
+                (ProductName::Avx512Bytes, pack_chained::<Avx512Bytes>(geometry, &weights))
             }
             #[cfg(target_arch = "x86_64")]
             IsaName::AvxVnni => (ProductName::AvxVnni, pack::<AvxVnni>(geometry, &weights, output)),
             #[cfg(target_arch = "x86_64")]
             IsaName::Avx2 => {
-                (ProductName::Avx2Bytes, pack_chained::<Avx2Bytes>(geometry, &weights, output))
+                (ProductName::Avx2Bytes, pack_chained::<Avx2Bytes>(geometry, &weights))
             }
             _ if sums_fit_f32(geometry, &weights) => {
                 (ProductName::PortableFloats, pack_floats(geometry, &weights, output))
@@ -160,9 +160,7 @@ impl Int8ConvWeights {
         outputs: &mut [Destination<'_, u8>],
         threads: &dyn Threads,
     ) {
-        let work = Work::new(&self.packed, input, outputs);
-        let parts = work.parts(threads.count());
-        share_once(threads, parts.count(), &|part| run_product!(u8, self, work, parts.part(part)));
+        self.run_as(ScaledOutput::Bytes, &Work::new(&self.packed, input, outputs), threads);
     }
 
     /// The same in f32: `sum * scale + bias` as it is.
@@ -175,9 +173,14 @@ impl Int8ConvWeights {
         outputs: &mut [Destination<'_, f32>],
         threads: &dyn Threads,
     ) {
-        let work = Work::new(&self.packed, input, outputs);
+        self.run_as(ScaledOutput::Floats, &Work::new(&self.packed, input, outputs), threads);
+    }
+
+    fn run_as(&self, output: ScaledOutput, work: &Work<'_, u8>, threads: &dyn Threads) {
         let parts = work.parts(threads.count());
-        share_once(threads, parts.count(), &|part| run_product!(f32, self, work, parts.part(part)));
+        share_once(threads, parts.count(), &|part| {
+            run_product!(self, output, work, parts.part(part));
+        });
     }
 }
 
@@ -190,13 +193,13 @@ fn pack<P: Stepped<Weight = i8>>(
     Arranged::new(P::FRAME, geometry, weights, output).pack()
 }
 
-/// Packs for a product that adds chains of steps.
+/// Packs for a product that adds chains of steps. The steps of a chain hide the latency of its sums, also where the output
+/// is one pixel.
 fn pack_chained<P: Chained<Weight = i8>>(
     geometry: ConvGeometry,
     weights: &[(&[i8], usize)],
-    output: OutputSize,
 ) -> Packed {
-    chained(Arranged::new(P::FRAME, geometry, weights, output), LONGEST_CHAIN)
+    chained(Arranged::new(P::FRAME, geometry, weights, OutputSize::Map), LONGEST_CHAIN)
 }
 
 /// Packs the weights as f32: they need no conversion in the loop.
@@ -226,66 +229,55 @@ fn sums_fit_f32(geometry: ConvGeometry, weights: &[(&[i8], usize)]) -> bool {
 /// # Safety
 /// As [`tile::run`].
 #[inline(always)]
-unsafe fn run<P: Product<Element = u8>, R: Order<P>, O>(
+unsafe fn run<P: Product<Element = u8>, R: Order<P>>(
     weights: &Int8ConvWeights,
-    work: &Work<'_, u8, O>,
+    output: ScaledOutput,
+    work: &Work<'_, u8>,
     part: (Range<usize>, Range<usize>),
-) where
-    for<'a> Scaled<'a, O>: Finish<Output = O>,
-{
+) {
     let Int8ConvWeights { scale, bias, .. } = weights;
-    let finish = Scaled { scale, bias, output: PhantomData };
     // SAFETY: as this function's.
-    unsafe { tile::run::<P, R, _>(work, part, bias, finish) }
+    unsafe { tile::run::<P, R, _>(work, part, bias, Scaled { scale, bias, output }) }
+}
+
+/// What is written of sums that are scaled.
+#[derive(Clone, Copy, Debug)]
+enum ScaledOutput {
+    /// Rounded to nearest, ties to even, within 0..=255.
+    Bytes,
+    /// As they are, in f32.
+    Floats,
 }
 
 /// `sum * scale + bias`, rounded twice, with a scale and a bias for each lane of each vector.
-#[derive(Debug)]
-struct Scaled<'a, O> {
+#[derive(Clone, Copy, Debug)]
+struct Scaled<'a> {
     scale: &'a [f32],
     bias: &'a [f32],
-    output: PhantomData<O>,
+    output: ScaledOutput,
 }
 
-impl<O> Clone for Scaled<'_, O> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<O> Copy for Scaled<'_, O> {}
-
-impl<O> Scaled<'_, O> {
-    /// # Safety
-    /// The machine has the instructions of `V`.
+impl Finish for Scaled<'_> {
     #[inline(always)]
-    unsafe fn of<V: Vector>(self, sums: V, vector: usize) -> V {
-        debug_assert!((vector + 1) * V::LANES <= self.scale.len().min(self.bias.len()));
-        let first = vector * V::LANES;
-        // SAFETY: the convolution has scales and biases for each lane of each of its vectors.
-        unsafe {
-            let scale = V::load(self.scale.as_ptr().add(first));
-            sums.mul(scale).add(V::load(self.bias.as_ptr().add(first)))
+    fn output_bytes(self) -> usize {
+        match self.output {
+            ScaledOutput::Bytes => size_of::<u8>(),
+            ScaledOutput::Floats => size_of::<f32>(),
         }
     }
-}
-
-impl Finish for Scaled<'_, u8> {
-    type Output = u8;
 
     #[inline(always)]
     unsafe fn write<V: Vector>(self, sums: V, vector: usize, to: *mut u8, lanes: usize) {
-        // SAFETY: as the caller's.
-        unsafe { self.of(sums, vector).store_bytes(to, lanes) }
-    }
-}
-
-impl Finish for Scaled<'_, f32> {
-    type Output = f32;
-
-    #[inline(always)]
-    unsafe fn write<V: Vector>(self, sums: V, vector: usize, to: *mut f32, lanes: usize) {
-        // SAFETY: as the caller's.
-        unsafe { self.of(sums, vector).store_some(to, lanes) }
+        debug_assert!((vector + 1) * V::LANES <= self.scale.len().min(self.bias.len()));
+        let first = vector * V::LANES;
+        // SAFETY: the convolution has scales and biases for each lane of each of its vectors; else as the caller's.
+        unsafe {
+            let scale = V::load(self.scale.as_ptr().add(first));
+            let values = sums.mul(scale).add(V::load(self.bias.as_ptr().add(first)));
+            match self.output {
+                ScaledOutput::Bytes => values.store_bytes(to, lanes),
+                ScaledOutput::Floats => values.store_some(to.cast(), lanes),
+            }
+        }
     }
 }

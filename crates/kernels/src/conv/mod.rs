@@ -26,6 +26,7 @@
 //!    pointers, a tile is two strips of seven neighbours, because every map of GoogLeNet is a multiple of seven wide.
 //!    Other maps finish in tiles of four.
 //! 3. **Maps of one pixel.** Only other channels can hide the latency of the sums, so a tile has eight vectors of them.
+//!    Chains hide it themselves.
 //! 4. **Runs that are not a multiple of a step.** The last step is moved back to end with the run, so nothing behind
 //!    the input is read. Taps that it repeats have weight 0 in it.
 //! 5. **Chains** (`chains`). AVX2, and AVX-512 without VNNI, multiply bytes with an instruction that adds neighbours in

@@ -22,8 +22,8 @@ pub(super) trait Order<P: Product> {
     /// # Safety
     /// As [`tile`](super::tile); the product was packed in this order.
     unsafe fn add<F: Finish, const PIXELS: usize, const STRIP: usize, const VECTORS: usize>(
-        layout: &Layout<'_, P::Element, F::Output, F>,
-        block: &Block<'_, P::Weight, F::Output>,
+        layout: &Layout<'_, P::Element, F>,
+        block: &Block<'_, P::Weight>,
         windows: &Windows<P::Element, PIXELS, STRIP>,
         ahead: Ahead,
         sums: &mut [[P::Sums; VECTORS]; PIXELS],
@@ -38,8 +38,8 @@ impl<P: Stepped> Order<P> for InRuns {
 
     #[inline(always)]
     unsafe fn add<F: Finish, const PIXELS: usize, const STRIP: usize, const VECTORS: usize>(
-        layout: &Layout<'_, P::Element, F::Output, F>,
-        block: &Block<'_, P::Weight, F::Output>,
+        layout: &Layout<'_, P::Element, F>,
+        block: &Block<'_, P::Weight>,
         windows: &Windows<P::Element, PIXELS, STRIP>,
         ahead: Ahead,
         sums: &mut [[P::Sums; VECTORS]; PIXELS],
@@ -89,8 +89,8 @@ impl<P: Chained> Order<P> for InChains {
 
     #[inline(always)]
     unsafe fn add<F: Finish, const PIXELS: usize, const STRIP: usize, const VECTORS: usize>(
-        _: &Layout<'_, P::Element, F::Output, F>,
-        block: &Block<'_, P::Weight, F::Output>,
+        _: &Layout<'_, P::Element, F>,
+        block: &Block<'_, P::Weight>,
         windows: &Windows<P::Element, PIXELS, STRIP>,
         ahead: Ahead,
         sums: &mut [[P::Sums; VECTORS]; PIXELS],

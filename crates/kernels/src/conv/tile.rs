@@ -14,18 +14,20 @@ use crate::threads::Parts;
 
 /// What follows the sums of a convolution.
 pub(super) trait Finish: Copy {
-    /// What is written.
-    type Output;
+    /// Bytes of an element that is written.
+    fn output_bytes(self) -> usize;
 
     /// Writes the outputs of `lanes` channels of a vector, the convolution's `vector`-th.
     ///
     /// # Safety
-    /// The machine has the instructions of `V`; `to` has `lanes` elements, at most [`Vector::LANES`].
-    unsafe fn write<V: Vector>(self, sums: V, vector: usize, to: *mut Self::Output, lanes: usize);
+    /// The machine has the instructions of `V`; `to` has `lanes` elements of [`Finish::output_bytes`], at most
+    /// [`Vector::LANES`].
+    unsafe fn write<V: Vector>(self, sums: V, vector: usize, to: *mut u8, lanes: usize);
 }
 
-/// A product that is ready to run: where its windows and its outputs are, all of them checked.
-pub(super) struct Work<'a, E, O> {
+/// A product that is ready to run: where its windows and its outputs are, all of them checked. The outputs are bytes or
+/// f32; the loops are the same code for both, and only the [`Finish`] tells them apart.
+pub(super) struct Work<'a, E> {
     pub(super) packed: &'a Packed,
     pub(super) geometry: ConvGeometry,
     /// First element of the first window of the first row.
@@ -38,37 +40,33 @@ pub(super) struct Work<'a, E, O> {
     pub(super) rows: usize,
     pub(super) width: usize,
     /// For each part.
-    pub(super) targets: Vec<Target<O>>,
+    pub(super) targets: Vec<Target>,
+    /// Bytes of an element of the outputs.
+    pub(super) output_bytes: usize,
     /// The input is read, and the outputs are written, for so long.
-    pub(super) borrowed: PhantomData<(&'a [E], &'a mut [O])>,
+    pub(super) borrowed: PhantomData<(&'a [E], &'a mut [u8])>,
 }
 
-// SAFETY: threads read the input through it, and each writes other rows or channels: `run` says so.
-unsafe impl<E: Sync, O: Send> Sync for Work<'_, E, O> {}
+// SAFETY: threads read the input through it, and each writes other rows or channels: `run` says so. The elements of the
+// outputs may be sent to them: `new` says so.
+unsafe impl<E: Sync> Sync for Work<'_, E> {}
 
-/// Where a part, or a vector of its channels, is written.
-pub(super) struct Target<O> {
+/// Where a part, or a vector of its channels, is written. All distances are in bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
     /// The first row's first pixel.
-    first: *mut O,
+    first: *mut u8,
     row: usize,
     pixel: usize,
 }
 
-impl<O> Clone for Target<O> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<O> Copy for Target<O> {}
-
-impl<'a, E, O> Work<'a, E, O> {
+impl<'a, E> Work<'a, E> {
     /// The product that reads `input` and writes the rows of `outputs`, one for each part.
     ///
     /// # Panics
     /// When a window reads outside the input's border, or a destination has other rows or channels
     /// than its part.
-    pub(super) fn new(
+    pub(super) fn new<O: Send>(
         packed: &'a Packed,
         input: MapView<'a, E>,
         outputs: &'a mut [Destination<'_, O>],
@@ -86,8 +84,12 @@ impl<'a, E, O> Work<'a, E, O> {
         let row_step = geometry.stride * input_row;
         let first = geometry.first(input.shape(), &rows, width) + rows.start * row_step;
         let target = |output: &mut Destination<'_, O>| {
-            let shape = output.shape();
-            Target { first: output.first(), row: shape.row_len(), pixel: shape.channels }
+            let (shape, bytes) = (output.shape(), size_of::<O>());
+            Target {
+                first: output.first().cast(),
+                row: shape.row_len() * bytes,
+                pixel: shape.channels * bytes,
+            }
         };
         Self {
             packed,
@@ -100,6 +102,7 @@ impl<'a, E, O> Work<'a, E, O> {
             rows: if width == 0 { 0 } else { rows.len() },
             width,
             targets: outputs.iter_mut().map(target).collect(),
+            output_bytes: size_of::<O>(),
             borrowed: PhantomData,
         }
     }
@@ -111,8 +114,8 @@ impl<'a, E, O> Work<'a, E, O> {
 }
 
 /// Some rows of a product.
-pub(super) struct Layout<'a, E, O, F> {
-    pub(super) work: &'a Work<'a, E, O>,
+pub(super) struct Layout<'a, E, F> {
+    pub(super) work: &'a Work<'a, E>,
     /// The first of them, and how many there are.
     pub(super) first_row: usize,
     pub(super) rows: usize,
@@ -120,12 +123,12 @@ pub(super) struct Layout<'a, E, O, F> {
 }
 
 /// Some vectors of output channels.
-pub(super) struct Block<'a, W, O> {
+pub(super) struct Block<'a, W> {
     /// The first of its vectors among all.
     pub(super) first: usize,
     pub(super) weights: *const W,
     pub(super) bias: *const f32,
-    pub(super) targets: &'a [(Target<O>, usize)],
+    pub(super) targets: &'a [(Target, usize)],
     pub(super) weights_bytes: usize,
     /// Cache lines that a tile asks for.
     pub(super) asks: usize,
@@ -143,7 +146,7 @@ pub(super) struct Ahead {
     pub(super) step: usize,
 }
 
-impl<W, O> Block<'_, W, O> {
+impl<W> Block<'_, W> {
     const LINE: usize = 64;
 
     /// What the `tile`-th tile asks for: its share of the next block's weights, which follow this one's. Behind the last
@@ -167,7 +170,7 @@ impl<W, O> Block<'_, W, O> {
 /// and in chains if it has any; no other thread runs the same rows of the same blocks.
 #[inline(always)]
 pub(super) unsafe fn run<P: Product, R: Order<P>, F: Finish>(
-    work: &Work<'_, P::Element, F::Output>,
+    work: &Work<'_, P::Element>,
     (blocks, rows): (Range<usize>, Range<usize>),
     bias: &[f32],
     finish: F,
@@ -176,6 +179,7 @@ pub(super) unsafe fn run<P: Product, R: Order<P>, F: Finish>(
     let (packed, lanes) = (work.packed, P::FRAME.lanes);
     assert_eq!(packed.frame, P::FRAME, "the weights were packed for this product");
     assert_eq!(bias.len(), packed.vectors.len() * lanes, "a bias for each lane");
+    assert_eq!(finish.output_bytes(), work.output_bytes, "the outputs are what is written");
     assert!(rows.end <= work.rows, "rows {rows:?} are of the product");
     assert_eq!(packed.chains.is_some(), R::CHAINS, "the weights were packed in this order");
     let layout = Layout { work, first_row: rows.start, rows: rows.len(), finish };
@@ -202,7 +206,7 @@ pub(super) unsafe fn run<P: Product, R: Order<P>, F: Finish>(
                 chains,
                 behind: &behind,
             };
-            if packed.block > P::FRAME.vectors {
+            if !R::CHAINS && packed.block > P::FRAME.vectors {
                 one_by_one::<P, R, F>(&layout, &block);
             } else if slots.len() == 1 {
                 map::<P, R, F, 1>(&layout, &block);
@@ -215,14 +219,12 @@ pub(super) unsafe fn run<P: Product, R: Order<P>, F: Finish>(
 
 /// Where the vectors of a block are written, and how many channels each has; the first again where there are fewer.
 #[inline(always)]
-fn targets_of<E, O>(
-    work: &Work<'_, E, O>,
-    slots: &[VectorSlot],
-) -> [(Target<O>, usize); PIXEL_VECTORS] {
+fn targets_of<E>(work: &Work<'_, E>, slots: &[VectorSlot]) -> [(Target, usize); PIXEL_VECTORS] {
     let target = |slot: &VectorSlot| {
         let target = work.targets[slot.part];
         // SAFETY: a slot has channels of its part, and the window has them all.
-        (Target { first: unsafe { target.first.add(slot.channel) }, ..target }, slot.lanes)
+        let first = unsafe { target.first.add(slot.channel * work.output_bytes) };
+        (Target { first, ..target }, slot.lanes)
     };
     from_fn(|index| target(slots.get(index).unwrap_or(&slots[0])))
 }
@@ -248,8 +250,8 @@ fn chains_of(
 /// As [`run`].
 #[inline(always)]
 unsafe fn one_by_one<P: Product, R: Order<P>, F: Finish>(
-    layout: &Layout<'_, P::Element, F::Output, F>,
-    block: &Block<'_, P::Weight, F::Output>,
+    layout: &Layout<'_, P::Element, F>,
+    block: &Block<'_, P::Weight>,
 ) {
     // SAFETY: the block has as many vectors as targets.
     unsafe {
@@ -272,8 +274,8 @@ unsafe fn one_by_one<P: Product, R: Order<P>, F: Finish>(
 /// As [`run`]; the block has `VECTORS` vectors.
 #[inline(always)]
 unsafe fn map<P: Product, R: Order<P>, F: Finish, const VECTORS: usize>(
-    layout: &Layout<'_, P::Element, F::Output, F>,
-    block: &Block<'_, P::Weight, F::Output>,
+    layout: &Layout<'_, P::Element, F>,
+    block: &Block<'_, P::Weight>,
 ) {
     let mut done = 0;
     // SAFETY: every tile lies within the rows and the width.
@@ -299,8 +301,8 @@ unsafe fn map<P: Product, R: Order<P>, F: Finish, const VECTORS: usize>(
 /// As [`map`].
 #[inline(always)]
 unsafe fn strips_of_seven<P: Product, R: Order<P>, F: Finish, const VECTORS: usize>(
-    layout: &Layout<'_, P::Element, F::Output, F>,
-    block: &Block<'_, P::Weight, F::Output>,
+    layout: &Layout<'_, P::Element, F>,
+    block: &Block<'_, P::Weight>,
 ) {
     let (in_row, end) = (layout.work.width / 7, layout.work.width / 7 * 7);
     let strips = layout.rows * in_row;
@@ -330,8 +332,8 @@ unsafe fn strips_of_seven<P: Product, R: Order<P>, F: Finish, const VECTORS: usi
 /// As [`map`]; `start` is at most the width.
 #[inline(always)]
 unsafe fn pixels<P: Product, R: Order<P>, F: Finish, const PIXELS: usize, const VECTORS: usize>(
-    layout: &Layout<'_, P::Element, F::Output, F>,
-    block: &Block<'_, P::Weight, F::Output>,
+    layout: &Layout<'_, P::Element, F>,
+    block: &Block<'_, P::Weight>,
     start: usize,
 ) {
     let in_row = layout.work.width - start;
@@ -377,8 +379,8 @@ unsafe fn tile<
     const STRIP: usize,
     const VECTORS: usize,
 >(
-    layout: &Layout<'_, P::Element, F::Output, F>,
-    block: &Block<'_, P::Weight, F::Output>,
+    layout: &Layout<'_, P::Element, F>,
+    block: &Block<'_, P::Weight>,
     number: usize,
     mut at: impl FnMut(usize) -> (usize, usize),
 ) {
