@@ -134,6 +134,7 @@ impl Taken {
 /// Packs steps of four taps in chains of at most `longest`.
 pub(super) fn chained(arranged: Arranged<i8>, longest: usize) -> Packed {
     assert_eq!((arranged.frame.taps, arranged.frame.group), (GROUP, GROUP), "steps of four taps");
+    assert!(arranged.block <= ALONE, "a block has as many vectors as a tile");
     let mut chains = Chains { blocks: Vec::new(), steps: Vec::new() };
     let mut weights = Vec::with_capacity(arranged.weights.len() / 4 * 5);
     for block in 0..arranged.blocks() {

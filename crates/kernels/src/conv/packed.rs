@@ -23,7 +23,7 @@ impl OutputSize {
     }
 }
 
-/// Vectors of output channels in a block where the output is one pixel.
+/// Vectors of output channels in a block where the output is one pixel; chains have blocks as for a map.
 pub(super) const PIXEL_VECTORS: usize = 8;
 
 /// Weights in the tile's order: for each block of output channels

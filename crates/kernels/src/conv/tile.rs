@@ -14,7 +14,7 @@ use crate::threads::Parts;
 
 /// What follows the sums of a convolution.
 pub(super) trait Finish: Copy {
-    /// Bytes of an element that is written.
+    /// Bytes of an element that is written: it is an [`Output`], of which no two have the same size.
     fn output_bytes(self) -> usize;
 
     /// Writes the outputs of `lanes` channels of a vector, the convolution's `vector`-th.
@@ -24,6 +24,12 @@ pub(super) trait Finish: Copy {
     /// [`Vector::LANES`].
     unsafe fn write<V: Vector>(self, sums: V, vector: usize, to: *mut u8, lanes: usize);
 }
+
+/// An element of the outputs.
+pub(super) trait Output: Send {}
+
+impl Output for u8 {}
+impl Output for f32 {}
 
 /// A product that is ready to run: where its windows and its outputs are, all of them checked. The outputs are bytes or
 /// f32; the loops are the same code for both, and only the [`Finish`] tells them apart.
@@ -48,7 +54,7 @@ pub(super) struct Work<'a, E> {
 }
 
 // SAFETY: threads read the input through it, and each writes other rows or channels: `run` says so. The elements of the
-// outputs may be sent to them: `new` says so.
+// outputs may be sent to them: `Output` says so.
 unsafe impl<E: Sync> Sync for Work<'_, E> {}
 
 /// Where a part, or a vector of its channels, is written. All distances are in bytes.
@@ -66,7 +72,7 @@ impl<'a, E> Work<'a, E> {
     /// # Panics
     /// When a window reads outside the input's border, or a destination has other rows or channels
     /// than its part.
-    pub(super) fn new<O: Send>(
+    pub(super) fn new<O: Output>(
         packed: &'a Packed,
         input: MapView<'a, E>,
         outputs: &'a mut [Destination<'_, O>],
