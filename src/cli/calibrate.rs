@@ -142,7 +142,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
 }
 
 fn crop(file: &Path, preprocessor: &Preprocessor) -> Result<Input, CliError> {
-    let bytes = std::fs::read(file).map_err(CliError::failed)?;
+    let bytes = std::fs::read(file).map_err(CliError::failed)?.into();
     let one = Crops::try_from(1).map_err(CliError::failed)?;
     let input = photo::read(&bytes, preprocessor, one)?.inputs.into_iter().next();
     input.ok_or_else(|| CliError::Failed("it has no crop".into()))

@@ -21,18 +21,18 @@ pub(super) struct Photo {
 }
 
 /// The bytes of a file; `-` is standard input.
-pub(super) fn read_file(file: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(file: &Path) -> io::Result<Bytes> {
     if file.as_os_str() == "-" {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes)?;
-        return Ok(bytes);
+        return Ok(bytes.into());
     }
-    std::fs::read(file)
+    std::fs::read(file).map(Bytes::from)
 }
 
 /// Decodes an image and takes its crops.
 pub(super) fn read(
-    bytes: &[u8],
+    bytes: &Bytes,
     preprocessor: &Preprocessor,
     crops: Crops,
 ) -> Result<Photo, CliError> {
@@ -44,7 +44,7 @@ pub(super) fn read(
 
 /// Decodes an image and takes its central crop, for the network and as a picture of `side` pixels.
 pub(super) fn read_with_picture(
-    bytes: &[u8],
+    bytes: &Bytes,
     preprocessor: &Preprocessor,
     side: usize,
 ) -> Result<(Input, Pixels), CliError> {
@@ -59,9 +59,8 @@ pub(super) fn read_with_picture(
 }
 
 /// Decodes an image at a scale that leaves `at_least` pixels on its shorter side.
-fn decoded(bytes: &[u8], at_least: usize) -> Result<Decoded, CliError> {
-    let file =
-        decode::read_header(&Bytes::copy_from_slice(bytes), &LIMITS).map_err(CliError::failed)?;
+fn decoded(bytes: &Bytes, at_least: usize) -> Result<Decoded, CliError> {
+    let file = decode::read_header(bytes, &LIMITS).map_err(CliError::failed)?;
     // The decoders are other people's: one that panics costs this file, not those behind it.
     catch_unwind(|| decode::decode(&file, at_least))
         .map_err(|_| CliError::Failed(format!("the {} decoder failed on it", file.format)))?

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
+
 use super::BenchArgs;
 use super::stopwatch::{self, Times};
 use crate::cli::{CliError, photo};
@@ -133,7 +135,7 @@ fn one_crop() -> Result<Crops, CliError> {
 /// An image file.
 struct Encoded {
     name: String,
-    bytes: Vec<u8>,
+    bytes: Bytes,
 }
 
 impl Encoded {
@@ -149,14 +151,14 @@ fn encoded(files: &[PathBuf], picture: Picture) -> Result<Vec<Encoded>, CliError
     let read = |file: &PathBuf| {
         let name = file.display().to_string();
         match std::fs::read(file) {
-            Ok(bytes) => Ok(Encoded { name, bytes }),
+            Ok(bytes) => Ok(Encoded { name, bytes: bytes.into() }),
             Err(e) => Err(CliError::Failed(format!("cannot read {name}: {e}"))),
         }
     };
     match picture {
         Picture::Files => files.iter().map(read).collect(),
         Picture::Made { width, height } => {
-            let bytes = made_photo(width, height).map_err(CliError::failed)?;
+            let bytes = made_photo(width, height).map_err(CliError::failed)?.into();
             Ok(vec![Encoded { name: format!("the picture of {width}x{height}"), bytes }])
         }
     }

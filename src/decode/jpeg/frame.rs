@@ -34,6 +34,8 @@ pub(super) struct Frame {
     pub(super) profile: Vec<Range<usize>>,
     /// Places where bytes stand between segments that belong to none.
     pub(super) strays: usize,
+    /// Whether the data of a scan have more bits of 1 in a row than a code and its value: there may be an impossible code.
+    pub(super) has_long_run: bool,
     /// Where the picture's bytes end, the end-of-image marker included if there is one.
     pub(super) end: usize,
     /// Whether there is an end-of-image marker.
@@ -90,6 +92,7 @@ impl Frame {
             orientation: Orientation::NoTransforms,
             profile: Vec::new(),
             strays: 0,
+            has_long_run: false,
             end: 0,
             has_end: false,
         }

@@ -24,9 +24,6 @@ const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
 /// Pieces in which the decoder gets a file when it is to say what is wrong, and where.
 const PIECE_BYTES: usize = 512;
 
-/// More bits of 1 than a code and its value have, as stuffed bytes (F.1.2.3): there may be an impossible code.
-const LONG_RUN: [u8; 6] = [0xff, 0, 0xff, 0, 0xff, 0];
-
 thread_local! {
     /// The decoder that runs on this thread: it hands its callbacks nothing of ours.
     static RUN: Cell<Run> = const { Cell::new(Run::new(0)) };
@@ -64,8 +61,7 @@ pub(super) struct Picture {
 /// Where the decoder has much of a file at hand, it is faster, but passes over impossible codes and cannot say how far it
 /// was. So a file that may be damaged comes in small pieces, and one that turns out to be comes again.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, scale: u8) -> Option<Picture> {
-    let has_long_run = || memchr::memmem::find(&bytes[..frame.end], &LONG_RUN).is_some();
-    if frame.strays == 0 && !frame.is_cut() && !has_long_run() {
+    if frame.strays == 0 && !frame.is_cut() && !frame.has_long_run {
         let picture = decode_in_pieces(bytes, frame, scale, usize::MAX)?;
         if picture.warnings == 0 {
             return Some(picture);

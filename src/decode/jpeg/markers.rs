@@ -15,6 +15,9 @@ const MAX_SCANS: usize = 40;
 /// Parts of a colour profile; one segment holds 64 kB.
 const MAX_PROFILE_PARTS: usize = 64;
 
+/// More bits of 1 than a code and its value have, as stuffed bytes (F.1.2.3).
+const LONG_RUN: [u8; 6] = [0xff, 0, 0xff, 0, 0xff, 0];
+
 const ICC_PROFILE: &[u8] = b"ICC_PROFILE\0";
 
 /// Reads every segment up to the end of the image.
@@ -59,7 +62,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         Self {
-            segments: Segments { bytes, at: 2, strays: 0 },
+            segments: Segments { bytes, at: 2, strays: 0, has_long_run: false },
             frame: None,
             orientation: None,
             adobe_transform: None,
@@ -130,6 +133,7 @@ impl<'a> Reader<'a> {
             adobe_transform: self.adobe_transform,
             profile: self.profile,
             strays: self.segments.strays,
+            has_long_run: self.segments.has_long_run,
             end,
             has_end,
             ..frame
@@ -150,6 +154,8 @@ struct Segments<'a> {
     at: usize,
     /// Places where bytes stand between segments that belong to none.
     strays: usize,
+    /// Whether [`LONG_RUN`] was found in entropy-coded data.
+    has_long_run: bool,
 }
 
 impl<'a> Segments<'a> {
@@ -203,7 +209,10 @@ impl<'a> Segments<'a> {
             };
             self.at += found;
             match rest.get(found + 1) {
-                Some(0x00) => self.at += 2,
+                Some(0x00) => {
+                    self.has_long_run |= rest[found..].starts_with(&LONG_RUN);
+                    self.at += 2;
+                }
                 Some(0xff) => self.at += 1,
                 Some(0xd0..=0xd7) => {
                     restarts += 1;
@@ -342,6 +351,25 @@ mod tests {
         assert_eq!((frame.scans[0].restarts, frame.scans[0].restart_interval), (2, 4));
         assert_eq!(frame.scans[1].components, [1, 2]);
         assert_eq!(frame.strays, 0);
+        assert!(!frame.has_long_run);
+    }
+
+    #[test]
+    fn a_long_run_of_ones_is_found_in_the_data_alone() {
+        let has_long_run = |comment: &[u8], data: &[u8]| {
+            let bytes = file(&[
+                segment(0xfe, comment),
+                segment(0xc0, &frame_body(&[(1, 1)])),
+                scan(&[0]),
+                data.to_vec(),
+                END.to_vec(),
+            ]);
+            read_frame(&bytes).unwrap().has_long_run
+        };
+        assert!(has_long_run(&[], &[1, 0xff, 0, 0xff, 0, 0xff, 0, 2]));
+        assert!(has_long_run(&[], &[0xff, 0xff, 0, 0xff, 0, 0xff, 0]));
+        assert!(!has_long_run(&[], &[0xff, 0, 0xff, 0, 1, 0xff, 0]));
+        assert!(!has_long_run(&LONG_RUN, &[0xff, 0, 0xff, 0]));
     }
 
     #[test]
