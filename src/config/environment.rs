@@ -3,8 +3,7 @@
 use std::env;
 use std::io::{IsTerminal, stderr};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::settings::SettingsError;
 use googlenet_engine::weights::fetch::Proxies;
@@ -22,21 +21,35 @@ pub(super) fn proxies() -> Proxies {
 }
 
 /// What RUST_LOG says; a level of `info` when it is empty or not set.
-pub(super) fn log_filter() -> Result<String, SettingsError> {
+pub(super) fn log_filter() -> Result<Targets, SettingsError> {
     let Some(text) = env::var_os("RUST_LOG").filter(|text| !text.is_empty()) else {
-        return Ok("info".into());
+        return Ok(everything_at_info());
     };
-    let filter = text.to_str().filter(|text| text.split(',').all(is_directive));
-    let filter = filter.filter(|text| EnvFilter::try_new(text).is_ok());
-    filter.map(str::to_owned).ok_or_else(|| SettingsError::LogFilter(text.clone()))
+    text.to_str().and_then(filter).ok_or_else(|| SettingsError::LogFilter(text.clone()))
 }
 
-/// A word alone that is no level is the name of a target to the filter, and silences all others: more likely it
-/// is a slip of the pen.
+/// A filter of directives with commas between them, if all can be read; a level of `info` when there are none.
+fn filter(text: &str) -> Option<Targets> {
+    let directives: Vec<&str> =
+        text.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect();
+    if directives.is_empty() {
+        return Some(everything_at_info());
+    }
+    if !directives.iter().all(|text| is_directive(text)) {
+        return None;
+    }
+    directives.join(",").parse().ok()
+}
+
+fn everything_at_info() -> Targets {
+    Targets::new().with_default(LevelFilter::INFO)
+}
+
+/// A level, or a target with one. A word alone that is no level would be the name of a target, and silence all others:
+/// more likely it is a slip of the pen. Spans and fields (`target[span{field}]=level`) are no part of a filter here.
 fn is_directive(text: &str) -> bool {
-    let text = text.trim();
-    let is_target = text.contains(['=', ':', '[']) || text.starts_with(env!("CARGO_PKG_NAME"));
-    text.is_empty() || is_target || text.parse::<LevelFilter>().is_ok()
+    let is_target = text.contains(['=', ':']) || text.starts_with(env!("CARGO_PKG_NAME"));
+    !text.contains('[') && (is_target || text.parse::<LevelFilter>().is_ok())
 }
 
 /// Whether lines on standard error have colours: on a terminal, unless NO_COLOR (<https://no-color.org>) is set and
@@ -44,4 +57,33 @@ fn is_directive(text: &str) -> bool {
 pub fn has_colours() -> bool {
     let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     stderr().is_terminal() && !unwanted
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn levels_and_targets_are_a_filter() {
+        let writes = |text: &str, target: &str, level: Level| {
+            filter(text).unwrap().would_enable(target, &level)
+        };
+        assert!(writes("debug", "tract_core", Level::DEBUG));
+        assert!(writes(" info , googlenet=DEBUG,", "googlenet::http", Level::DEBUG));
+        assert!(!writes("info,googlenet=debug", "tract_core", Level::DEBUG));
+        assert!(!writes("off", "googlenet", Level::ERROR));
+        assert!(writes("googlenet", "googlenet", Level::TRACE));
+        assert!(writes(" , ", "googlenet", Level::INFO) && !writes(",", "googlenet", Level::DEBUG));
+    }
+
+    #[test]
+    fn what_is_no_directive_is_refused() {
+        for text in
+            ["loud", "info,loud", "a=b=c", "googlenet=loud", "googlenet[request]=debug", "[{id}]"]
+        {
+            assert_eq!(filter(text), None, "{text}");
+        }
+    }
 }

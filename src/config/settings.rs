@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use tracing_subscriber::filter::Targets;
 
 use super::{
     DownloadConfig, ListenAddress, LogFormat, ModelConfig, OverloadStatus, ResolveError,
@@ -79,8 +80,8 @@ pub struct MemorySettings {
 /// What is logged, and how.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
-    /// Directives for the filter, which can be read.
-    pub filter: String,
+    /// Which lines are written.
+    pub filter: Targets,
     /// Form of the lines.
     pub format: LogFormat,
     /// Whether text has colours.

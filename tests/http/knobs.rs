@@ -243,6 +243,8 @@ fn the_line_says_what_is_expected() {
         ("GOOGLENET_MODEL_URL", "ftp://a", "such as https://example.com/googlenet.onnx"),
         ("GOOGLENET_MODEL", "no.onnx", "no.onnx does not exist"),
         ("RUST_LOG", "a=b=c", "such as info or googlenet=debug"),
+        ("RUST_LOG", "info,loud", "such as info or googlenet=debug"),
+        ("RUST_LOG", "googlenet[request]=debug", "such as info or googlenet=debug"),
     ] {
         let said = refusal(&place, "serve", variable, OsStr::new(value));
         assert!(said.contains(expected), "{said}");
