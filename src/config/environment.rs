@@ -45,11 +45,24 @@ fn everything_at_info() -> Targets {
     Targets::new().with_default(LevelFilter::INFO)
 }
 
-/// A level, or a target with one. A word alone that is no level would be the name of a target, and silence all others:
-/// more likely it is a slip of the pen. Spans and fields (`target[span{field}]=level`) are no part of a filter here.
+/// A level, a target of this program, or a target with a level. Another word alone would be the name of a target, and
+/// silence all others: more likely it is a slip of the pen. Spans and fields (`target[span{field}]=level`) are no part of a
+/// filter here.
 fn is_directive(text: &str) -> bool {
-    let is_target = text.contains(['=', ':']) || text.starts_with(env!("CARGO_PKG_NAME"));
-    !text.contains('[') && (is_target || text.parse::<LevelFilter>().is_ok())
+    let is_level = |text: &str| !text.is_empty() && text.parse::<LevelFilter>().is_ok();
+    match text.split_once('=') {
+        Some((target, level)) => is_target(target) && is_level(level),
+        None => {
+            let is_ours = text.contains(':') || text.starts_with(env!("CARGO_PKG_NAME"));
+            is_level(text) || is_ours && is_target(text)
+        }
+    }
+}
+
+/// Whether it can be the path of a module.
+fn is_target(text: &str) -> bool {
+    let is_of_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':');
+    !text.is_empty() && text.chars().all(is_of_path)
 }
 
 /// Whether lines on standard error have colours: on a terminal, unless NO_COLOR (<https://no-color.org>) is set and
@@ -80,9 +93,19 @@ mod tests {
 
     #[test]
     fn what_is_no_directive_is_refused() {
-        for text in
-            ["loud", "info,loud", "a=b=c", "googlenet=loud", "googlenet[request]=debug", "[{id}]"]
-        {
+        for text in [
+            "loud",
+            "info,loud",
+            "a=b=c",
+            "googlenet=loud",
+            "googlenet=",
+            "=debug",
+            "=",
+            "*=debug",
+            "\"googlenet=debug\"",
+            "googlenet[request]=debug",
+            "[{id}]",
+        ] {
             assert_eq!(filter(text), None, "{text}");
         }
     }

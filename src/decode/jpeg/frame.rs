@@ -34,7 +34,7 @@ pub(super) struct Frame {
     pub(super) profile: Vec<Range<usize>>,
     /// Places where bytes stand between segments that belong to none.
     pub(super) strays: usize,
-    /// Whether the data of a scan have more bits of 1 in a row than a code and its value: there may be an impossible code.
+    /// Whether the data of a scan have so many bits of 1 in a row that there may be an impossible code.
     pub(super) has_long_run: bool,
     /// Where the picture's bytes end, the end-of-image marker included if there is one.
     pub(super) end: usize,

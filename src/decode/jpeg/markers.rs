@@ -15,7 +15,7 @@ const MAX_SCANS: usize = 40;
 /// Parts of a colour profile; one segment holds 64 kB.
 const MAX_PROFILE_PARTS: usize = 64;
 
-/// More bits of 1 than a code and its value have, as stuffed bytes (F.1.2.3).
+/// 24 bits of 1 as stuffed bytes (F.1.2.3): no code is longer than 16 (C.2), and few values follow one with ones alone.
 const LONG_RUN: [u8; 6] = [0xff, 0, 0xff, 0, 0xff, 0];
 
 const ICC_PROFILE: &[u8] = b"ICC_PROFILE\0";
