@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::ConvGeometry;
 use super::order::InRuns;
 use super::packed::{Arranged, OutputSize, Packed};
-use super::tile::{self, Finish, Work};
+use super::tile::{self, Element, Finish, Work};
 use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]
@@ -116,8 +116,8 @@ unsafe fn run<V: Vector>(
 
 impl Finish for Activation {
     #[inline(always)]
-    fn output_bytes(self) -> usize {
-        size_of::<f32>()
+    fn element(self) -> Element {
+        Element::Float
     }
 
     #[inline(always)]

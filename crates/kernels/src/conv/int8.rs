@@ -6,7 +6,7 @@ use super::ConvGeometry;
 use super::chains::{LONGEST_CHAIN, chained};
 use super::order::{InChains, InRuns, Order};
 use super::packed::{Arranged, OutputSize, Packed};
-use super::tile::{self, Finish, Work};
+use super::tile::{self, Element, Finish, Work};
 use crate::isa::{Isa, IsaName};
 use crate::map::{Destination, MapView};
 #[cfg(target_arch = "x86_64")]
@@ -54,38 +54,37 @@ enum ProductName {
 
 /// Runs the product that the weights were packed for.
 macro_rules! run_product {
-    ($weights:expr, $output:expr, $work:expr, $part:expr) => {
+    ($weights:expr, $work:expr, $part:expr) => {
         match $weights.product {
             ProductName::PortableIntegers => run_product!(
-                as_it_is!(), PortableIntegers, InRuns, $weights, $output, $work, $part
+                as_it_is!(), PortableIntegers, InRuns, $weights, $work, $part
             ),
             ProductName::PortableFloats => run_product!(
-                as_it_is!(), PortableFloats, InRuns, $weights, $output, $work, $part
+                as_it_is!(), PortableFloats, InRuns, $weights, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx2Bytes => run_product!(
-                compiled_for!("avx2,fma",), Avx2Bytes, InChains, $weights, $output, $work, $part
+                compiled_for!("avx2,fma",), Avx2Bytes, InChains, $weights, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::AvxVnni => run_product!(
-                compiled_for!("avxvnni,avx2,fma",), AvxVnni, InRuns, $weights, $output, $work, $part
+                compiled_for!("avxvnni,avx2,fma",), AvxVnni, InRuns, $weights, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx512Bytes => run_product!(
                 compiled_for!("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",),
-                Avx512Bytes, InChains, $weights, $output, $work, $part
+                Avx512Bytes, InChains, $weights, $work, $part
             ),
             #[cfg(target_arch = "x86_64")]
             ProductName::Avx512Vnni => run_product!(
                 compiled_for!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma",),
-                Avx512Vnni, InRuns, $weights, $output, $work, $part
+                Avx512Vnni, InRuns, $weights, $work, $part
             ),
         }
     };
-    ($compiled:ident!($($features:tt)*), $product:ty, $order:ty, $weights:expr, $output:expr, $work:expr, $part:expr) => {
+    ($compiled:ident!($($features:tt)*), $product:ty, $order:ty, $weights:expr, $work:expr, $part:expr) => {
         $compiled!($($features)* run::<$product, $order>(
             weights: &Int8ConvWeights = $weights,
-            output: ScaledOutput = $output,
             work: &Work<'_, u8> = $work,
             part: (Range<usize>, Range<usize>) = $part,
         ))
@@ -160,7 +159,7 @@ impl Int8ConvWeights {
         outputs: &mut [Destination<'_, u8>],
         threads: &dyn Threads,
     ) {
-        self.run_as(ScaledOutput::Bytes, &Work::new(&self.packed, input, outputs), threads);
+        self.run_work(&Work::new(&self.packed, input, outputs), threads);
     }
 
     /// The same in f32: `sum * scale + bias` as it is.
@@ -173,13 +172,13 @@ impl Int8ConvWeights {
         outputs: &mut [Destination<'_, f32>],
         threads: &dyn Threads,
     ) {
-        self.run_as(ScaledOutput::Floats, &Work::new(&self.packed, input, outputs), threads);
+        self.run_work(&Work::new(&self.packed, input, outputs), threads);
     }
 
-    fn run_as(&self, output: ScaledOutput, work: &Work<'_, u8>, threads: &dyn Threads) {
+    fn run_work(&self, work: &Work<'_, u8>, threads: &dyn Threads) {
         let parts = work.parts(threads.count());
         share_once(threads, parts.count(), &|part| {
-            run_product!(self, output, work, parts.part(part));
+            run_product!(self, work, parts.part(part));
         });
     }
 }
@@ -231,39 +230,28 @@ fn sums_fit_f32(geometry: ConvGeometry, weights: &[(&[i8], usize)]) -> bool {
 #[inline(always)]
 unsafe fn run<P: Product<Element = u8>, R: Order<P>>(
     weights: &Int8ConvWeights,
-    output: ScaledOutput,
     work: &Work<'_, u8>,
     part: (Range<usize>, Range<usize>),
 ) {
     let Int8ConvWeights { scale, bias, .. } = weights;
+    let finish = Scaled { scale, bias, element: work.element };
     // SAFETY: as this function's.
-    unsafe { tile::run::<P, R, _>(work, part, bias, Scaled { scale, bias, output }) }
+    unsafe { tile::run::<P, R, _>(work, part, bias, finish) }
 }
 
-/// What is written of sums that are scaled.
-#[derive(Clone, Copy, Debug)]
-enum ScaledOutput {
-    /// Rounded to nearest, ties to even, within 0..=255.
-    Bytes,
-    /// As they are, in f32.
-    Floats,
-}
-
-/// `sum * scale + bias`, rounded twice, with a scale and a bias for each lane of each vector.
+/// `sum * scale + bias`, rounded twice, with a scale and a bias for each lane of each vector. Bytes are rounded to nearest,
+/// ties to even, within 0..=255.
 #[derive(Clone, Copy, Debug)]
 struct Scaled<'a> {
     scale: &'a [f32],
     bias: &'a [f32],
-    output: ScaledOutput,
+    element: Element,
 }
 
 impl Finish for Scaled<'_> {
     #[inline(always)]
-    fn output_bytes(self) -> usize {
-        match self.output {
-            ScaledOutput::Bytes => size_of::<u8>(),
-            ScaledOutput::Floats => size_of::<f32>(),
-        }
+    fn element(self) -> Element {
+        self.element
     }
 
     #[inline(always)]
@@ -274,9 +262,9 @@ impl Finish for Scaled<'_> {
         unsafe {
             let scale = V::load(self.scale.as_ptr().add(first));
             let values = sums.mul(scale).add(V::load(self.bias.as_ptr().add(first)));
-            match self.output {
-                ScaledOutput::Bytes => values.store_bytes(to, lanes),
-                ScaledOutput::Floats => values.store_some(to.cast(), lanes),
+            match self.element {
+                Element::Byte => values.store_bytes(to, lanes),
+                Element::Float => values.store_some(to.cast(), lanes),
             }
         }
     }

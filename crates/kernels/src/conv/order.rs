@@ -1,4 +1,16 @@
 //! The two orders in which a tile adds its steps: along the runs, and in chains.
+//!
+//! ```text
+//! InRuns                                 InChains
+//! for each row of the kernel             for each chain, of all vectors, then of the first, then of the second alone
+//!   for each step along the run            links = first(step 0)                   products in 16 bits
+//!     sums = step(sums)    32 bits         for each other step of the chain
+//!                                            links = next(links)                  added in 16 bits
+//!                                          sums = widen(sums, links)              added in 32 bits
+//! ```
+//!
+//! Each line is done for all pixels and vectors of the tile. The taps of a run lie side by side; those of a chain stand
+//! where `Block::behind` says. `N`, the steps of a chain, is a constant so that links stay in registers.
 
 use std::array::from_fn;
 

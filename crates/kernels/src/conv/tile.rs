@@ -14,22 +14,47 @@ use crate::threads::Parts;
 
 /// What follows the sums of a convolution.
 pub(super) trait Finish: Copy {
-    /// Bytes of an element that is written: it is an [`Output`], of which no two have the same size.
-    fn output_bytes(self) -> usize;
+    /// What is written.
+    fn element(self) -> Element;
 
     /// Writes the outputs of `lanes` channels of a vector, the convolution's `vector`-th.
     ///
     /// # Safety
-    /// The machine has the instructions of `V`; `to` has `lanes` elements of [`Finish::output_bytes`], at most
+    /// The machine has the instructions of `V`; `to` has `lanes` of its [elements](Finish::element), at most
     /// [`Vector::LANES`].
     unsafe fn write<V: Vector>(self, sums: V, vector: usize, to: *mut u8, lanes: usize);
 }
 
 /// An element of the outputs.
-pub(super) trait Output: Send {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Element {
+    /// `u8`.
+    Byte,
+    /// `f32`.
+    Float,
+}
 
-impl Output for u8 {}
-impl Output for f32 {}
+impl Element {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Byte => size_of::<u8>(),
+            Self::Float => size_of::<f32>(),
+        }
+    }
+}
+
+/// The type of an element.
+pub(super) trait Output: Send {
+    const ELEMENT: Element;
+}
+
+impl Output for u8 {
+    const ELEMENT: Element = Element::Byte;
+}
+
+impl Output for f32 {
+    const ELEMENT: Element = Element::Float;
+}
 
 /// A product that is ready to run: where its windows and its outputs are, all of them checked. The outputs are bytes or
 /// f32; the loops are the same code for both, and only the [`Finish`] tells them apart.
@@ -47,8 +72,8 @@ pub(super) struct Work<'a, E> {
     pub(super) width: usize,
     /// For each part.
     pub(super) targets: Vec<Target>,
-    /// Bytes of an element of the outputs.
-    pub(super) output_bytes: usize,
+    /// What the outputs have.
+    pub(super) element: Element,
     /// The input is read, and the outputs are written, for so long.
     pub(super) borrowed: PhantomData<(&'a [E], &'a mut [u8])>,
 }
@@ -108,7 +133,7 @@ impl<'a, E> Work<'a, E> {
             rows: if width == 0 { 0 } else { rows.len() },
             width,
             targets: outputs.iter_mut().map(target).collect(),
-            output_bytes: size_of::<O>(),
+            element: O::ELEMENT,
             borrowed: PhantomData,
         }
     }
@@ -185,7 +210,7 @@ pub(super) unsafe fn run<P: Product, R: Order<P>, F: Finish>(
     let (packed, lanes) = (work.packed, P::FRAME.lanes);
     assert_eq!(packed.frame, P::FRAME, "the weights were packed for this product");
     assert_eq!(bias.len(), packed.vectors.len() * lanes, "a bias for each lane");
-    assert_eq!(finish.output_bytes(), work.output_bytes, "the outputs are what is written");
+    assert_eq!(finish.element(), work.element, "the outputs are what is written");
     assert!(rows.end <= work.rows, "rows {rows:?} are of the product");
     assert_eq!(packed.chains.is_some(), R::CHAINS, "the weights were packed in this order");
     let layout = Layout { work, first_row: rows.start, rows: rows.len(), finish };
@@ -229,7 +254,7 @@ fn targets_of<E>(work: &Work<'_, E>, slots: &[VectorSlot]) -> [(Target, usize); 
     let target = |slot: &VectorSlot| {
         let target = work.targets[slot.part];
         // SAFETY: a slot has channels of its part, and the window has them all.
-        let first = unsafe { target.first.add(slot.channel * work.output_bytes) };
+        let first = unsafe { target.first.add(slot.channel * work.element.bytes()) };
         (Target { first, ..target }, slot.lanes)
     };
     from_fn(|index| target(slots.get(index).unwrap_or(&slots[0])))
