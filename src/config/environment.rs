@@ -30,33 +30,30 @@ pub(super) fn log_filter() -> Result<Targets, SettingsError> {
 
 /// A filter of directives with commas between them, if all can be read; a level of `info` when there are none.
 fn filter(text: &str) -> Option<Targets> {
-    let directives: Vec<&str> =
-        text.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect();
-    if directives.is_empty() {
-        return Some(everything_at_info());
-    }
-    if !directives.iter().all(|text| is_directive(text)) {
-        return None;
-    }
-    directives.join(",").parse().ok()
+    let directives = text.split(',').map(str::trim).filter(|directive| !directive.is_empty());
+    let filter = directives.clone().try_fold(Targets::new(), with_directive)?;
+    Some(if directives.count() == 0 { everything_at_info() } else { filter })
 }
 
 fn everything_at_info() -> Targets {
     Targets::new().with_default(LevelFilter::INFO)
 }
 
-/// A level, a target of this program, or a target with a level. Another word alone would be the name of a target, and
-/// silence all others: more likely it is a slip of the pen. Spans and fields (`target[span{field}]=level`) are no part of a
-/// filter here.
-fn is_directive(text: &str) -> bool {
-    let is_level = |text: &str| !text.is_empty() && text.parse::<LevelFilter>().is_ok();
-    match text.split_once('=') {
-        Some((target, level)) => is_target(target) && is_level(level),
-        None => {
-            let is_ours = text.contains(':') || text.starts_with(env!("CARGO_PKG_NAME"));
-            is_level(text) || is_ours && is_target(text)
-        }
+/// The filter with one directive more: a level, a target with a level, or a target of this program. Another word alone
+/// would be the name of a target, and silence all others: more likely it is a slip of the pen. Spans and fields
+/// (`target[span{field}]=level`) are no part of a filter here.
+fn with_directive(filter: Targets, text: &str) -> Option<Targets> {
+    // Nothing would be read as a level too.
+    let level = |text: &str| text.parse::<LevelFilter>().ok().filter(|_| !text.is_empty());
+    if let Some(level) = level(text) {
+        return Some(filter.with_default(level));
     }
+    let is_ours = text.contains(':') || text.starts_with(env!("CARGO_PKG_NAME"));
+    let (target, level) = match text.split_once('=') {
+        Some((target, text)) => (target, level(text)?),
+        None => (text, is_ours.then_some(LevelFilter::TRACE)?),
+    };
+    is_target(target).then(|| filter.with_target(target, level))
 }
 
 /// Whether it can be the path of a module.
